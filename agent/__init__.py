@@ -1,0 +1,1 @@
+"""The daemon of a sensor node: knows tables, rows and links; no chip."""

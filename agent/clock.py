@@ -1,0 +1,177 @@
+"""One clock for everything: monotonic time, UTC and how far it is to be trusted, waiting, beats."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+BEAT_S = 10.0  #: no wait is longer without a beat for the watchdog
+BUILT = 1_767_225_600  # 2026-01-01: no node of this software has ever lived earlier
+NTP_MARK = Path("/run/systemd/timesync/synchronized")
+ASK_NTP_S = 30.0
+ASK_NTP_TRUSTED_S = 3600.0
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+RTC = Path("/sys/class/rtc/rtc0/hctosys")
+
+
+class Clock:
+    """The clocks of this machine. Satisfies `drivers.api.Timer`."""
+
+    def __init__(self) -> None:
+        self.beats: dict[str, float] = {}  #: thread name -> monotonic time of its last sign of life
+        self.trust = ""  #: what vouches for UTC: "ntp", "lorawan", "rtc"; empty while nothing does
+        self._offset: float | None = None  # given from outside (LoRaWAN), else read at each ask
+        self._ask_at = 0.0
+        self._ask = threading.Lock()
+
+    def monotonic(self) -> float:
+        """Seconds since the machine started; never jumps."""
+        return time.monotonic()
+
+    def system_utc(self) -> float:
+        """Unix time as the system believes it, right or wrong."""
+        return time.time()
+
+    def boot_id(self) -> str:
+        """An identity of this start of the machine."""
+        return BOOT_ID.read_text().strip()
+
+    def offset(self) -> float | None:
+        """Unix time minus monotonic time in seconds; None while no trusted source has spoken."""
+        self._look()
+        if not self.trust:
+            return None
+        if self._offset is not None:
+            return self._offset
+        offset = self.system_utc() - self.monotonic()
+        return offset if offset + self.monotonic() >= BUILT else None
+
+    def utc(self) -> float | None:
+        """Trusted unix time, or None."""
+        offset = self.offset()
+        return None if offset is None else self.monotonic() + offset
+
+    def set_utc(self, unix: float, source: str) -> bool:
+        """Accept the time from a link (LoRaWAN device time), unless NTP already vouches for it."""
+        if self.trust == "ntp" or unix < BUILT:
+            return False
+        self._offset, self.trust = unix - self.monotonic(), source
+        log.info("clock=trusted source=%s", source)
+        return True
+
+    def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+        time.sleep(seconds)
+
+    def wait(self, wake: threading.Event, seconds: float) -> bool:
+        """Wait `seconds`, less if `wake` is set, which is returned and cleared. Beats meanwhile."""
+        end = self.monotonic() + seconds
+        while True:
+            self.beat()
+            left = max(end - self.monotonic(), 0)
+            woken = self._event_wait(wake, min(left, BEAT_S))
+            if woken:
+                wake.clear()
+            if woken or left <= BEAT_S:
+                return woken
+
+    def beat(self) -> None:
+        """Tell the watchdog that the calling thread makes progress."""
+        self.beats[threading.current_thread().name] = self.monotonic()
+
+    def _event_wait(self, wake: threading.Event, seconds: float) -> bool:
+        return wake.wait(seconds)
+
+    def _look(self) -> None:
+        """Ask every 30 s, hourly once trusted, whether the system clock is synchronised."""
+        with self._ask:
+            now = self.monotonic()
+            if now < self._ask_at:
+                return
+            source = self._vouched()
+            self._ask_at = now + (ASK_NTP_TRUSTED_S if source == "ntp" else ASK_NTP_S)
+            if source == "ntp":
+                self._offset = None
+            if source and source != self.trust and self.trust in ("", "rtc"):
+                log.info("clock=trusted source=%s", source)
+                self.trust = source
+
+    def _vouched(self) -> str:
+        if self.system_utc() < BUILT:
+            return ""
+        if NTP_MARK.exists() or ntp_synchronised():
+            return "ntp"
+        return "rtc" if RTC.exists() and RTC.read_text().strip() == "1" else ""
+
+
+def ntp_synchronised() -> bool:
+    """Whether systemd says that any time service keeps the clock."""
+    command = ["timedatectl", "show", "-p", "NTPSynchronized", "--value"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return answer.stdout.strip() == "yes"
+
+
+class SimClock(Clock):
+    """A clock for demos: starts at `start` (unix time), runs `speed` times as fast."""
+
+    def __init__(self, start: float, speed: float = 1.0, *, trust: str = "ntp") -> None:
+        super().__init__()
+        self.speed, self._start, self._zero = speed, start, time.monotonic()
+        self.trust = trust
+        self.jump_s = 0.0  #: added to UTC; faults set it
+
+    def monotonic(self) -> float:
+        """Simulated seconds since this clock was made."""
+        return (time.monotonic() - self._zero) * self.speed
+
+    def system_utc(self) -> float:
+        """Simulated unix time."""
+        return self._start + self.jump_s + self.monotonic()
+
+    def boot_id(self) -> str:
+        """One per clock object."""
+        return f"sim-{id(self):x}-{self._zero}"
+
+    def sleep(self, seconds: float) -> None:
+        """Return after `seconds` of simulated time."""
+        time.sleep(seconds / self.speed)
+
+    def _event_wait(self, wake: threading.Event, seconds: float) -> bool:
+        return wake.wait(seconds / self.speed)
+
+    def _vouched(self) -> str:
+        return self.trust
+
+
+class VirtualClock(SimClock):
+    """A clock that stands still until somebody sleeps or advances it: months in minutes."""
+
+    def __init__(self, start: float = 1_772_000_000.0, *, trust: str = "ntp") -> None:
+        super().__init__(start, trust=trust)
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        """Virtual seconds since this clock was made."""
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        """Let `seconds` pass at once."""
+        self._now += seconds
+
+    def advance_to(self, monotonic: float) -> None:
+        """Let time pass until `monotonic`."""
+        self._now = max(self._now, monotonic)
+
+    def _event_wait(self, wake: threading.Event, seconds: float) -> bool:
+        if wake.is_set():
+            return True
+        self._now += seconds
+        return False

@@ -1,0 +1,75 @@
+"""What passes between sampler, store, codec and links: layouts, rows, messages, parcels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from agent.schema import Schema
+
+EVENT, SLICE, ACK, HELLO, RAW = -1, -2, -3, -4, -5
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Columns and interval of a table at one time; written once, never edited."""
+
+    id: int
+    table: str
+    schema: Schema
+    interval_s: int
+
+
+class Row(NamedTuple):
+    """One measurement round. `start` is the unix second its slot began, None while unknown."""
+
+    seq: int  #: 0 until the store has numbered it
+    boot: int
+    mono_ms: int  #: monotonic milliseconds at which the row was due
+    start: int | None
+    cells: bytes  #: CBOR array of integers and missing reasons (codec.cells_to_bytes)
+
+
+class Message(NamedTuple):
+    """Anything that goes out and is no row. Its time is filled in when it is framed."""
+
+    seq: int  #: 0 until the store has numbered it
+    kind: int  #: WIRE's negative number: EVENT, SLICE, ACK, HELLO, RAW
+    boot: int
+    mono_ms: int
+    start: int | None  #: unix second, None while unknown
+    body: bytes  #: CBOR array of the frame's items after the kind, without the time
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What the store hands out for one frame: one message, or candidate rows."""
+
+    lane: str  #: "message", "live", "backfill"
+    message: Message | None = None
+    layout: Layout | None = None
+    rows: Sequence[
+        Row
+    ] = ()  #: newest first, equally spaced by step x interval, one boot if undated
+    step: int = 1  #: WIRE's m, a power of two
+    packed: bool = False
+
+    @property
+    def kind(self) -> int:
+        """WIRE's frame kind: 0 for rows."""
+        return self.message.kind if self.message else 0
+
+    @property
+    def urgent(self) -> bool:
+        """Whether this is an event, which a link confirms."""
+        return self.kind == EVENT
+
+
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """Frames ready to leave, and what of the parcel is really in them."""
+
+    frames: Sequence[bytes]  #: one; several where a single row had to be split by columns
+    parcel: Parcel
+    rows: Sequence[Row] = ()  #: the rows that are whole in these frames

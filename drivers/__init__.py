@@ -1,0 +1,1 @@
+"""Chips, buses and their twins. Knows nothing of the agent."""

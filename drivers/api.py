@@ -1,0 +1,99 @@
+"""What a driver is: the words that chips, modems and the agent share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class DeviceError(Exception):
+    """A chip or modem could not be read; the message names the address and what was seen."""
+
+
+class BusError(DeviceError):
+    """No answer: not acknowledged, timed out, or the bus itself failed."""
+
+
+class DataError(DeviceError):
+    """An answer that cannot be true: checksum, identity, overrun, too early."""
+
+
+class ModemError(DeviceError):
+    """A modem refused; `retry_s` is when to ask again."""
+
+    def __init__(self, reason: str, retry_s: float) -> None:
+        super().__init__(reason)
+        self.reason, self.retry_s = reason, retry_s
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """What one number of a sensor means. The unit (UCUM) comes with the kind."""
+
+    kind: str  #: a line of hw/schemas/quantities.toml
+    step: float  #: smallest difference worth sending, in the kind's unit
+    low: float  #: believable range, lower end, in the kind's unit
+    high: float  #: believable range, upper end
+
+
+class Timer(Protocol):
+    """Time as drivers need it; handed in, so that tests and demos choose its speed."""
+
+    def monotonic(self) -> float:
+        """Seconds that never jump."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+        ...
+
+
+class Sensor(Protocol):
+    """A chip that is asked and answers. The constructor stores; `setup` acts."""
+
+    @property
+    def quantities(self) -> Mapping[str, Quantity]:
+        """Name of each value `read` can return, and what it means."""
+        ...
+
+    def setup(self) -> None:
+        """Identify, self-test, configure. Safe to call again. Raises DeviceError."""
+        ...
+
+    def read(self) -> Mapping[str, float | None]:
+        """One conversion: absent = not measured, None = measured but bad. Raises DeviceError."""
+        ...
+
+
+class Compensated(Protocol):
+    """A sensor that wants another instrument's value before it reads."""
+
+    def compensate(self, **inputs: float) -> None:
+        """Take the newest input values, in the units their keyword names say."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Samples drained from a FIFO, oldest first, one tuple per sample in the order of `axes`."""
+
+    samples: Sequence[Sequence[float]]
+    gap: bool = False  #: the chip overran: samples are missing before the first one
+
+
+class Fifo(Protocol):
+    """A chip that samples by itself and has to be emptied in time."""
+
+    axes: Sequence[str]
+    unit: str  #: UCUM
+    rate_hz: float  #: nominal
+    depth_s: float  #: how long the chip can wait before it loses samples
+
+    def setup(self) -> None:
+        """Identify, self-test, configure, start. Safe to call again. Raises DeviceError."""
+        ...
+
+    def drain(self) -> Batch:
+        """All samples since the last call. Raises DeviceError."""
+        ...

@@ -1,0 +1,1 @@
+"""The doors: one file per vendor library, foreign errors translated here."""

@@ -1,0 +1,1 @@
+"""Simulated buses, chips and worlds, standing where the real ones stand."""

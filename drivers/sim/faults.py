@@ -1,0 +1,26 @@
+"""What can be wrong with one simulated device. Everything at its default = healthy."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Faults:
+    """Faults of one attached twin; a test or a timetable switches them on and off at any time."""
+
+    unplugged: bool = False  #: nothing there: no acknowledge, no bytes, no 1-wire folder
+    errno: int = 0  #: every exchange fails with this errno
+    flip: float = 0.0  #: probability that one random bit of an answer is flipped
+    frozen: bool = False  #: the twin's truth stands still at its last value
+    slow_s: float = 0.0  #: every exchange takes this much longer
+    chance: random.Random = field(default_factory=lambda: random.Random(1))
+
+    def spoil(self, answer: bytes) -> bytes:
+        """The answer as it arrives: one bit flipped with probability `flip`."""
+        if not answer or self.chance.random() >= self.flip:
+            return answer
+        spoiled = bytearray(answer)
+        spoiled[self.chance.randrange(len(spoiled))] ^= 1 << self.chance.randrange(8)
+        return bytes(spoiled)
