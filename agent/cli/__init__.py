@@ -1,0 +1,50 @@
+"""The command, one small file per subcommand; each is imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+COMMANDS = {  # name -> what --help says; the module agent.cli.<name> has a command of that name
+    "run": "The daemon: measure, keep, forward.",
+    "demo": "A simulated node here, live in the terminal.",
+    "check": "Check a profile, offline.",
+    "probe": "Read every sensor once and try every link.",
+    "status": "How the running node does.",
+    "decode": "Explain a frame, byte by byte.",
+    "export": "Rows as CSV.",
+}
+
+
+class LazyGroup(click.Group):
+    """Shows all commands without importing any."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order a person meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import one command."""
+        if name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"agent.cli.{name}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, from COMMANDS."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="stadtsinn", prog_name="stadtsinn")
+def group() -> None:
+    """Stadtsinn: the agent on a Raspberry Pi sensor node.
+
+    \b
+    Try it:        stadtsinn demo
+    Check:         stadtsinn check /etc/stadtsinn/node.toml
+    On the bridge: stadtsinn probe /etc/stadtsinn/node.toml
+    """

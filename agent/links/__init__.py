@@ -6,11 +6,15 @@ from typing import Protocol
 
 
 class LinkError(Exception):
-    """A frame was not accepted; it is still owed. Try again after `retry_s` seconds at the earliest."""
+    """A frame was not accepted and is still owed.
 
-    def __init__(self, reason: str, retry_s: float = 0.0) -> None:
+    `retry_s` is when to ask again. `refused` marks an answer that said no (a PUBACK reason, a
+    modem's refusal): those back off on their own, doubling; a link that is merely down does not.
+    """
+
+    def __init__(self, reason: str, retry_s: float = 0.0, *, refused: bool = False) -> None:
         super().__init__(reason)
-        self.reason, self.retry_s = reason, retry_s
+        self.reason, self.retry_s, self.refused = reason, retry_s, refused
 
 
 class Link(Protocol):
@@ -29,4 +33,8 @@ class Link(Protocol):
 
     def received(self) -> list[bytes]:
         """Downlinks since the last call."""
+        ...
+
+    def close(self) -> None:
+        """Leave in order; safe to call twice."""
         ...

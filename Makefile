@@ -1,0 +1,52 @@
+# make demo    a simulated school node here, live
+# make test    lint, types, all tests (installs what it needs into .venv)
+# make bench   the figures of the README, measured here
+# make fuzz    a million mutated inputs each
+PYTHON ?= python3
+BIN := .venv/bin
+
+VENV_PACKAGE := python3-venv='$(PYTHON) -m venv --help && $(PYTHON) -c "import ensurepip"'
+BROKER := mosquitto='command -v mosquitto || test -x /usr/sbin/mosquitto'
+
+.PHONY: demo test bench fuzz lint clean
+
+demo: .venv/run
+	@.ci/packages $(BROKER) || echo "the demo goes on without a broker"
+	$(BIN)/stadtsinn demo $(ARGS)
+
+test: .venv/dev .venv-zcbor/ready
+	@.ci/packages $(BROKER)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest --cov --cov-report=term --cov-fail-under=95 $(ARGS)
+
+bench: .venv/dev
+	@.ci/packages $(BROKER)
+	$(BIN)/python -m tests.bench $(ARGS)
+
+fuzz: .venv/dev
+	$(BIN)/python -m tests.fuzz $(or $(COUNT),1000000)
+
+.venv/python:
+	@.ci/packages $(VENV_PACKAGE)
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/run: .venv/python pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+.venv/dev: .venv/python pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ .venv/run
+
+# zcbor 0.9.1 does not start with cbor2 6: an environment of its own
+.venv-zcbor/ready:
+	@.ci/packages $(VENV_PACKAGE)
+	$(PYTHON) -m venv .venv-zcbor
+	.venv-zcbor/bin/pip install --quiet --disable-pip-version-check 'zcbor>=0.9' 'cbor2<6'
+	@touch $@
+
+clean:
+	rm -rf .venv .venv-zcbor .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

@@ -1,0 +1,94 @@
+"""Drivers by name: which module, which door its constructor wants, which options it takes."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+import drivers.sensors
+from agent.config import near
+from drivers.api import Sensor
+
+DOORS = ("i2c", "port", "onewire", "pins", "node")  #: names of a constructor's first parameter
+
+
+class CatalogError(Exception):
+    """No such driver, or an option that it does not take; `option` is the key, if one is wrong."""
+
+    def __init__(self, hint: str, option: str = "") -> None:
+        super().__init__(hint)
+        self.option = option
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A driver module as the agent sees it."""
+
+    name: str
+    sensor: type
+    twin: type | None
+    door: str  #: one of DOORS, or "" for a driver without a bus
+    options: Mapping[str, inspect.Parameter]
+
+    def make(self, door: object, options: Mapping[str, Any]) -> Sensor:
+        """Construct the sensor. Constructors store; nothing is read. Raises CatalogError."""
+        arguments = [door] if self.door else []
+        made: Sensor = self.sensor(*arguments, **self._checked(options))
+        return made
+
+    def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        hints = typing.get_type_hints(self.sensor.__init__)  # type: ignore[misc]
+        for key in options:
+            if key not in self.options:
+                hint = f"is no option of driver '{self.name}'{near(key, self.options)}"
+                raise CatalogError(hint, key)
+        for key, parameter in self.options.items():
+            if parameter.default is parameter.empty and key not in options:
+                raise CatalogError(f"is missing: driver '{self.name}' needs it", key)
+        return {
+            key: self._converted(key, value, hints.get(key, Any)) for key, value in options.items()
+        }
+
+    def _converted(self, key: str, value: Any, hint: Any) -> Any:
+        try:
+            return msgspec.convert(value, hint, strict=True)
+        except msgspec.ValidationError as error:
+            raise CatalogError(str(error).replace("Expected", "expected"), key) from error
+
+
+def find(name: str) -> Driver:
+    """The driver `name`: one of drivers.sensors, or a dotted module. Raises CatalogError."""
+    module = _import(name)
+    sensor = getattr(module, "DRIVER", None)
+    if sensor is None:
+        raise CatalogError(f"module '{module.__name__}' has no DRIVER")
+    parameters = dict(list(inspect.signature(sensor.__init__).parameters.items())[1:])
+    first = next(iter(parameters), "")
+    door = first if first in DOORS else ""
+    parameters.pop(door, None)
+    return Driver(name, sensor, getattr(module, "TWIN", None), door, parameters)
+
+
+def known() -> list[str]:
+    """The drivers that come with the agent."""
+    return sorted(module.name for module in pkgutil.iter_modules(drivers.sensors.__path__))
+
+
+def _import(name: str) -> ModuleType:
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise CatalogError(f"'{name}' is no name of a driver")
+    dotted = name if "." in name else f"drivers.sensors.{name}"
+    try:
+        return importlib.import_module(dotted)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (dotted == error.name or dotted.startswith(error.name + ".")):
+            raise CatalogError(f"no driver '{name}'{near(name, known())}") from error
+        raise CatalogError(f"driver '{name}' needs the module '{error.name}'") from error

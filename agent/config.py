@@ -1,0 +1,280 @@
+"""node.toml -> frozen structs. An error names file, line, key, what was expected, nearest key."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
+Words = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
+Reference = Annotated[str, Meta(pattern=r"^[^.]+\.[^.]+$")]  #: instrument.quantity, table.column
+HINTS = {  # what a pattern means, for people
+    "[a-z0-9]([a-z0-9-]": "1 to 32 of a-z 0-9 -, such as 'ghs-raum-a'",
+    "[A-Za-z_]": "a letter, then letters, digits, - or _, such as 'air'",
+    r"[^.]+\\.[^.]+": "two names with a dot between, such as 'air.temperature'",
+    "mqtts?": "mqtt://host, mqtts://host or mqtts://host:port",
+}
+
+
+class ConfigError(Exception):
+    """The profile is wrong; `str()` is one line with file, line, key and what to do."""
+
+    def __init__(self, path: Path, line: int, key: str, hint: str) -> None:
+        super().__init__(f"{path}:{line}: {key}: {hint}" if line else f"{path}: {key}: {hint}")
+        self.path, self.line, self.key, self.hint = path, line, key, hint
+
+
+class _Part(Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of the profile: every key is known."""
+
+
+class NodeConfig(_Part, frozen=True):
+    """Who this node is."""
+
+    name: Name  #: appears in MQTT topics and pictures
+    restart_by_downlink: bool = False  #: whether downlink 7 may restart the agent
+    thresholds_by_downlink: bool = True  #: whether downlink 2 may change alarm thresholds
+
+
+class StoreConfig(_Part, frozen=True):
+    """Where rows are kept, and how many."""
+
+    path: str = "/var/lib/stadtsinn/store.db"
+    max_mb: Annotated[float, Meta(ge=2)] = 500
+    max_days: Annotated[float, Meta(gt=0)] = 800
+
+
+class Calibration(_Part, frozen=True):
+    """value x gain + offset, in the quantity's unit."""
+
+    gain: float = 1.0
+    offset: float = 0.0
+
+
+class InstrumentConfig(_Part, frozen=True):
+    """A sensor as installed on this node."""
+
+    name: Words
+    driver: str  #: drivers.sensors.<driver>, or the dotted name of a module with DRIVER and TWIN
+    bus: str = ""  #: "i2c-1", a serial device, "w1"
+    inputs: dict[str, Reference] = {}
+    calibrate: dict[str, Calibration] = {}
+    options: dict[str, Any] = {}  #: every other key: goes to the driver's constructor
+
+
+class ColumnConfig(_Part, frozen=True):
+    """A column of a private table."""
+
+    name: Words
+    source: Reference = field(name="from")
+    step: Annotated[float, Meta(gt=0)] | None = None
+    nominal: int | None = None
+    orders: tuple[int, int] | None = None
+
+
+class TableConfig(_Part, frozen=True):
+    """Columns measured together every `interval_s`."""
+
+    name: Words
+    interval_s: int
+    columns: dict[str, Reference] | tuple[ColumnConfig, ...]
+    schema: int | None = None
+
+
+class AlarmConfig(_Part, frozen=True):
+    """A threshold on a column, in the column's unit."""
+
+    column: Reference
+    above: float | None = None
+    below: float | None = None
+    hysteresis: Annotated[float, Meta(ge=0)] = 0.0
+    hold_s: Annotated[float, Meta(ge=0)] = 0.0
+
+
+class LinkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
+    """What every way out has."""
+
+    name: Words
+    carries: tuple[str, ...] | None = None  #: table names and "events"; default: everything
+    body: Literal["plain", "packed"] = "plain"
+    fill_s: Annotated[float, Meta(ge=0)] = 0.0  #: how long a live row may wait for company
+    trust_wait_s: Annotated[float, Meta(ge=0)] = 600.0  #: how long undated rows wait for a clock
+
+
+class MqttConfig(LinkConfig, frozen=True, kw_only=True, tag="mqtt"):
+    """An MQTT broker."""
+
+    url: Annotated[str, Meta(pattern=r"^mqtts?://[^/:@ ]+(:\d+)?/?$")] = "mqtt://localhost"
+    user: str = ""
+    password_file: str = ""
+    ca_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
+    client_id: str = ""  #: default: the node's name
+    keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 60
+    limit_bytes: Annotated[int, Meta(ge=51, le=262_144)] = 4096
+    json: bool = False  #: also one JSON object per row on <topic>/json
+
+
+class FileConfig(LinkConfig, frozen=True, kw_only=True, tag="file"):
+    """Frames into a folder, one CBOR sequence (RFC 8742) per day."""
+
+    path: str
+    limit_bytes: Annotated[int, Meta(ge=51, le=262_144)] = 4096
+
+
+class SimulateConfig(_Part, frozen=True):
+    """What simulated chips feel where `--simulate` is given."""
+
+    world: str = "school_day"
+    seed: int = 1
+    feeds: dict[Reference, str] = {}  #: instrument.truth -> channel of the world
+
+
+class Config(_Part, frozen=True):
+    """A whole profile."""
+
+    node: NodeConfig
+    instrument: tuple[InstrumentConfig, ...]
+    table: tuple[TableConfig, ...]
+    store: StoreConfig = StoreConfig()
+    alarm: tuple[AlarmConfig, ...] = ()
+    link: tuple[MqttConfig | FileConfig, ...] = ()
+    simulate: SimulateConfig = SimulateConfig()
+
+
+class Source:
+    """The text of a profile, to find the line of a key again."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path, self.lines = path, text.splitlines()
+
+    def error(self, where: str, key: str, hint: str) -> ConfigError:
+        """A ConfigError at `key` of section `where`, e.g. ("table[1]", "interval_s")."""
+        label = f"{where}.{key}" if where and key else where or key
+        return ConfigError(self.path, self.line(where, key), label, hint)
+
+    def line(self, where: str, key: str) -> int:
+        """The line (from 1) of `key` inside `where`; the section's own if the key has none; else 0.
+
+        Walks down part by part, each search starting where the one before ended.
+        """
+        first, last, line = 0, len(self.lines), 0
+        for section, index in re.findall(r"([\w-]+)(?:\[(\d+)\])?", where):
+            heads = self._heads(section, first, last)
+            if not heads:
+                continue
+            chosen = min(int(index or 0), len(heads) - 1)
+            first = heads[chosen]
+            line = first + 1
+            last = self._end(first) if self.lines[first].lstrip().startswith("[") else last
+        found = self._heads(key, first, last) if key else []
+        return found[0] + 1 if found else line
+
+    def _heads(self, word: str, first: int, last: int) -> list[int]:
+        """Where `word` is a section's head or a key between two lines."""
+        key = re.escape(word)
+        head = re.compile(rf"^\s*\[+\s*{key}\s*\]+|^\s*{key}\s*[=.]|[{{,]\s*\"?{key}\"?\s*=")
+        return [number for number in range(first, last) if head.search(self._bare(number))]
+
+    def _end(self, first: int) -> int:
+        """The line after the last of the section that begins at `first`."""
+        rest = range(first + 1, len(self.lines))
+        return next((n for n in rest if re.match(r"^\s*\[+\s*\w", self.lines[n])), len(self.lines))
+
+    def _bare(self, number: int) -> str:
+        return self.lines[number].split("#")[0]
+
+
+def load(path: Path) -> tuple[Config, Source]:
+    """Read and shape-check a profile. Raises ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(path, 0, "profile", (error.strerror or str(error)).lower()) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(path, 0, "profile", "is not UTF-8 text") from error
+    return parse(path, text)
+
+
+def parse(path: Path, text: str) -> tuple[Config, Source]:
+    """Shape-check the text of a profile. Raises ConfigError."""
+    source = Source(path, text)
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        at = re.search(r"line (\d+)", str(error))
+        line = int(at[1]) if at else len(source.lines)
+        raise ConfigError(path, line, "TOML", str(error)) from error
+    _gather_options(raw)
+    try:
+        return msgspec.convert(raw, Config), source
+    except msgspec.ValidationError as error:
+        raise _explain(error, raw, source) from None
+
+
+def _gather_options(raw: dict[str, Any]) -> None:
+    """Move every key of an instrument that is not ours under `options`."""
+    ours = set(InstrumentConfig.__struct_fields__) - {"options"}
+    instruments = raw.get("instrument")
+    for one in instruments if isinstance(instruments, list) else ():
+        if isinstance(one, dict):
+            one["options"] = {key: one.pop(key) for key in list(one) if key not in ours}
+
+
+def _explain(error: msgspec.ValidationError, raw: Mapping[str, Any], source: Source) -> ConfigError:
+    """Turn msgspec's sentence and path into file, line, key, expectation, nearest key."""
+    text, _, path = str(error).partition(" - at ")
+    where = path.strip("`").removeprefix("$").removeprefix(".").replace("[...]", "")
+    if unknown := re.search(r"unknown field `([^`]*)`", text):
+        nearest = near(unknown[1], _keys_at(where, raw))
+        return source.error(where, unknown[1], f"unknown key{nearest}")
+    if missing := re.search(r"missing required field `([^`]*)`", text):
+        return source.error(where, missing[1], "is missing")
+    section, _, key = where.rpartition(".")
+    if key.endswith("]") and not section:
+        section, key = where, ""
+    hint = text.replace("Expected", "expected").replace("Object", "it")
+    if "matching regex" in text:
+        hint = next((f"expected {words}" for part, words in HINTS.items() if part in text), hint)
+    if "Invalid value" in text and key == "kind":
+        hint = f"{text}: expected one of {', '.join(sorted(LINK_KINDS))}"
+    return source.error(section, key, hint)
+
+
+LINK_KINDS: Mapping[str, type[LinkConfig]] = {"mqtt": MqttConfig, "file": FileConfig}
+
+
+def _keys_at(where: str, raw: Mapping[str, Any]) -> Iterable[str]:
+    """The keys that are allowed in a section."""
+    section, index = (re.findall(r"([\w-]+)(?:\[(\d+)\])?", where) or [("", "")])[-1]
+    if section == "link":
+        kind = raw["link"][int(index or 0)].get("kind", "")
+        return ["kind", *LINK_KINDS.get(kind, LinkConfig).__struct_encode_fields__]
+    kinds: dict[str, type[Struct]] = {
+        "": Config,
+        "node": NodeConfig,
+        "store": StoreConfig,
+        "table": TableConfig,
+        "columns": ColumnConfig,
+        "alarm": AlarmConfig,
+        "calibrate": Calibration,
+        "simulate": SimulateConfig,
+    }
+    return kinds.get(section, Calibration).__struct_encode_fields__
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or what there is to choose from."""
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean '{close[0]}'?"
+    return f"; known here: {', '.join(known)}" if known else ""

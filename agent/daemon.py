@@ -1,0 +1,127 @@
+"""Threads, signals, the service manager's watchdog; and the same jobs in simulated time."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+
+from agent.clock import Clock, VirtualClock
+
+log = logging.getLogger(__name__)
+
+SILENT_S = 60.0  #: a job without a beat for so long stops the feeding of the watchdog
+FEED_S = 5.0
+JOIN_S = 1.5  #: how long stopping waits for a thread
+
+
+@dataclass
+class Job:
+    """One `step() -> seconds until the next`, and the event that ends its wait early."""
+
+    name: str
+    step: Callable[[], float]
+    wake: threading.Event = field(default_factory=threading.Event)
+
+
+class Daemon:
+    """Runs jobs, one thread each, until told to stop or until one of them crashes."""
+
+    def __init__(self, jobs: Sequence[Job], clock: Clock, status: Callable[[], str]) -> None:
+        self.jobs, self.clock, self.status = jobs, clock, status
+        self.stopping = threading.Event()
+        self.crashed = threading.Event()
+
+    def run(self) -> int:
+        """Run until SIGTERM, SIGINT, `stop` or a crash. Returns the exit code."""
+        threads = [
+            threading.Thread(target=self.repeat, args=(job,), name=job.name) for job in self.jobs
+        ]
+        for thread in threads:
+            thread.daemon = True
+            thread.start()
+        notify(f"READY=1\nSTATUS={self.status()}")
+        while not self.stopping.wait(FEED_S):
+            self._feed()
+        notify("STOPPING=1")
+        for thread in threads:
+            thread.join(JOIN_S)
+        return 1 if self.crashed.is_set() else 0
+
+    def stop(self, *_: int | FrameType | None) -> None:
+        """End all jobs; may be called from anywhere, also as a signal handler."""
+        self.stopping.set()
+        for job in self.jobs:
+            job.wake.set()
+
+    def on_signals(self) -> None:
+        """SIGTERM and SIGINT stop the daemon. Main thread only."""
+        signal.signal(signal.SIGTERM, self.stop)
+        signal.signal(signal.SIGINT, self.stop)
+
+    def repeat(self, job: Job) -> None:
+        """The only loop: step, wait, until stopped. One crash ends all."""
+        try:
+            while not self.stopping.is_set():
+                self.clock.wait(job.wake, job.step())
+        except BaseException:
+            log.exception("thread=%s state=crashed", job.name)
+            self.crashed.set()
+            self.stop()
+
+    def _feed(self) -> None:
+        """Feed the watchdog while every job shows signs of life."""
+        now = self.clock.monotonic()
+        silent = [
+            job.name for job in self.jobs if now - self.clock.beats.get(job.name, now) > SILENT_S
+        ]
+        if silent:
+            log.error("watchdog=starved thread=%s", ",".join(silent))
+            notify(f"STATUS=no sign of life from {', '.join(silent)}")
+        else:
+            notify(f"WATCHDOG=1\nSTATUS={self.status()}")
+
+
+def notify(text: str) -> None:
+    """Tell the service manager (sd_notify(3)); nothing happens outside of systemd."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        try:
+            channel.connect("\0" + address[1:] if address.startswith("@") else address)
+            channel.send(text.encode())
+        except OSError as error:
+            log.debug("notify: %s", error)
+
+
+def run_virtual(jobs: Sequence[Job], clock: VirtualClock, until: float) -> None:
+    """Step jobs by due time in this thread until monotonic time `until`; wakes are honoured."""
+    queue = [(clock.monotonic(), number) for number in range(len(jobs))]
+    heapq.heapify(queue)
+    while queue[0][0] <= until:
+        due, number = heapq.heappop(queue)
+        clock.advance_to(due)
+        job = jobs[number]
+        job.wake.clear()
+        wait_s = job.step()
+        heapq.heappush(queue, (clock.monotonic() + wait_s, number))
+        queue = _woken(queue, jobs, clock.monotonic())
+    clock.advance_to(until)
+
+
+def _woken(
+    queue: list[tuple[float, int]], jobs: Sequence[Job], now: float
+) -> list[tuple[float, int]]:
+    """Jobs whose wake is set are due now."""
+    if not any(job.wake.is_set() for job in jobs):
+        return queue
+    moved = [(min(due, now) if jobs[n].wake.is_set() else due, n) for due, n in queue]
+    heapq.heapify(moved)
+    return moved

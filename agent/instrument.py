@@ -1,0 +1,128 @@
+"""A sensor as installed on this node: ask it, judge what it says, bring it back when it fails."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from agent.clock import Clock
+from agent.config import Calibration
+from agent.schema import Missing
+from drivers.api import DeviceError, Quantity, Sensor
+
+log = logging.getLogger(__name__)
+
+FIRST_BACK_OFF_S = 1.0
+LONGEST_BACK_OFF_S = 300.0
+STALE_S = 300.0  #: after so long without a good value a sensor that once answered is stale
+TELL_AFTER = 3  #: failures in a row before the far side is told (a noisy cable fails once)
+
+Reading = float | Missing
+
+
+@dataclass
+class Instrument:
+    """One sensor under its name. `ask` never raises: whatever a driver raises is its fault."""
+
+    name: str
+    sensor: Sensor
+    clock: Clock
+    calibrate: Mapping[str, Calibration] = field(default_factory=dict)
+    inputs: Mapping[str, Callable[[], float | None]] = field(default_factory=dict)
+    state: str = "new"  #: new, ok, degraded, stale, absent
+    reason: str = ""  #: why it is not ok, in one line
+    failures: int = 0  #: in a row
+    told: bool = False  #: whether the far side knows that it failed
+    latest: dict[str, tuple[float, float]] = field(default_factory=dict)  #: value, when (monotonic)
+    _ready: bool = False
+    _again_at: float = 0.0
+    _good_at: float | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def quantities(self) -> Mapping[str, Quantity]:
+        """What the sensor can tell."""
+        return self.sensor.quantities
+
+    def ask(self) -> Mapping[str, Reading]:
+        """One value or reason per quantity; a quantity that was not measured is absent."""
+        with self._lock:
+            now = self.clock.monotonic()
+            if now < self._again_at:
+                return {}
+            try:
+                values = self._converse()
+            except Exception as error:
+                self._failed(error)
+                return dict.fromkeys(self.quantities, Missing.FAILED)
+            return self._judged(values)
+
+    def recent(self, quantity: str, within_s: float = 600.0) -> float | None:
+        """The newest good value if it is young enough: what another instrument compensates with."""
+        value, when = self.latest.get(quantity, (0.0, -math.inf))
+        return value if self.clock.monotonic() - when <= within_s else None
+
+    def _converse(self) -> Mapping[str, float | None]:
+        """Set up if needed, compensate, read."""
+        if not self._ready:
+            self.sensor.setup()
+            self._ready = True
+        inputs = {key: value for key, ask in self.inputs.items() if (value := ask()) is not None}
+        if inputs:
+            self.sensor.compensate(**inputs)  # type: ignore[attr-defined]
+        return self.sensor.read()
+
+    def _judged(self, values: Mapping[str, float | None]) -> dict[str, Reading]:
+        judged = {name: self._judge(name, value) for name, value in values.items()}
+        bad = [name for name, value in judged.items() if value is Missing.FAILED]
+        if len(bad) < len(judged) or not judged:
+            self._succeeded(f"{', '.join(bad)}: no believable value" if bad else "")
+        else:
+            self._failed(DeviceError("no believable value"))
+        return judged
+
+    def _judge(self, name: str, value: float | None) -> Reading:
+        """Calibrate and range-check one value."""
+        quantity = self.quantities.get(name)
+        if value is None or quantity is None or math.isnan(value):
+            return Missing.FAILED
+        if calibration := self.calibrate.get(name):
+            value = value * calibration.gain + calibration.offset
+        if value < quantity.low:
+            return Missing.BELOW
+        if value > quantity.high:
+            return Missing.ABOVE
+        self.latest[name] = (value, self.clock.monotonic())
+        return value
+
+    def _succeeded(self, reason: str) -> None:
+        self.failures = 0
+        self._good_at = self.clock.monotonic()
+        self._become("degraded" if reason else "ok", reason)
+
+    def _failed(self, error: Exception) -> None:
+        """Note the fault; the next try after a back-off starts with `setup`."""
+        now = self.clock.monotonic()
+        self.failures += 1
+        self._ready = False
+        back_off = min(FIRST_BACK_OFF_S * 2 ** min(self.failures - 1, 10), LONGEST_BACK_OFF_S)
+        self._again_at = now + back_off if self.failures > 1 else now
+        reason = str(error) or type(error).__name__
+        if not isinstance(error, DeviceError):
+            reason = f"{type(error).__name__}: {reason}"
+            if reason != self.reason:
+                log.exception("sensor=%s state=fault", self.name)
+        if self._good_at is None:
+            self._become("absent", reason)
+        else:
+            self._become("stale" if now - self._good_at > STALE_S else "degraded", reason)
+
+    def _become(self, state: str, reason: str) -> None:
+        if state != self.state:
+            quoted = f" reason='{reason}'" if reason else ""
+            level = logging.INFO if state == "ok" else logging.WARNING
+            log.log(level, "sensor=%s state=%s%s", self.name, state, quoted)
+        self.state, self.reason = state, reason

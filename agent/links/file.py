@@ -1,0 +1,69 @@
+"""Frames into a folder: a CBOR sequence (RFC 8742), a new file per day, acked after fsync."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from agent.clock import Clock
+from agent.links import LinkError
+
+RETRY_S = 10.0
+
+
+class FileLink:
+    """Appends every frame to `<folder>/<UTC date>.cborseq`; `undated.cborseq` without a clock."""
+
+    def __init__(self, folder: Path, clock: Clock, limit_bytes: int = 4096) -> None:
+        self.folder, self.clock, self.limit_bytes = folder, clock, limit_bytes
+
+    def limit(self) -> int:
+        """Longest frame, in bytes."""
+        return self.limit_bytes
+
+    def send(self, frame: bytes, *, kind: int, urgent: bool) -> None:
+        """Append and fsync. A half-written frame is cut off again. Raises LinkError."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path = self.folder / f"{self._day()}.cborseq"
+            new = not path.exists()
+            with path.open("ab") as file:
+                append(file.fileno(), frame)
+            if new:
+                sync_folder(self.folder)
+        except OSError as error:
+            reason = f"{error.filename or self.folder}: {error.strerror}"
+            raise LinkError(reason, RETRY_S) from error
+
+    def received(self) -> list[bytes]:
+        """A file sends nothing back."""
+        return []
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+    def _day(self) -> str:
+        now = self.clock.utc()
+        return "undated" if now is None else time.strftime("%Y-%m-%d", time.gmtime(now))
+
+
+def append(file: int, frame: bytes) -> None:
+    """Write all of `frame` durably, or nothing of it. Raises OSError."""
+    end = os.lseek(file, 0, os.SEEK_END)
+    try:
+        if os.write(file, frame) != len(frame):
+            raise OSError(28, os.strerror(28))  # a short write: the disk is full
+        os.fsync(file)
+    except OSError:
+        os.ftruncate(file, end)
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new file's name durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

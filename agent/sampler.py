@@ -1,0 +1,161 @@
+"""One job per table: at each slot ask its instruments and put one row."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from agent.alarm import Alarm
+from agent.clock import Clock
+from agent.codec import cells_to_bytes, event_body
+from agent.instrument import TELL_AFTER, Instrument, Reading
+from agent.parcel import EVENT, Layout, Message, Row
+from agent.schema import Cell, Field, Missing
+from agent.store import Store
+
+log = logging.getLogger(__name__)
+
+STEP_S = 2.0  #: a clock that moved by more than this was set, not drifting
+RAW_LIMIT = 2**31  # WIRE.md section 5: |raw| < 2^31
+FAILED, BACK = 4, 5  # WIRE.md section 4, event codes
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a column comes from. An instrument of None leaves the column not available."""
+
+    instrument: Instrument | None
+    quantity: str
+
+
+@dataclass
+class Due:
+    """The slot a table waits for."""
+
+    mono: float  #: monotonic seconds at which it starts
+    start: int | None  #: unix second at which it starts, None while the clock is not trusted
+    offset: float | None  #: unix - monotonic as it was when this was planned
+
+
+@dataclass
+class Sampler:
+    """Measures one table. `step` is the job."""
+
+    layout: Layout
+    sources: Sequence[Source]
+    store: Store
+    clock: Clock
+    alarms: Sequence[Alarm] = ()
+    late: int = 0  #: slots missed because measuring or the disk took too long
+    latest: Sequence[Cell] = ()  #: the newest row, for pictures and status
+    _due: Due | None = None
+    _last_start: int | None = None
+    _instruments: list[Instrument] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._instruments = unique(source.instrument for source in self.sources)
+
+    def step(self) -> float:
+        """Measure if the slot has begun. Return the seconds until the next one."""
+        if self._due is None:
+            self._due = self._plan()
+        wait_s = self._due.mono - self.clock.monotonic()
+        if wait_s > 0:
+            return wait_s
+        self._measure(self._due)
+        before, self._due = self._due, self._plan()
+        self.late += max(round((self._due.mono - before.mono) / self.layout.interval_s) - 1, 0)
+        return max(self._due.mono - self.clock.monotonic(), 0.0)
+
+    def _plan(self) -> Due:
+        """The first slot that starts after now and after the last one of this table."""
+        now, interval = self.clock.monotonic(), self.layout.interval_s
+        offset = self.clock.offset()
+        if offset is None:
+            return Due((math.floor(now / interval) + 1) * interval, None, None)
+        start = (math.floor((now + offset) / interval) + 1) * interval
+        if self._last_start is not None and start <= self._last_start <= start + interval:
+            start = self._last_start + interval  # the clock was drawn back a little
+        return Due(start - offset, start, offset)
+
+    def _measure(self, due: Due) -> None:
+        due = self._redated(due)
+        values = {id(one): one.ask() for one in self._instruments}
+        cells = [self._cell(source, column, values) for source, column in self._columns()]
+        row = Row(0, self.store.boot, round(due.mono * 1000), due.start, cells_to_bytes(cells))
+        self.latest = cells
+        events, settings = self._events(cells, row)
+        self.store.put(self.layout, row, events, settings)
+        self._last_start = due.start
+
+    def _redated(self, due: Due) -> Due:
+        """The slot in which the row was due, by the clock as it is now."""
+        offset = self.clock.offset()
+        if offset is None or (due.offset is not None and abs(offset - due.offset) <= STEP_S):
+            return due
+        interval = self.layout.interval_s
+        start = math.floor((due.mono + offset) / interval) * interval
+        return Due(due.mono, start, offset)
+
+    def _columns(self) -> zip[tuple[Source, Field]]:
+        return zip(self.sources, self.layout.schema.fields, strict=True)
+
+    def _cell(
+        self, source: Source, column: Field, values: Mapping[int, Mapping[str, Reading]]
+    ) -> Cell:
+        if source.instrument is None:
+            return Missing.NOT_AVAILABLE
+        reading = values[id(source.instrument)].get(source.quantity, Missing.NOT_AVAILABLE)
+        if isinstance(reading, Missing):
+            return reading
+        raw = column.raw(reading)
+        return raw if abs(raw) < RAW_LIMIT else (Missing.ABOVE if raw > 0 else Missing.BELOW)
+
+    def _events(self, cells: Sequence[Cell], row: Row) -> tuple[list[Message], dict[str, bytes]]:
+        """Events of this row, and the alarm states that change with it."""
+        events, settings = [], {}
+        now = row.mono_ms / 1000
+        for alarm in self.alarms:
+            code = alarm.check(cells[alarm.column], now)
+            if code is not None:
+                cell = cells[alarm.column]
+                events.append(self._event(row, alarm.column, code, cell))
+                settings[alarm_key(self.layout, alarm.column)] = str(code).encode()
+        for index, source in enumerate(self.sources):
+            code = self._health_code(source.instrument)
+            if code is not None:
+                events.append(self._event(row, index, code, Missing.FAILED))
+        return events, settings
+
+    def _health_code(self, instrument: Instrument | None) -> int | None:
+        """Told once, on the first column of the instrument that comes by."""
+        if instrument is None or instrument.told == (instrument.failures >= TELL_AFTER):
+            return None
+        if instrument.told and instrument.failures:
+            return None
+        instrument.told = not instrument.told
+        return FAILED if instrument.told else BACK
+
+    def _event(self, row: Row, column: int, code: int, cell: Cell) -> Message:
+        value = None if isinstance(cell, Missing) else cell
+        body = event_body(self.layout.schema.number, column, code, value)
+        now = self.clock.monotonic()
+        offset = self.clock.offset()
+        start = None if offset is None else math.floor(now + offset)
+        return Message(0, EVENT, row.boot, round(now * 1000), start, body)
+
+
+def unique(instruments: object) -> list[Instrument]:
+    """Each instrument once, in order."""
+    found: dict[int, Instrument] = {}
+    for one in instruments:  # type: ignore[attr-defined]
+        if one is not None:
+            found.setdefault(id(one), one)
+    return list(found.values())
+
+
+def alarm_key(layout: Layout, column: int) -> str:
+    """Under which name the store keeps the state of an alarm."""
+    return f"alarm/{layout.table}/{layout.schema.fields[column].name}"

@@ -1,0 +1,89 @@
+"""One job per link: what next, frame, send, acknowledge; back off when refused."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from dataclasses import dataclass, field
+
+from agent import codec
+from agent.clock import Clock
+from agent.commands import Commands
+from agent.links import Link, LinkError
+from agent.store import Store
+
+log = logging.getLogger(__name__)
+
+IDLE_S = 60.0  #: ended early by a wake
+FIRST_BACK_OFF_S = 5.0
+LONGEST_BACK_OFF_S = 900.0
+
+
+@dataclass
+class Uplink:
+    """Carries what one link owes. `step` is the job; `wake` ends its wait early."""
+
+    name: str
+    link: Link
+    store: Store
+    clock: Clock
+    commands: Commands
+    style: codec.Style = field(default_factory=codec.Style)
+    wake: threading.Event = field(default_factory=threading.Event)
+    state: str = "new"  #: new, ok, refused
+    reason: str = ""  #: why the link does not take frames
+    frames: int = 0  #: sent and acknowledged since the start
+    bytes: int = 0  #: in those frames
+    last_frame: bytes = b""
+    acked_at: float | None = None  #: monotonic seconds of the last acknowledgement
+    next_try_at: float = 0.0  #: monotonic seconds
+    _refusals: int = 0
+
+    def step(self) -> float:
+        """Send what is due first. Return the seconds to wait before the next."""
+        for downlink in self.link.received():
+            self.commands.do(downlink, self.name)
+        parcel = self.store.next(self.name)
+        if parcel is None:
+            return min(self.store.when(self.name), IDLE_S)
+        try:
+            framed = codec.frame(parcel, self.link.limit(), self.clock, self.style)
+            for frame in framed.frames:
+                self.link.send(frame, kind=parcel.kind, urgent=parcel.urgent)
+        except codec.CodecError as error:
+            log.error("link=%s state=set-aside reason='%s'", self.name, error)
+            self.store.set_aside(parcel)
+            return 0.0
+        except LinkError as error:
+            return self._back_off(error)
+        self.store.ack(self.name, framed)
+        self._accepted(framed.frames)
+        return 0.0
+
+    def _accepted(self, frames: object) -> None:
+        for frame in frames:  # type: ignore[attr-defined]
+            self.frames += 1
+            self.bytes += len(frame)
+            self.last_frame = frame
+        self.acked_at = self.clock.monotonic()
+        self._refusals = 0
+        self._become("ok", "")
+
+    def _back_off(self, error: LinkError) -> float:
+        """Seconds until the next try: what the link says, else 5 s doubling to 15 min."""
+        self._become("refused", error.reason)
+        self._refusals += 1
+        doubled = min(FIRST_BACK_OFF_S * 2 ** min(self._refusals - 1, 10), LONGEST_BACK_OFF_S)
+        wait_s = error.retry_s
+        if error.refused:
+            wait_s = max(error.retry_s, doubled * random.uniform(0.75, 1.0))
+        self.next_try_at = self.clock.monotonic() + wait_s
+        return wait_s
+
+    def _become(self, state: str, reason: str) -> None:
+        if (state, reason) != (self.state, self.reason):
+            quoted = f" reason='{reason}'" if reason else ""
+            level = logging.INFO if state == "ok" else logging.WARNING
+            log.log(level, "link=%s state=%s%s", self.name, state, quoted)
+        self.state, self.reason = state, reason
