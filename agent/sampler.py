@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.alarm import Alarm
 from agent.clock import Clock
-from agent.codec import cells_to_bytes, event_body
+from agent.codec import cells_to_bytes
 from agent.instrument import TELL_AFTER, Instrument, Reading
-from agent.parcel import EVENT, Layout, Message, Row
+from agent.messages import SENSOR_BACK, SENSOR_FAILED, event
+from agent.parcel import Layout, Message, Row
 from agent.schema import Cell, Field, Missing
 from agent.store import Store
 
@@ -19,7 +21,6 @@ log = logging.getLogger(__name__)
 
 STEP_S = 2.0  #: a clock that moved by more than this was set, not drifting
 RAW_LIMIT = 2**31  # WIRE.md section 5: |raw| < 2^31
-FAILED, BACK = 4, 5  # WIRE.md section 4, event codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +48,36 @@ class Sampler:
     sources: Sequence[Source]
     store: Store
     clock: Clock
-    alarms: Sequence[Alarm] = ()
+    alarms: list[Alarm] = field(default_factory=list)
+    wake: threading.Event = field(default_factory=threading.Event)
     late: int = 0  #: slots missed because measuring or the disk took too long
     latest: Sequence[Cell] = ()  #: the newest row, for pictures and status
+    _next_layout: Layout | None = None
     _due: Due | None = None
     _last_start: int | None = None
     _instruments: list[Instrument] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._instruments = unique(source.instrument for source in self.sources)
+        instruments = [source.instrument for source in self.sources if source.instrument]
+        self._instruments = list({id(one): one for one in instruments}.values())
+
+    def change(self, layout: Layout) -> None:
+        """Go on with another interval, at its next slot. From any thread."""
+        self._next_layout = layout
+        self.wake.set()
+
+    def set_limits(self, column: int, above: int | None, below: int | None) -> None:
+        """Change a column's limits. From any thread."""
+        alarm = next((one for one in self.alarms if one.column == column), None)
+        if alarm is None:
+            self.alarms.append(Alarm(column, above, below))
+        else:
+            alarm.above, alarm.below = above, below
 
     def step(self) -> float:
         """Measure if the slot has begun. Return the seconds until the next one."""
+        if self._next_layout is not None:
+            self.layout, self._next_layout, self._due = self._next_layout, None, None
         if self._due is None:
             self._due = self._plan()
         wait_s = self._due.mono - self.clock.monotonic()
@@ -116,44 +135,35 @@ class Sampler:
     def _events(self, cells: Sequence[Cell], row: Row) -> tuple[list[Message], dict[str, bytes]]:
         """Events of this row, and the alarm states that change with it."""
         events, settings = [], {}
-        now = row.mono_ms / 1000
         for alarm in self.alarms:
-            code = alarm.check(cells[alarm.column], now)
+            cell = cells[alarm.column]
+            code = alarm.check(cell, row.mono_ms / 1000)
             if code is not None:
-                cell = cells[alarm.column]
-                events.append(self._event(row, alarm.column, code, cell))
+                value = None if isinstance(cell, Missing) else cell
+                events.append(self._event(alarm.column, code, value))
                 settings[alarm_key(self.layout, alarm.column)] = str(code).encode()
         for index, source in enumerate(self.sources):
-            code = self._health_code(source.instrument)
+            code = news(source.instrument)
             if code is not None:
-                events.append(self._event(row, index, code, Missing.FAILED))
+                events.append(self._event(index, code, None))
         return events, settings
 
-    def _health_code(self, instrument: Instrument | None) -> int | None:
-        """Told once, on the first column of the instrument that comes by."""
-        if instrument is None or instrument.told == (instrument.failures >= TELL_AFTER):
-            return None
-        if instrument.told and instrument.failures:
-            return None
-        instrument.told = not instrument.told
-        return FAILED if instrument.told else BACK
-
-    def _event(self, row: Row, column: int, code: int, cell: Cell) -> Message:
-        value = None if isinstance(cell, Missing) else cell
-        body = event_body(self.layout.schema.number, column, code, value)
-        now = self.clock.monotonic()
-        offset = self.clock.offset()
-        start = None if offset is None else math.floor(now + offset)
-        return Message(0, EVENT, row.boot, round(now * 1000), start, body)
+    def _event(self, column: int, code: int, value: int | None) -> Message:
+        number = self.layout.schema.number
+        return event(number, column, code, value, self.store.boot, self.clock)
 
 
-def unique(instruments: object) -> list[Instrument]:
-    """Each instrument once, in order."""
-    found: dict[int, Instrument] = {}
-    for one in instruments:  # type: ignore[attr-defined]
-        if one is not None:
-            found.setdefault(id(one), one)
-    return list(found.values())
+def news(instrument: Instrument | None) -> int | None:
+    """What the far side is to be told of an instrument: failed, back, or nothing new."""
+    if instrument is None:
+        return None
+    if not instrument.told and instrument.failures >= TELL_AFTER:
+        instrument.told = True
+        return SENSOR_FAILED
+    if instrument.told and not instrument.failures:
+        instrument.told = False
+        return SENSOR_BACK
+    return None
 
 
 def alarm_key(layout: Layout, column: int) -> str:

@@ -1,0 +1,261 @@
+"""What a profile means: checked against the drivers, the registered schemas and itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from inspect import signature
+
+from agent.alarm import Alarm
+from agent.catalog import CatalogError, Driver, find
+from agent.config import (
+    AlarmConfig,
+    ColumnConfig,
+    Config,
+    InstrumentConfig,
+    Source,
+    TableConfig,
+    near,
+)
+from agent.schema import Field, Schema, SchemaError, field_for, private_number, registered
+from drivers.api import Quantity, Sensor
+
+LONGEST_S = 14_400
+EVENTS = "events"  #: what `carries` calls everything that is no row
+
+
+@dataclass(frozen=True, slots=True)
+class TablePlan:
+    """A table as the profile wants it."""
+
+    name: str
+    interval_s: int
+    schema: Schema
+    sources: Sequence[tuple[str, str] | None]  #: instrument and quantity of each column
+
+
+def drivers(config: Config, source: Source) -> dict[str, Driver]:
+    """The driver of each instrument. Raises ConfigError."""
+    _unique(source, "instrument", (one.name for one in config.instrument))
+    found = {}
+    for index, one in enumerate(config.instrument):
+        try:
+            found[one.name] = find(one.driver)
+        except CatalogError as error:
+            raise source.error(f"instrument[{index}]", "driver", str(error)) from error
+        if found[one.name].door in ("i2c", "port") and not one.bus:
+            hint = f"is missing: driver '{one.driver}' needs one, such as "
+            hint += "'i2c-1'" if found[one.name].door == "i2c" else "'/dev/serial0'"
+            raise source.error(f"instrument[{index}]", "bus", hint)
+    return found
+
+
+def make(
+    config: InstrumentConfig, index: int, driver: Driver, door: object, source: Source
+) -> Sensor:
+    """Construct one sensor behind its door; a door of None is good enough to ask what it measures.
+
+    Raises ConfigError naming the option that is wrong.
+    """
+    try:
+        return driver.make(door, config.options)
+    except CatalogError as error:
+        raise source.error(f"instrument[{index}]", error.option, str(error)) from error
+    except (TypeError, ValueError) as error:
+        raise source.error(
+            f"instrument[{index}]", "", f"driver '{driver.name}': {error}"
+        ) from error
+
+
+def check_instruments(config: Config, source: Source, sensors: Mapping[str, Sensor]) -> None:
+    """Inputs and calibrations name things that exist. Raises ConfigError."""
+    quantities = {name: sensor.quantities for name, sensor in sensors.items()}
+    for index, one in enumerate(config.instrument):
+        where = f"instrument[{index}]"
+        for quantity in one.calibrate:
+            if quantity not in quantities[one.name]:
+                hint = f"'{one.name}' does not measure it{near(quantity, quantities[one.name])}"
+                raise source.error(f"{where}.calibrate", quantity, hint)
+        compensate = getattr(sensors[one.name], "compensate", None)
+        accepted = list(signature(compensate).parameters) if compensate else []
+        for key, reference in one.inputs.items():
+            if key not in accepted:
+                hint = f"driver '{one.driver}' has no such input{near(key, accepted)}"
+                raise source.error(f"{where}.inputs", key, hint)
+            _resolve(reference, quantities, source, f"{where}.inputs", key)
+    _check_addresses(config, source, sensors)
+
+
+def tables(
+    config: Config, source: Source, quantities: Mapping[str, Mapping[str, Quantity]]
+) -> list[TablePlan]:
+    """The tables with their schemas. Raises ConfigError."""
+    _unique(source, "table", (table.name for table in config.table))
+    plans = []
+    for index, table in enumerate(config.table):
+        where = f"table[{index}]"
+        _check_interval(table.interval_s, source, where)
+        if isinstance(table.columns, dict):
+            plans.append(_registered(table, table.columns, quantities, source, where))
+        else:
+            plans.append(_private(table, table.columns, quantities, source, where))
+    numbers = [plan.schema.number for plan in plans]
+    for index, number in enumerate(numbers):
+        if number in numbers[:index]:
+            other = plans[numbers.index(number)].name
+            hint = (
+                f"has the same schema number {number} as table '{other}': change a column or step"
+            )
+            raise source.error(f"table[{index}]", "columns", hint)
+    return plans
+
+
+def alarms(config: Config, source: Source, plans: Sequence[TablePlan]) -> dict[str, list[Alarm]]:
+    """Alarms by table, limits in whole steps of their column. Raises ConfigError."""
+    found: dict[str, list[Alarm]] = {plan.name: [] for plan in plans}
+    for index, alarm in enumerate(config.alarm):
+        where = f"alarm[{index}]"
+        if alarm.above is None and alarm.below is None:
+            raise source.error(where, "", "needs 'above' or 'below'")
+        table, name = alarm.column.split(".")
+        if table not in found:
+            raise source.error(where, "column", f"no table '{table}'{near(table, found)}")
+        plan = next(plan for plan in plans if plan.name == table)
+        names = [field.name for field in plan.schema.fields]
+        if name not in names:
+            raise source.error(
+                where, "column", f"table '{table}' has no '{name}'{near(name, names)}"
+            )
+        column = names.index(name)
+        if any(other.column == column for other in found[table]):
+            raise source.error(where, "column", f"'{alarm.column}' has an alarm already")
+        found[table].append(_alarm(alarm, column, plan.schema.fields[column]))
+    return found
+
+
+def check_links(config: Config, source: Source) -> None:
+    """Names are unique, `carries` names tables. Raises ConfigError."""
+    _unique(source, "link", (link.name for link in config.link))
+    known = [*(table.name for table in config.table), EVENTS]
+    for index, link in enumerate(config.link):
+        for word in link.carries or ():
+            if word not in known:
+                hint = f"no table '{word}'{near(word, known)}"
+                raise source.error(f"link[{index}]", "carries", hint)
+
+
+def interval_allowed(seconds: int) -> bool:
+    """WIRE.md section 2: 1..3600 s, or a multiple of 60 up to 4 h."""
+    return 1 <= seconds <= 3600 or (seconds % 60 == 0 and 3600 < seconds <= LONGEST_S)
+
+
+def _check_interval(seconds: int, source: Source, where: str) -> None:
+    if not interval_allowed(seconds):
+        hint = f"expected 1..3600, or a multiple of 60 up to {LONGEST_S}, got {seconds}"
+        raise source.error(where, "interval_s", hint)
+
+
+def _registered(
+    table: TableConfig,
+    columns: Mapping[str, str],
+    quantities: Mapping[str, Mapping[str, Quantity]],
+    source: Source,
+    where: str,
+) -> TablePlan:
+    if table.schema is None:
+        raise source.error(where, "schema", "is missing: columns of the form { name = … } need one")
+    try:
+        schema = registered(table.schema)
+    except SchemaError as error:
+        raise source.error(where, "schema", str(error)) from error
+    names = [field.name for field in schema.fields]
+    for name in columns:
+        if name not in names:
+            hint = f"schema {schema.number} has no such column{near(name, names)}"
+            raise source.error(f"{where}.columns", name, hint)
+    if not columns:
+        raise source.error(where, "columns", "is empty: a table needs a column")
+    sources = [
+        _resolve(columns[name], quantities, source, f"{where}.columns", name)[:2]
+        if name in columns
+        else None
+        for name in names
+    ]
+    return TablePlan(table.name, table.interval_s, schema, sources)
+
+
+def _private(
+    table: TableConfig,
+    columns: Sequence[ColumnConfig],
+    quantities: Mapping[str, Mapping[str, Quantity]],
+    source: Source,
+    where: str,
+) -> TablePlan:
+    if table.schema is not None:
+        hint = "a registered schema takes columns of the form { temp = 'air.temperature' }"
+        raise source.error(where, "columns", hint)
+    if not columns:
+        raise source.error(where, "columns", "is empty: a table needs a column")
+    _unique(source, f"{where}.columns", (column.name for column in columns))
+    fields, sources = [], []
+    for index, column in enumerate(columns):
+        place = f"{where}.columns[{index}]"
+        instrument, name, quantity = _resolve(column.source, quantities, source, place, "from")
+        step = column.step or quantity.step
+        try:
+            fields.append(
+                field_for(
+                    column.name, quantity.kind, step, nominal=column.nominal, orders=column.orders
+                )
+            )
+        except SchemaError as error:
+            raise source.error(place, "step", str(error)) from error
+        sources.append((instrument, name))
+    schema = Schema(private_number(fields), tuple(fields))
+    return TablePlan(table.name, table.interval_s, schema, sources)
+
+
+def _resolve(
+    reference: str,
+    quantities: Mapping[str, Mapping[str, Quantity]],
+    source: Source,
+    where: str,
+    key: str,
+) -> tuple[str, str, Quantity]:
+    """instrument.quantity -> both, and what it means. Raises ConfigError."""
+    instrument, name = reference.split(".")
+    if instrument not in quantities:
+        hint = f"no instrument '{instrument}'{near(instrument, quantities)}"
+        raise source.error(where, key, hint)
+    if name not in quantities[instrument]:
+        hint = f"'{instrument}' does not measure '{name}'{near(name, quantities[instrument])}"
+        raise source.error(where, key, hint)
+    return instrument, name, quantities[instrument][name]
+
+
+def _alarm(alarm: AlarmConfig, column: int, field: Field) -> Alarm:
+    above = None if alarm.above is None else field.raw(alarm.above)
+    below = None if alarm.below is None else field.raw(alarm.below)
+    return Alarm(column, above, below, round(alarm.hysteresis / field.step), alarm.hold_s)
+
+
+def _check_addresses(config: Config, source: Source, sensors: Mapping[str, Sensor]) -> None:
+    """Two chips of one bus never have one address."""
+    taken: dict[tuple[str, int], str] = {}
+    for index, one in enumerate(config.instrument):
+        address = getattr(sensors[one.name], "address", None)
+        if not one.bus or not isinstance(address, int):
+            continue
+        other = taken.setdefault((one.bus, address), one.name)
+        if other != one.name:
+            hint = f"0x{address:02x} on {one.bus} is '{other}' already"
+            raise source.error(f"instrument[{index}]", "address", hint)
+
+
+def _unique(source: Source, section: str, names: Iterable[str]) -> None:
+    names = list(names)
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        second = [index for index, name in enumerate(names) if name == twice][1]
+        raise source.error(f"{section}[{second}]", "name", f"'{twice}' is used twice")
