@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 SILENT_S = 60.0  #: a job without a beat for so long stops the feeding of the watchdog
 FEED_S = 5.0
-JOIN_S = 1.5  #: how long stopping waits for a thread
+JOIN_S = 1.5  #: how long stopping waits for all threads together
 
 
 @dataclass
@@ -33,9 +34,15 @@ class Job:
 class Daemon:
     """Runs jobs, one thread each, until told to stop or until one of them crashes."""
 
-    def __init__(self, jobs: Sequence[Job], clock: Clock, status: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        clock: Clock,
+        status: Callable[[], str],
+        stopping: threading.Event,
+    ) -> None:
         self.jobs, self.clock, self.status = jobs, clock, status
-        self.stopping = threading.Event()
+        self.stopping = stopping  #: set from anywhere: please end
         self.crashed = threading.Event()
 
     def run(self) -> int:
@@ -50,8 +57,10 @@ class Daemon:
         while not self.stopping.wait(FEED_S):
             self._feed()
         notify("STOPPING=1")
+        self.stop()
+        deadline = time.monotonic() + JOIN_S
         for thread in threads:
-            thread.join(JOIN_S)
+            thread.join(max(deadline - time.monotonic(), 0))
         return 1 if self.crashed.is_set() else 0
 
     def stop(self, *_: int | FrameType | None) -> None:

@@ -60,9 +60,10 @@ class MqttLink:
         clock: Clock,
         wake: threading.Event,
         schema_of: Callable[[int], Schema | None],
+        stopping: threading.Event,
     ) -> None:
         self.config, self.node, self.clock, self.wake = config, node, clock, wake
-        self.schema_of = schema_of
+        self.schema_of, self.stopping = schema_of, stopping
         self.base = f"stadtsinn/{node}"
         self.version = MQTTv5
         self._client: Client | None = None
@@ -209,12 +210,14 @@ class MqttLink:
         deadline = time.monotonic() + ACK_S
         while mid not in self._acks:
             self.clock.beat()
+            if self.stopping.is_set():
+                raise LinkError("stopping")
             left = deadline - time.monotonic()
             if left <= 0 or not self._connected:
                 silent = f"no acknowledgement for {ACK_S:.0f} s"
                 self._drop(silent if left <= 0 else self._reason)
                 raise LinkError(self._reason, 1.0)
-            self._reply.wait(min(left, 1.0))
+            self._reply.wait(min(left, 0.5))
             self._reply.clear()
         return self._acks.pop(mid)
 

@@ -1,0 +1,36 @@
+"""`stadtsinn run`: the daemon."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from agent.cli.common import config_errors, profile_argument, simulate_option, start_logging
+
+
+@click.command(
+    epilog="""\b
+    Example:
+      stadtsinn run /etc/stadtsinn/node.toml
+      stadtsinn run --simulate hw/nodes/school.toml
+    """
+)
+@profile_argument
+@simulate_option
+@config_errors
+def run(profile: Path, simulate: bool) -> None:
+    """Measure, keep, forward, as PROFILE says, until SIGTERM.
+
+    Exit code 0 after SIGTERM or SIGINT, 1 after a fault of the program (systemd starts it again),
+    2 if the profile is wrong.
+    """
+    from agent.node import build, run_node
+
+    start_logging()
+    runtime = os.environ.get("RUNTIME_DIRECTORY", "")
+    state_file = Path(runtime.split(":")[0]) / "state.json" if runtime else None
+    node = build(profile, simulate=simulate, state_file=state_file)
+    sys.exit(run_node(node))

@@ -1,0 +1,76 @@
+"""`stadtsinn status`: how the running node does."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agent.cli.common import BAD, json_option
+
+STATE = Path("/run/stadtsinn/state.json")
+OLD_S = 30.0  #: a state file older than this: the daemon does not run
+
+
+@click.command(
+    epilog="""\b
+    Example:
+      stadtsinn status
+      stadtsinn status --json | jq .links
+    """
+)
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(path_type=Path),
+    default=STATE,
+    show_default=True,
+    help="The running node's state file.",
+)
+@json_option
+def status(path: Path, as_json: bool) -> None:
+    """Show sensors, links and the store of the running node.
+
+    Exit code 1 if it does not run, or if a sensor or link is not well.
+    """
+    state = load(path)
+    if as_json:
+        click.echo(json.dumps(state, indent=1))
+    else:
+        show(state)
+    states = [one["state"] for part in ("sensors", "links") for one in state[part].values()]
+    sys.exit(BAD if any(one not in ("ok", "new") for one in states) else 0)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The state as the daemon wrote it last; ends the command if there is none."""
+    try:
+        age_s = time.time() - path.stat().st_mtime
+        state: dict[str, Any] = json.loads(path.read_text())
+    except OSError as error:
+        hint = "is it running? systemctl status stadtsinn"
+        click.echo(f"stadtsinn: {path}: {error.strerror}: {hint}", err=True)
+        sys.exit(BAD)
+    except ValueError:
+        click.echo(f"stadtsinn: {path}: not a state file", err=True)
+        sys.exit(BAD)
+    if age_s > OLD_S:
+        click.echo(f"stadtsinn: stopped {age_s:.0f} s ago? {path} was not renewed", err=True)
+        sys.exit(BAD)
+    return state
+
+
+def show(state: dict[str, Any]) -> None:
+    """The same as the demo's picture, once."""
+    from rich.console import Console
+
+    from agent.cli.picture import tables
+
+    console = Console()
+    console.print(f"[bold]{state['node']}[/] {state['version']}, clock {state['clock']}")
+    for one in tables(state):
+        console.print(one)

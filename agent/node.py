@@ -1,0 +1,258 @@
+"""The one place that builds: doors, instruments, tables, store, links, jobs."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, cast
+
+from agent import plan
+from agent.alarm import CLEARED, Alarm
+from agent.catalog import Driver
+from agent.clock import Clock
+from agent.codec import Style
+from agent.commands import Commands
+from agent.config import Config, FileConfig, LinkConfig, MqttConfig, Source, load
+from agent.daemon import Daemon, Job
+from agent.doors import Doors
+from agent.instrument import Instrument
+from agent.keeper import Keeper
+from agent.links import Link
+from agent.links.file import FileLink
+from agent.messages import hello, node_event, schema_slice
+from agent.parcel import Message
+from agent.sampler import Sampler, alarm_key
+from agent.sampler import Source as ColumnSource
+from agent.settings import Settings, fill_key, interval_key, limits_key, packed_key
+from agent.store import LinkPolicy, Store
+from agent.uplink import Uplink
+from drivers.api import Sensor
+
+
+@dataclass
+class Node:
+    """A built node: everything a command wants to look at."""
+
+    config: Config
+    clock: Clock
+    store: Store
+    instruments: Mapping[str, Instrument]
+    samplers: Sequence[Sampler]
+    uplinks: list[Uplink] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What `stadtsinn status` shows."""
+        from agent.status import snapshot
+
+        return snapshot(self)
+
+    def headline(self) -> str:
+        """One line for the service manager."""
+        bad = [one.name for one in self.instruments.values() if one.state not in ("ok", "new")]
+        owed = self.store.counts().owed
+        waiting = ", ".join(f"{name} owes {count}" for name, count in owed.items())
+        return f"{len(self.instruments) - len(bad)}/{len(self.instruments)} sensors; {waiting}"
+
+    def close(self) -> None:
+        """Leave every link in order, write what is still owed, close the store."""
+        for uplink in self.uplinks:
+            uplink.link.close()
+        self.store.close()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A profile that is right: what it wants, and its drivers."""
+
+    config: Config
+    source: Source
+    drivers: Mapping[str, Driver]
+    sensors: Mapping[str, Sensor]  #: behind the given doors
+    tables: Sequence[plan.TablePlan]
+    alarms: Mapping[str, list[Alarm]]
+
+
+def make_plan(profile: Path, doors: Doors | None = None) -> Plan:
+    """Load and check a profile. Without doors nothing can be read. Raises ConfigError."""
+    folder = str(profile.resolve().parent)  # a third party's driver may lie beside the profile
+    if folder not in sys.path:
+        sys.path.append(folder)
+    config, source = load(profile)
+    found = plan.drivers(config, source)
+    sensors = {}
+    for index, one in enumerate(config.instrument):
+        door = doors.door(one, found[one.name]) if doors else None
+        sensors[one.name] = plan.make(one, index, found[one.name], door, source)
+    plan.check_instruments(config, source, sensors)
+    quantities = {name: sensor.quantities for name, sensor in sensors.items()}
+    tables = plan.tables(config, source, quantities)
+    plan.check_links(config, source)
+    return Plan(config, source, found, sensors, tables, plan.alarms(config, source, tables))
+
+
+def build(
+    made: Plan,
+    clock: Clock,
+    *,
+    store_path: Path | None = None,
+    links: Mapping[str, Link] = MappingProxyType({}),
+    state_file: Path | None = None,
+) -> Node:
+    """A node ready to run. `links` replaces the profile's own (tests, demo).
+
+    Raises ConfigError, and OSError where the store's folder cannot be written.
+    """
+    config = made.config
+    store = Store(
+        store_path or Path(config.store.path),
+        clock,
+        max_bytes=round(config.store.max_mb * 1e6),
+        max_days=config.store.max_days,
+    )
+    store.open()
+    store.new_event = partial(node_event, clock=clock)
+    settings = Settings(store, profile_values(made))
+    instruments = make_instruments(made, clock)
+    samplers = [make_sampler(one, made, store, clock, settings, instruments) for one in made.tables]
+    node = Node(config, clock, store, instruments, samplers)
+    add_jobs(node, made, settings, links, state_file)
+    return node
+
+
+def profile_values(made: Plan) -> dict[str, object]:
+    """Every value of the profile that a downlink may replace."""
+    values: dict[str, object] = {}
+    for table in made.tables:
+        values[interval_key(table.name)] = table.interval_s
+        for alarm in made.alarms[table.name]:
+            name = table.schema.fields[alarm.column].name
+            values[limits_key(table.name, name)] = [alarm.above, alarm.below]
+    for link in made.config.link:
+        values[fill_key(link.name)] = link.fill_s
+        values[packed_key(link.name)] = link.body == "packed"
+    return values
+
+
+def make_instruments(made: Plan, clock: Clock) -> dict[str, Instrument]:
+    """Every sensor under its name, with calibration and the inputs it compensates with."""
+    instruments = {
+        one.name: Instrument(one.name, made.sensors[one.name], clock, one.calibrate)
+        for one in made.config.instrument
+    }
+    for one in made.config.instrument:
+        instruments[one.name].inputs = {
+            key: partial(instruments[other].recent, quantity)
+            for key, (other, quantity) in ((k, r.split(".")) for k, r in one.inputs.items())
+        }
+    return instruments
+
+
+def make_sampler(
+    table: plan.TablePlan,
+    made: Plan,
+    store: Store,
+    clock: Clock,
+    settings: Settings,
+    instruments: Mapping[str, Instrument],
+) -> Sampler:
+    """The sampler of one table, with interval and limits as they stand now."""
+    interval_s = cast(int, settings.get(interval_key(table.name)))
+    layout = store.layout(table.name, table.schema, interval_s)
+    sources = [
+        ColumnSource(instruments[one[0]], one[1]) if one else ColumnSource(None, "")
+        for one in table.sources
+    ]
+    sampler = Sampler(layout, sources, store, clock, made.alarms[table.name])
+    for column, one in enumerate(table.schema.fields):
+        limits = settings.get(limits_key(table.name, one.name))
+        if limits is not None:
+            sampler.set_limits(column, *cast(list[int | None], limits))
+    for alarm in sampler.alarms:
+        alarm.code = int(store.setting(alarm_key(layout, alarm.column)) or CLEARED)
+    return sampler
+
+
+def add_jobs(
+    node: Node,
+    made: Plan,
+    settings: Settings,
+    links: Mapping[str, Link],
+    state_file: Path | None,
+) -> None:
+    """One job per table and link, and the keeper."""
+    store, clock, config = node.store, node.clock, node.config
+    store.links({one.name: policy(one, settings) for one in config.link})
+    say_hello = partial(new_hello, node, made)
+    commands = Commands(
+        config.node, store, clock, node.samplers, settings, say_hello, node.stopping.set
+    )
+    for one in config.link:
+        wake = threading.Event()
+        link = links.get(one.name) or make_link(one, made, node, wake)
+        node.uplinks.append(Uplink(one.name, link, store, clock, commands, style(one), wake))
+        store.wakes.append(wake)
+    greet = partial(post_greeting, node, made, say_hello)
+    keeper = Keeper(store, clock, greet, node.snapshot, state_file)
+    node.jobs += [Job(f"table-{one.layout.table}", one.step, one.wake) for one in node.samplers]
+    node.jobs += [Job(f"link-{one.name}", one.step, one.wake) for one in node.uplinks]
+    node.jobs.append(Job("keeper", keeper.step))
+
+
+def make_link(config: LinkConfig, made: Plan, node: Node, wake: threading.Event) -> Link:
+    """The way out that the profile names. Vendor libraries are imported here, when needed."""
+    if isinstance(config, MqttConfig):
+        from agent.links.mqtt import MqttLink
+
+        schemas = {table.schema.number: table.schema for table in made.tables}
+        name = made.config.node.name
+        return MqttLink(config, name, node.clock, wake, schemas.get, node.stopping)
+    if isinstance(config, FileConfig):
+        return FileLink(Path(config.path), node.clock, config.limit_bytes)
+    raise TypeError(type(config).__name__)
+
+
+def policy(link: LinkConfig, settings: Settings) -> LinkPolicy:
+    """What a link carries and how, as it stands now."""
+    carries = link.carries
+    return LinkPolicy(
+        tables=None if carries is None else frozenset(carries) - {plan.EVENTS},
+        messages=carries is None or plan.EVENTS in carries,
+        fill_s=cast(float, settings.get(fill_key(link.name))),
+        packed=cast(bool, settings.get(packed_key(link.name))),
+        trust_wait_s=link.trust_wait_s,
+    )
+
+
+def style(link: LinkConfig) -> Style:
+    """How frames are written for a link."""
+    return Style(whole_slots=True, ticks_always=isinstance(link, FileConfig))
+
+
+def new_hello(node: Node, made: Plan) -> Message:
+    """Who this node is and what it owes, now."""
+    numbers = [table.schema.number for table in made.tables]
+    waiting = max(node.store.counts().owed.values(), default=0)
+    return hello(numbers, waiting, node.store.boot, node.clock)
+
+
+def post_greeting(node: Node, made: Plan, say_hello: Callable[[], Message]) -> None:
+    """Hello and every schema, over every link: at the start and daily."""
+    node.store.post(say_hello())
+    for table in made.tables:
+        node.store.post(schema_slice(table.schema, node.store.boot, node.clock))
+
+
+def run_node(node: Node) -> int:
+    """Run until a signal, a restart by downlink or a crash. Returns the exit code."""
+    daemon = Daemon(node.jobs, node.clock, node.headline, node.stopping)
+    daemon.on_signals()
+    code = daemon.run()
+    node.close()
+    return code

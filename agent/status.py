@@ -1,0 +1,82 @@
+"""What a running node tells about itself: written to state.json, shown by `status` and demo."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from agent.instrument import Instrument
+from agent.sampler import Sampler
+from agent.schema import Missing
+from agent.uplink import Uplink
+
+if TYPE_CHECKING:
+    from agent.node import Node
+
+REASONS = {
+    Missing.NOT_AVAILABLE: "not available",
+    Missing.BELOW: "below range",
+    Missing.ABOVE: "above range",
+    Missing.FAILED: "failed",
+}
+
+
+def snapshot(node: Node) -> dict[str, Any]:
+    """Everything a person asks a node for, as JSON values."""
+    clock = node.clock
+    return {
+        "node": node.config.node.name,
+        "version": version("stadtsinn"),
+        "time": clock.utc(),
+        "clock": clock.trust or "not trusted",
+        "boot": node.store.boot,
+        "sensors": {name: sensor(one, clock.monotonic()) for name, one in node.instruments.items()},
+        "tables": {one.layout.table: table(one) for one in node.samplers},
+        "links": {one.name: link(one, node) for one in node.uplinks},
+        "store": store(node),
+    }
+
+
+def sensor(instrument: Instrument, now: float) -> dict[str, Any]:
+    """State of one instrument and its newest good values with their age."""
+    values = {
+        name: {"value": value, "age_s": round(now - when, 1)}
+        for name, (value, when) in list(instrument.latest.items())
+    }
+    return {"state": instrument.state, "reason": instrument.reason, "values": values}
+
+
+def table(sampler: Sampler) -> dict[str, Any]:
+    """Newest row of a table, in units."""
+    row = {}
+    for field, cell in zip(sampler.layout.schema.fields, sampler.latest, strict=False):
+        shown = REASONS[cell] if isinstance(cell, Missing) else field.value(cell)
+        row[field.name] = {"value": shown, "unit": field.unit}
+    return {"interval_s": sampler.layout.interval_s, "late": sampler.late, "row": row}
+
+
+def link(uplink: Uplink, node: Node) -> dict[str, Any]:
+    """State of one link and what it owes."""
+    now = node.clock.monotonic()
+    since = None if uplink.acked_at is None else round(now - uplink.acked_at, 1)
+    return {
+        "state": uplink.state,
+        "reason": uplink.reason,
+        "frames": uplink.frames,
+        "bytes": uplink.bytes,
+        "last_ack_s": since,
+        "next_try_s": max(round(uplink.next_try_at - now, 1), 0) if uplink.reason else 0,
+        "owed": node.store.counts().owed.get(uplink.name, 0),
+    }
+
+
+def store(node: Node) -> dict[str, Any]:
+    """The store in numbers."""
+    counts = node.store.counts()
+    return {
+        "path": str(node.store.path),
+        "rows": counts.rows,
+        "lost": counts.lost,
+        "bytes": counts.bytes,
+        "in_memory": counts.in_memory,
+    }
