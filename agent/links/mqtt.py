@@ -42,7 +42,7 @@ ACK_S = 10.0  #: no PUBACK after so long: the link is silent
 CONNECT_S = 5.0
 CONNACK_S = 10.0  #: a broker that accepts the connection and says nothing
 PATIENT_S = 60.0  #: reconnect every second for so long, then doubling to 30 s
-SLOWEST_S = 30.0
+SLOWEST_S = 30
 RETRY_S = 30.0  #: on_connect wakes the uplink earlier
 SESSION_S = 7 * 86_400  #: how long the broker keeps downlinks for us
 LONGEST_DOWNLINK = 256
@@ -136,7 +136,7 @@ class MqttLink:
             CallbackAPIVersion.VERSION2,
             client_id=config.client_id or self.node,
             protocol=self.version,
-            **({} if self.version == MQTTv5 else {"clean_session": False}),
+            clean_session=None if self.version == MQTTv5 else False,
         )
         client.connect_timeout = CONNECT_S
         client.reconnect_delay_set(1, 1)
@@ -185,7 +185,7 @@ class MqttLink:
         if client is None:
             return
         handle = client.socket()
-        if handle is not None:
+        if isinstance(handle, socket.socket):
             try:  # ends the read of paho's thread; the broker sends our will
                 handle.shutdown(socket.SHUT_RDWR)
             except OSError as error:
@@ -314,7 +314,9 @@ class MqttLink:
     def _pace(self, client: Client) -> None:
         """Every second for the first minute, then doubling to 30 s, jittered downwards."""
         patient = time.monotonic() - self._down_since < PATIENT_S
-        client.reconnect_delay_set(1, 1 if patient else random.uniform(0.6, 1.0) * SLOWEST_S)
+        client.reconnect_delay_set(
+            1, 1 if patient else random.randint(SLOWEST_S * 2 // 3, SLOWEST_S)
+        )
 
     def _on_publish(
         self, client: Client, userdata: object, mid: int, code: ReasonCode, properties: Properties
@@ -328,7 +330,7 @@ class MqttLink:
             why = "retained" if message.retain else f"{len(message.payload)} bytes"
             log.warning("link=%s downlink=ignored reason='%s'", self.config.name, why)
             return
-        self._inbox.append(message.payload)
+        self._inbox.append(bytes(message.payload))
         self.wake.set()
 
 

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Install or update Stadtsinn as a service, from this folder's checkout. Run it as root:
+#     sudo systemd/install.sh [PROFILE]
+# Makes /opt/stadtsinn (its own Python environment), the user stadtsinn, the unit, udev rules, and
+# /etc/stadtsinn/node.toml if there is none yet. Running it again updates and keeps your profile.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+profile=${1:-$here/../hw/nodes/school.toml}
+[ "$(id -u)" = 0 ] || { echo "Please type:  sudo $0" >&2; exit 1; }
+[ -f "$profile" ] || { echo "no such profile: $profile" >&2; exit 2; }
+"$here/../.ci/packages" python3-venv='python3 -c "import venv, ensurepip"'
+
+python3 -m venv /opt/stadtsinn
+extra=""
+case "$(cat /proc/device-tree/model 2>/dev/null | tr -d '\0')" in *Raspberry*) extra="[pi]" ;; esac
+/opt/stadtsinn/bin/pip install --quiet --disable-pip-version-check --upgrade "$here/..$extra"
+ln -sf /opt/stadtsinn/bin/stadtsinn /usr/local/bin/stadtsinn
+
+install -D -m 644 "$here/stadtsinn.sysusers" /usr/lib/sysusers.d/stadtsinn.conf
+install -D -m 644 "$here/60-stadtsinn.rules" /etc/udev/rules.d/60-stadtsinn.rules
+install -D -m 644 "$here/stadtsinn.service" /etc/systemd/system/stadtsinn.service
+systemd-sysusers /usr/lib/sysusers.d/stadtsinn.conf
+[ -d /run/udev ] && udevadm control --reload && udevadm trigger --subsystem-match=i2c-dev || true
+[ -d /run/systemd/system ] && systemctl daemon-reload
+
+install -d -m 755 /etc/stadtsinn
+[ -f /etc/stadtsinn/node.toml ] || install -m 644 "$profile" /etc/stadtsinn/node.toml
+/opt/stadtsinn/bin/stadtsinn check /etc/stadtsinn/node.toml
+cat <<'END'
+
+Installed. Now:
+  sudo nano /etc/stadtsinn/node.toml         your sensors, your broker
+  stadtsinn check                            is the profile right?
+  sudo -u stadtsinn stadtsinn probe          does every sensor read, does every link go out?
+  sudo systemctl enable --now stadtsinn      start, now and at every boot
+  stadtsinn status                           how it does
+END
