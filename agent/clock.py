@@ -15,6 +15,7 @@ BUILT = 1_767_225_600  # 2026-01-01: no node of this software has ever lived ear
 NTP_MARK = Path("/run/systemd/timesync/synchronized")
 ASK_NTP_S = 30.0
 ASK_NTP_TRUSTED_S = 3600.0
+RANK = ("", "rtc", "lorawan", "ntp")  # whom to believe more
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 RTC = Path("/sys/class/rtc/rtc0/hctosys")
 
@@ -97,7 +98,7 @@ class Clock:
             self._ask_at = now + (ASK_NTP_TRUSTED_S if source == "ntp" else ASK_NTP_S)
             if source == "ntp":
                 self._offset = None
-            if source and source != self.trust and self.trust in ("", "rtc"):
+            if RANK.index(source) > RANK.index(self.trust):
                 log.info("clock=trusted source=%s", source)
                 self.trust = source
 

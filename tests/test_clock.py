@@ -1,0 +1,144 @@
+"""Time: trust, offsets, waiting with beats, simulated and virtual clocks."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from pytest_mock import MockerFixture
+
+from agent import clock as clocks
+from agent.clock import BUILT, Clock, SimClock, VirtualClock, ntp_synchronised
+
+
+class Machine(Clock):
+    """The real clock logic on times that the test sets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mono, self.system, self.source = 100.0, BUILT + 1000.0, ""
+
+    def monotonic(self) -> float:
+        return self.mono
+
+    def system_utc(self) -> float:
+        return self.system
+
+    def _vouched(self) -> str:
+        return self.source
+
+
+def test_nothing_is_trusted_until_somebody_vouches() -> None:
+    clock = Machine()
+    assert clock.utc() is None
+    clock.source = "ntp"
+    assert clock.utc() is None  # asked every 30 s
+    clock.mono += 30
+    clock.system += 30
+    assert clock.utc() == pytest.approx(BUILT + 1030)
+    assert clock.trust == "ntp"
+
+
+def test_a_time_before_the_build_is_refused_whoever_says_so() -> None:
+    clock = Machine()
+    clock.source, clock.system = "ntp", 0.0
+    assert clock.utc() is None
+    assert not clock.set_utc(BUILT - 1, "lorawan")
+
+
+def test_a_link_gives_the_time_to_a_node_without_clock() -> None:
+    clock = Machine()
+    clock.system = 0.0
+    assert clock.set_utc(BUILT + 5.0, "lorawan")
+    clock.mono += 10
+    assert clock.utc() == pytest.approx(BUILT + 15)
+
+
+def test_ntp_is_better_than_the_link_and_ends_its_offset() -> None:
+    clock = Machine()
+    clock.set_utc(BUILT + 5.0, "lorawan")
+    clock.source = "ntp"
+    clock.mono += 31
+    assert clock.utc() is not None
+    assert clock.trust == "ntp"
+    assert clock.utc() == pytest.approx(BUILT + 1000)
+    assert not clock.set_utc(BUILT + 5.0, "lorawan")
+
+
+def test_the_offset_follows_a_clock_that_drifts_or_is_set() -> None:
+    clock = Machine()
+    clock.source = "ntp"
+    before = clock.offset()
+    clock.system += 3600
+    assert clock.offset() == pytest.approx((before or 0) + 3600)
+
+
+def test_waiting_ends_early_on_a_wake_and_clears_it() -> None:
+    clock, wake = Clock(), threading.Event()
+    wake.set()
+    assert clock.wait(wake, 60)
+    assert not wake.is_set()
+    assert not clock.wait(wake, 0.001)
+    assert threading.current_thread().name in clock.beats
+
+
+def test_a_long_wait_beats_every_ten_seconds() -> None:
+    clock, wake = VirtualClock(), threading.Event()
+    beats = []
+    clock.beat = lambda: beats.append(clock.monotonic())  # type: ignore[method-assign]
+    clock.wait(wake, 35)
+    assert beats == [0, 10, 20, 30]
+    assert clock.monotonic() == 35
+
+
+def test_a_virtual_clock_stands_still_until_told() -> None:
+    clock = VirtualClock(start=BUILT + 10.0)
+    clock.sleep(5)
+    clock.advance_to(3)
+    clock.advance_to(8)
+    assert (clock.monotonic(), clock.utc()) == (8, BUILT + 18)
+    wake = threading.Event()
+    wake.set()
+    assert clock.wait(wake, 100)
+    assert clock.monotonic() == 8
+
+
+def test_a_simulated_clock_runs_fast() -> None:
+    clock, wake = SimClock(BUILT, speed=1000), threading.Event()
+    before = clock.monotonic()
+    clock.sleep(2)
+    clock.wait(wake, 2)
+    assert clock.monotonic() - before >= 4
+    assert clock.boot_id().startswith("sim-")
+
+
+def test_the_machines_own_clock_answers() -> None:
+    clock = Clock()
+    assert clock.monotonic() > 0
+    assert clock.system_utc() > BUILT
+    assert len(clock.boot_id()) == 36
+    clock.sleep(0)
+
+
+def test_systemd_is_asked_whether_the_clock_is_synchronised(mocker: MockerFixture) -> None:
+    run = mocker.patch("agent.clock.subprocess.run")
+    run.return_value.stdout = "yes\n"
+    assert ntp_synchronised()
+    run.side_effect = FileNotFoundError
+    assert not ntp_synchronised()
+
+
+def test_the_mark_of_timesyncd_and_the_clock_chip_vouch(
+    tmp_path: Path, mocker: MockerFixture
+) -> None:
+    mocker.patch.object(clocks, "NTP_MARK", tmp_path / "synchronized")
+    mocker.patch.object(clocks, "RTC", tmp_path / "hctosys")
+    mocker.patch.object(clocks, "ntp_synchronised", return_value=False)
+    assert Clock().offset() is None
+    (tmp_path / "hctosys").write_text("1\n")
+    clock = Clock()
+    assert clock.offset() is not None
+    assert clock.trust == "rtc"
+    (tmp_path / "synchronized").touch()
+    clock = Clock()
+    assert clock.utc() is not None
+    assert clock.trust == "ntp"

@@ -1,0 +1,159 @@
+"""Asking a sensor: range, calibration, compensation, failure, back-off, return."""
+
+import logging
+from collections.abc import Mapping
+
+import pytest
+
+from agent.clock import VirtualClock
+from agent.config import Calibration
+from agent.instrument import LONGEST_BACK_OFF_S, Instrument
+from agent.schema import Missing
+from drivers.api import BusError, Quantity
+
+
+class Thermometer:
+    """A sensor whose air and faults the test decides."""
+
+    quantities = {"temperature": Quantity("temperature", 0.1, -40, 85)}
+
+    def __init__(self) -> None:
+        self.value: float | None = 21.0
+        self.error: Exception | None = None
+        self.setups = 0
+        self.pressure_pa = 0.0
+
+    def setup(self) -> None:
+        self.setups += 1
+        self._fail()
+
+    def compensate(self, pressure_pa: float) -> None:
+        self.pressure_pa = pressure_pa
+
+    def read(self) -> Mapping[str, float | None]:
+        self._fail()
+        return {"temperature": self.value}
+
+    def _fail(self) -> None:
+        if self.error:
+            raise self.error
+
+
+@pytest.fixture
+def sensor() -> Thermometer:
+    return Thermometer()
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def instrument(sensor: Thermometer, clock: VirtualClock) -> Instrument:
+    return Instrument("air", sensor, clock)
+
+
+def test_a_good_value_is_calibrated_and_kept(
+    instrument: Instrument, sensor: Thermometer, clock: VirtualClock
+) -> None:
+    instrument.calibrate = {"temperature": Calibration(gain=2.0, offset=-1.0)}
+    assert instrument.ask() == {"temperature": 41.0}
+    assert instrument.state == "ok"
+    assert sensor.setups == 1
+    assert instrument.recent("temperature") == 41.0
+    clock.sleep(601)
+    assert instrument.recent("temperature") is None
+    assert instrument.recent("pressure") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        (-40.1, Missing.BELOW),
+        (85.1, Missing.ABOVE),
+        (None, Missing.FAILED),
+        (float("nan"), Missing.FAILED),
+    ],
+)
+def test_an_unbelievable_value_becomes_its_reason(
+    instrument: Instrument, sensor: Thermometer, value: float | None, cell: Missing
+) -> None:
+    sensor.value = value
+    assert instrument.ask() == {"temperature": cell}
+
+
+def test_inputs_of_other_instruments_are_handed_in_when_there_are_any(
+    instrument: Instrument, sensor: Thermometer
+) -> None:
+    instrument.inputs = {"pressure_pa": lambda: None}
+    instrument.ask()
+    assert sensor.pressure_pa == 0.0
+    instrument.inputs = {"pressure_pa": lambda: 98_700.0}
+    instrument.ask()
+    assert sensor.pressure_pa == 98_700.0
+
+
+@pytest.mark.parametrize(
+    "error", [BusError("0x44: no answer"), ZeroDivisionError("oops"), RuntimeError(), KeyError("x")]
+)
+def test_whatever_a_driver_raises_is_a_fault_of_that_instrument(
+    instrument: Instrument, sensor: Thermometer, clock: VirtualClock, error: Exception
+) -> None:
+    sensor.error = error
+    assert instrument.ask() == {"temperature": Missing.FAILED}
+    assert instrument.state == "absent"
+    clock.sleep(1)
+    assert instrument.ask() == {"temperature": Missing.FAILED}
+    assert instrument.ask() == {}  # in back-off: not measured, so not available
+    clock.sleep(2)
+    sensor.error = None
+    assert instrument.ask() == {"temperature": 21.0}
+    assert sensor.setups == 3
+    assert instrument.state == "ok"
+
+
+def test_back_off_doubles_up_to_five_minutes(
+    instrument: Instrument, sensor: Thermometer, clock: VirtualClock
+) -> None:
+    sensor.error = BusError("gone")
+    waits, last = [], 0.0
+    for _ in range(3000):
+        if instrument.ask():
+            waits.append(clock.monotonic() - last)
+            last = clock.monotonic()
+        clock.sleep(1)
+    assert waits[:6] == [0, 1, 2, 4, 8, 16]
+    assert max(waits) == LONGEST_BACK_OFF_S
+
+
+def test_a_sensor_that_answered_once_is_degraded_then_stale(
+    instrument: Instrument, sensor: Thermometer, clock: VirtualClock
+) -> None:
+    instrument.ask()
+    sensor.error = BusError("gone")
+    instrument.ask()
+    assert (instrument.state, instrument.reason) == ("degraded", "gone")
+    clock.sleep(301)
+    instrument.ask()
+    assert instrument.state == "stale"
+
+
+def test_a_state_is_logged_once(
+    instrument: Instrument,
+    sensor: Thermometer,
+    clock: VirtualClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    sensor.error = BusError("0x44: no answer")
+    for _ in range(100):
+        instrument.ask()
+        clock.sleep(1)
+    sensor.error = None
+    clock.sleep(600)
+    instrument.ask()
+    assert [record.getMessage() for record in caplog.records] == [
+        "sensor=air state=absent reason='0x44: no answer'",
+        "sensor=air state=ok",
+    ]
