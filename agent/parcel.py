@@ -54,6 +54,7 @@ class Parcel:
     ] = ()  #: newest first, equally spaced by step x interval, one boot if undated
     step: int = 1  #: WIRE's m, a power of two
     packed: bool = False
+    boot: int = 0  #: the running boot: rows of an earlier one have no age
 
     @property
     def kind(self) -> int:

@@ -9,6 +9,7 @@ from inspect import signature
 
 from agent.alarm import Alarm
 from agent.catalog import CatalogError, Driver, find
+from agent.codec import private_number
 from agent.config import (
     AlarmConfig,
     ColumnConfig,
@@ -18,7 +19,7 @@ from agent.config import (
     TableConfig,
     near,
 )
-from agent.schema import Field, Schema, SchemaError, field_for, private_number, registered
+from agent.schema import Field, Schema, SchemaError, field_for, registered
 from drivers.api import Quantity, Sensor
 
 LONGEST_S = 14_400
