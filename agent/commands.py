@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from agent import codec
+from agent import codec, decoder
 from agent.alarm import ABOVE, BELOW, Alarm
 from agent.clock import Clock
 from agent.config import NodeConfig
@@ -83,7 +83,7 @@ class Commands:
     def do(self, frame: bytes, link: str) -> None:
         """Carry out one downlink that came over `link`. Never raises for what is in it."""
         try:
-            downlink = codec.parse_downlink(frame)
+            downlink = decoder.parse_downlink(frame)
         except codec.CodecError as error:
             self.refused += 1
             log.warning("link=%s downlink=ignored reason='%s'", link, error)
@@ -91,7 +91,7 @@ class Commands:
         with self._lock:
             self._once(downlink, link)
 
-    def _once(self, downlink: codec.Downlink, link: str) -> None:
+    def _once(self, downlink: decoder.Downlink, link: str) -> None:
         token = downlink.token
         result = self.store.result_of(link, token)
         effect = Effect()
@@ -111,7 +111,7 @@ class Commands:
         )
         effect.apply()
 
-    def _judged(self, downlink: codec.Downlink, link: str) -> tuple[int, Effect]:
+    def _judged(self, downlink: decoder.Downlink, link: str) -> tuple[int, Effect]:
         if downlink.command not in self._known:
             return UNKNOWN, Effect()
         arguments, act = self._known[downlink.command]
@@ -177,7 +177,7 @@ class Commands:
             now = self.clock.utc()
             if now is None:
                 raise Refused(LATER)
-            first = codec.nearest_slot(first, math.floor(now / seconds))
+            first = decoder.nearest_slot(first, math.floor(now / seconds))
         return Effect(resend=Resend(number, seconds, first * seconds, rows))
 
     def _hello(self, link: str) -> Effect:

@@ -27,7 +27,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from agent import codec
+from agent import cbor, decoder
 from agent.clock import Clock
 from agent.config import MqttConfig
 from agent.links import LinkError
@@ -224,11 +224,16 @@ class MqttLink:
     def _topic(self, frame: bytes, kind: int) -> str:
         if kind != SLICE:
             return f"{self.base}/{TOPICS[kind]}"
-        return f"{self.base}/schema/{codec.decode(frame, self.schema_of).schema}"
+        return f"{self.base}/schema/{cbor.load(frame)[1]}"
 
     def _json_rows(self, frame: bytes) -> list[bytes]:
-        data = codec.decode(frame, self.schema_of)
-        rows = codec.json_rows(data, self.schema_of, self.clock.utc())
+        data = decoder.decode(frame, self.schema_of)
+        if not isinstance(data, decoder.Data):
+            return []
+        schema = self.schema_of(data.schema)
+        if schema is None:
+            return []
+        rows = decoder.json_rows(data, schema, self.clock.utc())
         return [json.dumps(row, separators=(",", ":")).encode() for row in rows]
 
     def _state(self, word: str) -> bytes:

@@ -1,0 +1,91 @@
+"""The receiver: knows only what came over the wire. For the demo, for tests, as an example.
+
+A row's identity is (schema, start), or (schema, boot, tick) while it has no date; repeats are
+merged by column; frames of an unknown schema are kept until the schema arrives (WIRE.md 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from agent import decoder
+from agent.codec import CodecError
+from agent.schema import Cell, Field, Schema
+
+Identity = tuple[int, ...]
+
+
+@dataclass
+class FarSide:
+    """Collects frames of one node."""
+
+    schemas: dict[int, Schema] = field(default_factory=dict)
+    rows: dict[Identity, dict[str, Cell]] = field(default_factory=dict)
+    events: list[decoder.Event] = field(default_factory=list)
+    others: list[decoder.Frame] = field(default_factory=list)  #: acks, hellos, raw chunks
+    waiting: list[tuple[bytes, float | None]] = field(default_factory=list)  #: for their schema
+    refused: list[str] = field(default_factory=list)  #: why a frame was not understood
+    conflicts: list[Identity] = field(default_factory=list)  #: repeated with another value
+    repeats: int = 0
+    frames: int = 0
+    size: int = 0
+    last: decoder.Data | None = None
+    last_frame: bytes = b""
+
+    def take(self, frame: bytes, received: float | None) -> None:
+        """One frame and the unix time of its arrival."""
+        self.frames += 1
+        self.size += len(frame)
+        try:
+            decoded = decoder.decode(frame, self.schemas.get)
+        except CodecError as error:
+            self.refused.append(f"{frame.hex()}: {error}")
+            return
+        if isinstance(decoded, decoder.Data):
+            self._data(decoded, frame, received)
+        elif isinstance(decoded, decoder.Slice):
+            self._learn(decoded)
+        elif isinstance(decoded, decoder.Event):
+            self.events.append(decoded)
+        else:
+            self.others.append(decoded)
+
+    def _learn(self, part: decoder.Slice) -> None:
+        """A whole schema; what waited for it is read now."""
+        if part.first == 0 and len(part.fields) == part.total:
+            self.schemas[part.schema] = Schema(part.schema, part.fields)
+            kept, self.waiting = self.waiting, []
+            self.frames -= len(kept)
+            self.size -= sum(len(frame) for frame, _ in kept)
+            for frame, received in kept:
+                self.take(frame, received)
+
+    def _data(self, data: decoder.Data, frame: bytes, received: float | None) -> None:
+        if data.rows is None:
+            self.waiting.append((frame, received))
+            return
+        self.last, self.last_frame = data, frame
+        fields = [self.schemas[data.schema].fields[column] for column in data.columns]
+        for age, (start, cells) in enumerate(zip(data.starts(received), data.rows, strict=True)):
+            self._merge(identity(data, age, start), fields, cells)
+
+    def _merge(self, key: Identity, fields: list[Field], cells: Sequence[Cell]) -> None:
+        told = {one.name: cell for one, cell in zip(fields, cells, strict=True)}
+        known = self.rows.setdefault(key, {})
+        common = known.keys() & told.keys()
+        if any(known[name] != told[name] for name in common):
+            self.conflicts.append(key)
+        elif common:
+            self.repeats += 1
+        known.update(told)
+
+
+def identity(data: decoder.Data, age: int, start: int | None) -> Identity:
+    """Who the row is that stands `age` places behind the newest."""
+    if start is not None:
+        return data.schema, start
+    if isinstance(data.time, tuple):
+        boot, tick = data.time
+        return data.schema, boot, tick - age
+    return data.schema, data.time - age
