@@ -55,6 +55,7 @@ class Parcel:
     step: int = 1  #: WIRE's m, a power of two
     packed: bool = False
     boot: int = 0  #: the running boot: rows of an earlier one have no age
+    in_order: bool = False  #: where not all rows fit, the oldest go first
 
     @property
     def kind(self) -> int:

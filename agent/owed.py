@@ -1,0 +1,120 @@
+"""What a link still owes of one table: disjoint ranges of sequence numbers, pure arithmetic."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+
+FOREVER = 2**63 - 1  #: the end of a range that takes in everything to come
+
+Range = tuple[int, int]  #: first and last, both included
+
+
+class Owed:
+    """Ascending disjoint ranges; the youngest may be open-ended (`FOREVER`).
+
+    `touched` gathers the first numbers of ranges that came, went or changed, so that whoever
+    keeps the ranges on disk writes only these.
+    """
+
+    def __init__(self, ranges: Iterable[Range] = ()) -> None:
+        self._firsts: list[int] = []
+        self._lasts: list[int] = []
+        self._closed = 0  # how many numbers lie in ranges that have an end
+        self.touched: set[int] = set()
+        for first, last in ranges:
+            self.add(first, last)
+
+    def __iter__(self) -> Iterator[Range]:
+        return zip(self._firsts, self._lasts, strict=True)
+
+    def __reversed__(self) -> Iterator[Range]:
+        return zip(reversed(self._firsts), reversed(self._lasts), strict=True)
+
+    def __contains__(self, seq: int) -> bool:
+        place = bisect_left(self._lasts, seq)
+        return place < len(self._firsts) and self._firsts[place] <= seq
+
+    def add(self, first: int, last: int = FOREVER) -> None:
+        """Owe first..last; neighbours grow together."""
+        low = bisect_left(self._lasts, first - 1)
+        high = bisect_right(self._firsts, last + 1)
+        if low < high:
+            first = min(first, self._firsts[low])
+            last = max(last, self._lasts[high - 1])
+        self._replace(low, high, [(first, last)])
+
+    def subtract(self, first: int, last: int) -> None:
+        """Owe nothing of first..last any more."""
+        low = bisect_left(self._lasts, first)
+        high = bisect_right(self._firsts, last)
+        if low >= high:
+            return
+        left, right = (self._firsts[low], first - 1), (last + 1, self._lasts[high - 1])
+        self._replace(low, high, [piece for piece in (left, right) if piece[0] <= piece[1]])
+
+    def subtract_each(self, seqs: Sequence[int]) -> None:
+        """Owe none of `seqs` any more; ascending or descending."""
+        for first, last in runs(seqs):
+            self.subtract(first, last)
+
+    def count(self, newest: int) -> int:
+        """How many numbers up to `newest` are owed; no closed range may end later."""
+        if self._lasts and self._lasts[-1] == FOREVER:
+            return self._closed + max(newest - self._firsts[-1] + 1, 0)
+        return self._closed
+
+    def last_of(self, first: int) -> int | None:
+        """The end of the range that begins at `first`, None if there is no such range."""
+        place = bisect_left(self._firsts, first)
+        if place < len(self._firsts) and self._firsts[place] == first:
+            return self._lasts[place]
+        return None
+
+    def _replace(self, low: int, high: int, pieces: Sequence[Range]) -> None:
+        self._closed += length(pieces) - length(
+            list(zip(self._firsts[low:high], self._lasts[low:high], strict=True))
+        )
+        self.touched.update(self._firsts[low:high], (first for first, _ in pieces))
+        self._firsts[low:high] = [first for first, _ in pieces]
+        self._lasts[low:high] = [last for _, last in pieces]
+
+
+def length(ranges: Iterable[Range]) -> int:
+    """How many numbers lie in those of `ranges` that have an end."""
+    return sum(last - first + 1 for first, last in ranges if last != FOREVER)
+
+
+def runs(seqs: Sequence[int]) -> list[Range]:
+    """Distinct sequence numbers, ascending or descending, as ranges of neighbours."""
+    if not seqs:
+        return []
+    low, high = min(seqs[0], seqs[-1]), max(seqs[0], seqs[-1])
+    if high - low + 1 == len(seqs):  # the rule: no gap
+        return [(low, high)]
+    found = Owed()
+    for seq in seqs:
+        found.add(seq, seq)
+    return list(found)
+
+
+def union(many: Iterable[Owed]) -> Owed:
+    """What at least one of `many` owes."""
+    together = Owed()
+    for one in many:
+        for first, last in one:
+            together.add(first, last)
+    return together
+
+
+def gaps(owed: Owed, newest: int) -> Iterator[Range]:
+    """The ranges up to `newest` that are not owed, oldest first."""
+    after = 1
+    for first, last in owed:
+        if first > after:
+            yield after, min(first - 1, newest)
+        after = last + 1
+        if after > newest:
+            return
+    if after <= newest:
+        yield after, newest

@@ -1,0 +1,201 @@
+"""What a link gets next: fresh messages, live rows, back-fill, older messages, raw chunks."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from itertools import takewhile
+
+from agent.lanes import (
+    CANDIDATES,
+    LinkState,
+    Run,
+    equally_spaced,
+    leading_run,
+    most_step,
+)
+from agent.owed import FOREVER, Owed
+from agent.parcel import Layout, Parcel, Row
+from agent.stock import MESSAGES, Stock, Table
+
+NEVER = math.inf
+
+COARSEST = """SELECT r.start, (r.start / :interval) & -(r.start / :interval) AS step
+    FROM json_each(:ranges) AS o JOIN row AS r ON r.tbl = :tbl
+    AND r.seq BETWEEN json_extract(o.value, '$[0]') AND json_extract(o.value, '$[1]')
+    WHERE r.layout = :layout AND r.start IS NOT NULL
+    ORDER BY min(step, :most) DESC, r.seq DESC LIMIT 1"""
+MULTIPLES = """SELECT seq, boot, mono_ms, start, cells, layout FROM row
+    WHERE tbl = ? AND start BETWEEN ? AND ? AND start % ? = 0 AND layout = ?
+    ORDER BY start DESC LIMIT ?"""
+
+
+class Pick:
+    """One look for one link. `parcel` is what to send; else `due` says when to look again."""
+
+    def __init__(self, stock: Stock, link: LinkState, now: float, utc: float | None) -> None:
+        self.stock, self.link, self.now, self.utc = stock, link, now, utc
+        self.due = NEVER  #: monotonic seconds at which there may be something
+        self.held_until = -NEVER  #: undated rows of this boot wait for a clock until then
+
+    def hold(self, until: float) -> None:
+        """Keep undated rows of this boot back while the clock is not trusted."""
+        if self.utc is None and self.now < until:
+            self.held_until = until
+
+    def parcel(self) -> Parcel | None:
+        """What to send now, None if there is nothing."""
+        return self._message(self.link.lanes.fresh) or self._rows() or self._late()
+
+    # -- messages ----------------------------------------------------------------------------
+
+    def _late(self) -> Parcel | None:
+        return self._message(lambda _: self.link.lanes.late())
+
+    def _message(self, lane: Callable[[float], int | None]) -> Parcel | None:
+        while (seq := lane(self.now)) is not None:
+            message = self.stock.message(seq)
+            if message is not None:
+                return Parcel("message", message, boot=self.stock.boot)
+            self.link.lanes.remove(seq)  # it went with a damaged file
+            self.link.owed[MESSAGES].subtract(seq, seq)
+        return None
+
+    # -- rows --------------------------------------------------------------------------------
+
+    def _rows(self) -> Parcel | None:
+        uppers = {}
+        for table, owed in self._tables():
+            live, uppers[table.id] = self._live(table, owed)
+            if live is not None:
+                return self._made("live", live)
+        for table, owed in self._tables():
+            made = self._backfill(table, owed, uppers[table.id])
+            if made is not None:
+                return made
+        return None
+
+    def _tables(self) -> Iterator[tuple[Table, Owed]]:
+        """The link's tables, each in its turn."""
+        turn = self.link.turn
+        for number in sorted(self.link.owed, key=lambda one: (one <= turn, one)):
+            if number != MESSAGES:
+                yield self.stock.tables[number], self.link.owed[number]
+
+    def _made(self, lane: str, run: Run, *, in_order: bool = False) -> Parcel:
+        return Parcel(
+            lane,
+            layout=run.layout,
+            rows=run.rows,
+            step=run.step,
+            packed=self.link.policy.packed,
+            boot=self.stock.boot,
+            in_order=in_order,
+        )
+
+    def _live(self, table: Table, owed: Owed) -> tuple[Run | None, int]:
+        """Rows from the young end back to the first hole if they are to go now; and up to which
+        row everything else is back-fill."""
+        if table.last not in owed:
+            return None, table.last
+        first, _ = next(reversed(owed))
+        records = self.stock.downwards(table, first, table.last, CANDIDATES if self.fill_s else 4)
+        if not records:
+            return None, table.last
+        run = leading_run(records, self.stock.layouts, -1, step=1)
+        rows = list(takewhile(lambda row: self._age(row) <= self._window(run.layout), run.rows))
+        if not rows:
+            return None, table.last
+        upper = rows[-1].seq - 1
+        if self._held(rows[0]):
+            return None, upper
+        full = min(self.link.fits.get(run.layout.id, CANDIDATES), CANDIDATES)
+        left_s = self.fill_s - self._age(rows[-1])
+        if len(rows) < full and left_s > 0:
+            self.due = min(self.due, self.now + left_s)
+            return None, upper
+        return self._overlapping(table, Run(run.layout, rows)), upper
+
+    def _overlapping(self, table: Table, live: Run) -> Run:
+        if not self.link.policy.overlap:
+            return live
+        records = self.stock.downwards(table, 1, live.rows[0].seq, CANDIDATES)
+        return leading_run(records, self.stock.layouts, -1, step=1)
+
+    def _backfill(self, table: Table, owed: Owed, upper: int) -> Parcel | None:
+        first, last = next(iter(owed), (FOREVER, FOREVER))
+        if first > upper:
+            return None
+        if self.link.policy.coarse_first:
+            coarse = self._coarse(table, owed, upper)
+            if coarse is not None:
+                return self._made("backfill", coarse)
+        records = self.stock.upwards(table, first, upper, CANDIDATES)
+        if records and records[-1][0] > last:
+            records = [record for record in records if record[0] in owed]
+        if not records:
+            return None
+        run = leading_run(records, self.stock.layouts, 1)
+        if self._held(run.rows[0]):
+            return None
+        return self._made("backfill", Run(run.layout, run.rows[::-1], run.step), in_order=True)
+
+    # -- scarce airtime ----------------------------------------------------------------------
+
+    def _coarse(self, table: Table, owed: Owed, upper: int) -> Run | None:
+        """The newest owed rows of the largest step; rows between them that went already go
+        along, for a frame is equally spaced."""
+        ranges = json.dumps([(first, min(last, upper)) for first, last in owed if first <= upper])
+        best: tuple[int, int, int, Layout] | None = None
+        for layout in self.stock.layouts.values():
+            if layout.table != table.name:
+                continue
+            most = most_step(layout.interval_s)
+            values = {"ranges": ranges, "tbl": table.id, "layout": layout.id}
+            values |= {"interval": layout.interval_s, "most": most}
+            for start, step in self.stock.file.read(COARSEST, values):
+                found = (min(step, most) * layout.interval_s, start, min(step, most), layout)
+                best = found if best is None or found[:2] > best[:2] else best
+        return None if best is None else self._multiples(table, owed, *best)
+
+    def _multiples(
+        self, table: Table, owed: Owed, spacing_s: int, newest: int, step: int, layout: Layout
+    ) -> Run | None:
+        oldest = newest - (CANDIDATES - 1) * spacing_s
+        values = (table.id, oldest, newest, spacing_s, layout.id, CANDIDATES)
+        records = self.stock.file.read(MULTIPLES, values)
+        starts = [record[3] for record in records]
+        records = records[: equally_spaced(starts, -spacing_s)]
+        due = [record[0] in owed for record in records]
+        length = next((n for n in range(1, len(due)) if not due[n - 1] and not due[n]), len(due))
+        while not due[length - 1]:
+            length -= 1
+        return leading_run(records[:length], self.stock.layouts, -1, step=step)
+
+    # -- time --------------------------------------------------------------------------------
+
+    @property
+    def fill_s(self) -> float:
+        """How long a live row may wait for company."""
+        return self.link.policy.fill_s
+
+    def _window(self, layout: Layout) -> float:
+        """How old a live row may be: one interval more than it may wait, for it goes then."""
+        fill_s = self.fill_s + layout.interval_s if self.fill_s else 0.0
+        return max(fill_s, 2.0 * layout.interval_s)
+
+    def _age(self, row: Row) -> float:
+        """Seconds since a row was due; infinite where nobody knows."""
+        if row.boot == self.stock.boot:
+            return max(self.now - row.mono_ms / 1000, 0.0)
+        if row.start is None or self.utc is None:
+            return NEVER
+        return max(self.utc - row.start, 0.0)
+
+    def _held(self, row: Row) -> bool:
+        """Whether a row still waits for a clock; then look again when it need not any more."""
+        held = row.start is None and row.boot == self.stock.boot and self.now < self.held_until
+        if held:
+            self.due = min(self.due, self.held_until)
+        return held

@@ -1,0 +1,160 @@
+"""Which rows go when the store is too large or they are too old: delivered ones first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from agent.lanes import most_step
+from agent.owed import Owed, gaps, union
+from agent.stock import Stock, Table
+from agent.store_file import WAL_BYTES
+
+BATCH = 1000  #: most rows dropped in one transaction
+DAY_S = 86_400
+AGE_EVERY_S = 3600.0
+
+DELIVERED = "SELECT seq, start FROM row WHERE tbl = ? AND seq BETWEEN ? AND ? ORDER BY seq LIMIT ?"
+OLDEST = "SELECT seq, start, layout FROM row WHERE tbl = ? AND seq > ? ORDER BY seq LIMIT 1"
+DAY_ENDS = """SELECT seq FROM row WHERE tbl = ? AND seq > ? AND (layout <> ? OR start IS NULL
+    OR start NOT BETWEEN ? AND ?) ORDER BY seq LIMIT 1"""
+UNDATED_ENDS = """SELECT seq FROM row WHERE tbl = ? AND seq > ?
+    AND (layout <> ? OR start IS NOT NULL) ORDER BY seq LIMIT 1"""
+THINNABLE = """SELECT seq FROM row WHERE tbl = ? AND seq BETWEEN ? AND ?
+    AND coalesce(start / ?, seq) % ? <> 0 ORDER BY seq LIMIT ?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Rows to delete, ascending."""
+
+    table: Table
+    seqs: list[int]
+
+
+@dataclass
+class Retention:
+    """Chooses what to drop. The age limit alone never costs a row that is still owed."""
+
+    stock: Stock
+    max_bytes: int
+    max_days: float
+    _limits: dict[int, float] = field(default_factory=dict)  # by table: drop rows before this
+    _age_at: float = 0.0
+
+    def due(self, now: float, utc: float | None) -> Drop | None:
+        """The next rows to drop, None if all is well."""
+        if self.stock.file.used_bytes() > self.max_bytes - WAL_BYTES:
+            return make_room(self.stock)
+        if utc is not None and now >= self._age_at:
+            self._age_at = now + AGE_EVERY_S
+            self._limits = self._age_limits(utc)
+        return self._aged()
+
+    def _age_limits(self, utc: float) -> dict[int, float]:
+        """Up to which start rows are too old. It moves on by a day at each look at most, so that
+        a clock that is years ahead for a while does not empty the store."""
+        limits = {}
+        for table in self.stock.tables.values():
+            dated = [start for _, start in delivered(self.stock, table) if start is not None]
+            if dated:
+                limits[table.id] = min(utc - self.max_days * DAY_S, dated[0] + DAY_S)
+        return limits
+
+    def _aged(self) -> Drop | None:
+        for number, limit in self._limits.items():
+            table = self.stock.tables[number]
+            rows = delivered(self.stock, table)
+            young = next(
+                (n for n, (_, start) in enumerate(rows) if start is not None and start >= limit),
+                len(rows),
+            )
+            while young and rows[young - 1][1] is None:  # nobody knows how old these are
+                young -= 1
+            if young:
+                return Drop(table, [seq for seq, _ in rows[:young]])
+        return None
+
+
+def make_room(stock: Stock) -> Drop | None:
+    """The next rows to drop when there is too little room; None if there is no row left."""
+    return oldest_delivered(stock) or thinned(stock) or oldest(stock)
+
+
+def owed_of(stock: Stock, table: Table) -> Owed:
+    """What any link still owes of a table."""
+    return union(link.owed[table.id] for link in stock.links.values() if table.id in link.owed)
+
+
+def delivered(stock: Stock, table: Table) -> list[tuple[int, int | None]]:
+    """seq and start of the oldest rows of a table that no link owes, at most a batch."""
+    owed = owed_of(stock, table)
+    if table.rows <= owed.count(table.last):
+        return []
+    for first, last in gaps(owed, table.last):
+        rows = stock.file.read(DELIVERED, (table.id, first, last, BATCH))
+        if rows:
+            return rows
+    return []
+
+
+def oldest_delivered(stock: Stock) -> Drop | None:
+    """The oldest rows that no link owes, of the table where they are oldest."""
+    batches = [(table, delivered(stock, table)) for table in stock.tables.values()]
+    batches = [(table, rows) for table, rows in batches if rows]
+    if not batches:
+        return None
+    table, rows = min(batches, key=lambda batch: batch[1][0][1] or 0)
+    return Drop(table, [seq for seq, _ in rows])
+
+
+def thinned(stock: Stock) -> Drop | None:
+    """Of the oldest day the rows in odd slots, then those not divisible by 4, and so on.
+
+    Undated rows count by their number, as many as a day has slots. A day keeps one row in
+    four hours at least.
+    """
+    while True:
+        found = [
+            (start or 0, table.id, seq, start, layout)
+            for table in stock.tables.values()
+            for seq, start, layout in stock.file.read(OLDEST, (table.id, table.thinned))
+        ]
+        if not found:
+            return None
+        _, number, first, start, layout = min(found, key=lambda row: row[:2])
+        table, interval_s = stock.tables[number], stock.layouts[layout].interval_s
+        last = _end_of_day(stock, table, first, start, layout)
+        step = 2
+        while step <= most_step(interval_s):
+            values = (table.id, first, last, interval_s, step, BATCH)
+            seqs = [seq for (seq,) in stock.file.read(THINNABLE, values)]
+            if seqs:
+                return Drop(table, seqs)
+            step *= 2
+        table.thinned = last
+        stock.changed(table)
+
+
+def oldest(stock: Stock) -> Drop | None:
+    """The oldest rows of all, owed or not."""
+    found = [
+        (start or 0, table.id)
+        for table in stock.tables.values()
+        for _, start, _ in stock.file.read(OLDEST, (table.id, 0))
+    ]
+    if not found:
+        return None
+    table = stock.tables[min(found)[1]]
+    rows = stock.file.read(DELIVERED, (table.id, 0, table.last, BATCH // 10))
+    return Drop(table, [seq for seq, _ in rows])
+
+
+def _end_of_day(stock: Stock, table: Table, first: int, start: int | None, layout: int) -> int:
+    """The last row that is of the same day and layout as row `first`, without a break."""
+    if start is None:
+        found = stock.file.read(UNDATED_ENDS, (table.id, first, layout))
+        slots = DAY_S // stock.layouts[layout].interval_s
+        return min(found[0][0] - 1 if found else table.last, first + slots - 1)
+    day = start // DAY_S * DAY_S
+    found = stock.file.read(DAY_ENDS, (table.id, first, layout, day, day + DAY_S - 1))
+    return int(found[0][0]) - 1 if found else table.last

@@ -1,0 +1,417 @@
+"""What the store knows without asking its file: tables, layouts, links, settings, counters."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+from agent.lanes import LONGEST_S, LinkPolicy, LinkState, Record
+from agent.owed import FOREVER, Owed, runs, union
+from agent.parcel import RAW, Layout, Message
+from agent.schema import Field, Schema
+from agent.store_file import File, Statement
+
+log = logging.getLogger(__name__)
+
+MESSAGES = 0  #: stands for the messages where ranges name a table
+LONG_AGO = float("-inf")
+TOKENS = 100  #: how many downlinks of a link are remembered
+MOST_MESSAGES = 10_000  #: kept messages, raw chunks not among them
+SLACK = 100  #: so many more go at once when there are too many
+
+UPWARDS = """SELECT seq, boot, mono_ms, start, cells, layout FROM row
+    WHERE tbl = ? AND seq BETWEEN ? AND ? ORDER BY seq LIMIT ?"""
+UNDATED = """SELECT tbl, count(*), min(mono_ms), max(mono_ms) FROM row
+    WHERE boot = ? AND start IS NULL AND lost = 0 GROUP BY tbl"""
+DATE_ROWS = """UPDATE row SET start = (mono_ms + ?1) / 1000
+    - (mono_ms + ?1) / 1000 % (SELECT interval_s FROM layout WHERE layout.id = row.layout)
+    WHERE boot = ?2 AND start IS NULL AND lost = 0"""
+DATE_MESSAGES = "UPDATE message SET start = (mono_ms + ?) / 1000 WHERE boot = ? AND start IS NULL"
+KEEP_LATER = """UPDATE row SET start = NULL, lost = 1 WHERE tbl = ? AND start BETWEEN ? AND ?
+    AND EXISTS (SELECT 1 FROM row AS later WHERE later.tbl = row.tbl
+    AND later.start = row.start AND later.seq > row.seq)"""
+DOWNWARDS = UPWARDS.replace("ORDER BY seq", "ORDER BY seq DESC")
+
+
+@dataclass(slots=True)
+class Table:
+    """One table of the node."""
+
+    id: int
+    name: str
+    last: int = 0  #: sequence number of its newest row
+    dropped: int = 0  #: rows that were kept once and are no more
+    thinned: int = 0  #: rows up to here are as thin as they get
+    newest_start: int | None = None
+    waiting: dict[int, Record] = field(default_factory=dict)  #: rows that wait for the disk
+
+    @property
+    def rows(self) -> int:
+        """How many rows are kept."""
+        return self.last - self.dropped
+
+
+class Stock:
+    """The store's state in memory. Not locked: the store's lock is."""
+
+    def __init__(self, file: File) -> None:
+        self.file = file
+        self.boot = 0
+        self.tables: dict[int, Table] = {}
+        self.layouts: dict[int, Layout] = {}
+        self.owners: dict[int, Table] = {}  #: by layout
+        self.links: dict[str, LinkState] = {}
+        self.settings: dict[str, bytes] = {}
+        self.tokens: dict[str, dict[int, int]] = {}  #: link -> token -> result
+        self.tally: dict[str, int] = {}
+        self.message_last = 0
+        self.message_count = 0  #: raw chunks are not among them
+        self.waiting_messages: dict[int, Message] = {}
+        self.undated = False  #: whether rows or messages of this boot may have no date
+        self._changed_tables: set[int] = set()
+        self._changed_tallies: set[str] = set()
+
+    # -- from the file -----------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Read what is needed all the time. Raises Refused, Damaged."""
+        read = self.file.read
+        for number, name, last, dropped, thinned in read("SELECT * FROM tbl"):
+            self.tables[number] = Table(number, name, last, dropped, thinned)
+        for table in self.tables.values():
+            self._load_ends(table)
+        for number, owner, schema, fields, interval_s in read("SELECT * FROM layout"):
+            made = Schema(schema, tuple(Field(**one) for one in json.loads(fields)))
+            self.layouts[number] = Layout(number, self.tables[owner].name, made, interval_s)
+            self.owners[number] = self.tables[owner]
+        self.settings = dict(read("SELECT key, value FROM setting"))
+        self.tally = dict(read("SELECT name, value FROM tally"))
+        for link, token, result in read("SELECT link, token, result FROM token ORDER BY id"):
+            self.tokens.setdefault(link, {})[token] = result
+        newest = read("SELECT coalesce(max(seq), 0) FROM message")
+        self.message_last = newest[0][0]
+        self.message_count = read("SELECT count(*) FROM message WHERE kind <> ?", (RAW,))[0][0]
+
+    def _load_ends(self, table: Table) -> None:
+        newest = self.file.read("SELECT max(seq) FROM row WHERE tbl = ?", (table.id,))[0][0]
+        table.last = max(table.last, newest or 0)
+        sql = "SELECT max(start) FROM row WHERE tbl = ? AND start IS NOT NULL"
+        table.newest_start = self.file.read(sql, (table.id,))[0][0]
+
+    def enter_boot(self, machine: str) -> list[Statement]:
+        """Find this boot of the machine, or begin it."""
+        known = self.file.read("SELECT id FROM boot WHERE machine = ?", (machine,))
+        if known:
+            self.boot = known[0][0]
+            self.undated = self._any_undated()
+            return []
+        newest = self.file.read("SELECT max(id) FROM boot")[0][0]
+        if newest is None:  # numbers of a store that was set aside must not come again
+            newest = max(self.boot - 1, 1000 * self.file.set_aside_before())
+        self.boot = newest + 1
+        return [("INSERT INTO boot VALUES (?, ?)", (self.boot, machine))]
+
+    def _any_undated(self) -> bool:
+        rows = "SELECT 1 FROM row WHERE boot = ? AND start IS NULL AND lost = 0 LIMIT 1"
+        messages = "SELECT 1 FROM message WHERE boot = ? AND start IS NULL LIMIT 1"
+        return any(self.file.read(sql, (self.boot,)) for sql in (rows, messages))
+
+    # -- tables and layouts ------------------------------------------------------------------
+
+    def table(self, name: str) -> Table | None:
+        """The table of that name."""
+        return next((one for one in self.tables.values() if one.name == name), None)
+
+    def new_table(self, name: str) -> tuple[Table, list[Statement]]:
+        """Begin a table; every link that carries it owes it from its first row on."""
+        table = Table(max(self.tables, default=0) + 1, name)
+        self.tables[table.id] = table
+        for link in self.links.values():
+            if link.policy.carries(name):
+                link.owed[table.id] = Owed([(1, FOREVER)])
+        return table, [table_statement(table)]
+
+    def find_layout(self, table: str, schema: Schema, interval_s: int) -> Layout | None:
+        """The layout with exactly these columns and this interval."""
+        wanted = (table, schema.number, tuple(schema.fields), interval_s)
+        for one in self.layouts.values():
+            if (one.table, one.schema.number, tuple(one.schema.fields), one.interval_s) == wanted:
+                return one
+        return None
+
+    def new_layout(
+        self, table: str, schema: Schema, interval_s: int
+    ) -> tuple[Layout, list[Statement]]:
+        """Open a layout, and its table if that is new."""
+        owner, statements = self.table(table), []
+        if owner is None:
+            owner, statements = self.new_table(table)
+        layout = Layout(max(self.layouts, default=0) + 1, table, schema, interval_s)
+        self.layouts[layout.id], self.owners[layout.id] = layout, owner
+        return layout, [*statements, layout_statement(layout, owner)]
+
+    # -- rows and messages -------------------------------------------------------------------
+
+    def upwards(self, table: Table, first: int, last: int, limit: int) -> list[Record]:
+        """Rows first..last, oldest first, at most `limit`."""
+        found = self.file.read(UPWARDS, (table.id, first, last, limit))
+        if table.waiting and len(found) < limit:
+            more = [one for seq, one in table.waiting.items() if first <= seq <= last]
+            found += more[: limit - len(found)]
+        return found
+
+    def downwards(self, table: Table, first: int, last: int, limit: int) -> list[Record]:
+        """Rows first..last, newest first, at most `limit`."""
+        newest = [one for seq, one in reversed(table.waiting.items()) if first <= seq <= last]
+        if len(newest) >= limit:
+            return newest[:limit]
+        left = limit - len(newest)
+        return newest + self.file.read(DOWNWARDS, (table.id, first, last, left))
+
+    def message(self, seq: int) -> Message | None:
+        """A message by its number."""
+        if seq in self.waiting_messages:
+            return self.waiting_messages[seq]
+        sql = "SELECT seq, kind, boot, mono_ms, start, body FROM message WHERE seq = ?"
+        found = self.file.read(sql, (seq,))
+        return Message._make(found[0]) if found else None
+
+    def new_message(
+        self, message: Message, link: str | None, statements: list[Statement]
+    ) -> Message:
+        """Number a message and owe it: to `link`, or to all that carry messages."""
+        self.message_last += 1
+        made = message._replace(seq=self.message_last)
+        seq, kind, boot, mono_ms, start, body = made
+        values = (seq, kind, link, boot, mono_ms, start, body)
+        statements.append(("INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?)", values))
+        self.undated = self.undated or start is None
+        self.message_count += kind != RAW
+        for state in self.links.values():
+            if link is None and state.policy.messages:
+                state.lanes.add(made, mono_ms / 1000)
+            elif link == state.name:
+                state.owed[MESSAGES].add(seq, seq)
+                state.lanes.add(made, mono_ms / 1000)
+            else:
+                state.owed[MESSAGES].subtract(seq, seq)
+        return made
+
+    def settle_message(self, link: LinkState, seq: int) -> None:
+        """A link owes a message no longer."""
+        link.owed[MESSAGES].subtract(seq, seq)
+        link.lanes.remove(seq)
+
+    def trim_messages(self) -> list[Statement]:
+        """Delete the oldest messages over the limit, delivered ones first."""
+        over = self.message_count - MOST_MESSAGES
+        if over <= 0:
+            return []
+        sql = "SELECT seq FROM message WHERE kind <> ? ORDER BY seq"
+        seqs = [seq for (seq,) in self.file.read(sql, (RAW,))]
+        owed = union(link.owed[MESSAGES] for link in self.links.values())
+        gone = sorted(seqs, key=lambda seq: seq in owed)[: over + SLACK]
+        self.message_count -= len(gone)
+        self.count("lost_messages", sum(seq in owed for seq in gone))
+        for seq in gone:
+            for link in self.links.values():
+                self.settle_message(link, seq)
+        spans = runs(sorted(gone))
+        return [("DELETE FROM message WHERE seq BETWEEN ? AND ?", span) for span in spans]
+
+    def remember(self, link: str, token: int, result: int) -> list[Statement]:
+        """Keep what came of a downlink, with the 99 before."""
+        tokens = self.tokens.setdefault(link, {})
+        tokens[token] = result
+        statements = [token_statement(link, token, result)]
+        if len(tokens) > TOKENS:
+            oldest = next(iter(tokens))
+            del tokens[oldest]
+            sql = "DELETE FROM token WHERE link = ? AND token = ?"
+            statements.append((sql, (link, oldest)))
+        return statements
+
+    # -- dates -------------------------------------------------------------------------------
+
+    def dating(self, offset_ms: int) -> tuple[int, list[Statement]]:
+        """How many rows of this boot have no date, and what dates them and its messages.
+
+        Where that makes two rows of one slot the later keeps it.
+        """
+        statements: list[Statement] = [
+            (DATE_ROWS, (offset_ms, self.boot)),
+            (DATE_MESSAGES, (offset_ms, self.boot)),
+        ]
+        count = 0
+        for table, rows, oldest, newest in self.file.read(UNDATED, (self.boot,)):
+            count += rows
+            span = ((oldest + offset_ms) // 1000 - LONGEST_S, (newest + offset_ms) // 1000)
+            statements.append((KEEP_LATER, (table, *span)))
+        return count, statements
+
+    def dated(self) -> None:
+        """Rows and messages of this boot have their dates now."""
+        self.undated = False
+        for table in self.tables.values():
+            self._load_ends(table)
+
+    # -- links -------------------------------------------------------------------------------
+
+    def set_links(
+        self, policies: Mapping[str, LinkPolicy], now: float, utc: float | None
+    ) -> list[Statement]:
+        """Exactly these links: new ones owe from now on, removed ones owe nothing."""
+        read = self.file.read
+        known = {name: number for number, name in read("SELECT id, name FROM link")}
+        self.links = {}
+        statements: list[Statement] = []
+        for name in known.keys() - policies.keys():
+            log.warning("link=%s state=removed reason='not in the profile any more'", name)
+            statements += forget_link(known[name])
+        for name, policy in policies.items():
+            number = known.setdefault(name, max(known.values(), default=0) + 1)
+            statements.append(("INSERT OR IGNORE INTO link VALUES (?, ?)", (number, name)))
+            self.links[name] = LinkState(number, name, policy)
+            statements += self._load_owed(self.links[name])
+            self._load_lanes(self.links[name], now, utc)
+        return statements
+
+    def _load_owed(self, link: LinkState) -> list[Statement]:
+        ends = {table.id: table.last for table in self.tables.values()}
+        carried = {one.id for one in self.tables.values() if link.policy.carries(one.name)}
+        ends[MESSAGES] = self.message_last
+        if link.policy.messages:
+            carried.add(MESSAGES)
+        sql = "SELECT tbl, first, ifnull(last, ?) FROM owed WHERE link = ?"
+        for table, first, last in self.file.read(sql, (FOREVER, link.id)):
+            link.owed.setdefault(table, Owed()).add(first, last)
+        for owed in link.owed.values():
+            owed.touched.clear()
+        for table in carried:
+            # also where a range is open already: what was acknowledged and then lost with the
+            # memory it waited in must not let the next rows pass as delivered
+            link.owed.setdefault(table, Owed()).add(ends[table] + 1)
+        gone = link.owed.keys() - carried - {MESSAGES}
+        for table in gone:
+            name = self.tables[table].name
+            log.warning("link=%s table=%s state=removed reason='not carried'", link.name, name)
+            del link.owed[table]
+        if not link.policy.messages:  # what was addressed to this link stays
+            link.owed.setdefault(MESSAGES, Owed()).subtract(self.message_last + 1, FOREVER)
+        sql = "DELETE FROM owed WHERE link = ? AND tbl = ?"
+        return [(sql, (link.id, table)) for table in gone]
+
+    def _load_lanes(self, link: LinkState, now: float, utc: float | None) -> None:
+        sql = "SELECT seq, kind, boot, mono_ms, start, x'' FROM message WHERE seq BETWEEN ? AND ?"
+        for first, last in link.owed[MESSAGES]:
+            for found in self.file.read(sql, (first, last)):
+                message = Message._make(found)
+                link.lanes.add(message, self.born(message, now, utc))
+
+    def born(self, message: Message, now: float, utc: float | None) -> float:
+        """When a message began, as monotonic time of this boot."""
+        if message.boot == self.boot:
+            return message.mono_ms / 1000
+        if message.start is None or utc is None:
+            return LONG_AGO
+        return now - (utc - message.start)
+
+    # -- to the file -------------------------------------------------------------------------
+
+    def count(self, name: str, more: int) -> None:
+        """Add to a counter that outlives restarts."""
+        self.tally[name] = self.tally.get(name, 0) + more
+        self._changed_tallies.add(name)
+
+    def changed(self, table: Table) -> None:
+        """Note that what is kept of `table` itself has to be written."""
+        self._changed_tables.add(table.id)
+
+    def pending(self) -> list[Statement]:
+        """What has changed here since it was written last."""
+        statements: list[Statement] = []
+        for link in self.links.values():
+            for table, owed in link.owed.items():
+                if owed.touched:
+                    statements += owed_statements(link.id, table, owed)
+        statements += [table_statement(self.tables[one]) for one in self._changed_tables]
+        for name in self._changed_tallies:
+            sql = "INSERT OR REPLACE INTO tally VALUES (?, ?)"
+            statements.append((sql, (name, self.tally[name])))
+        return statements
+
+    def settled(self) -> None:
+        """What was pending is on disk."""
+        for link in self.links.values():
+            for owed in link.owed.values():
+                owed.touched.clear()
+        self._changed_tables.clear()
+        self._changed_tallies.clear()
+
+    def everything(self, machine: str) -> list[Statement]:
+        """For a new file: all that is still known, with nothing kept and nothing owed."""
+        statements: list[Statement] = [
+            ("INSERT OR IGNORE INTO boot VALUES (?, ?)", (self.boot, machine))
+        ]
+        for table in self.tables.values():
+            table.dropped = table.thinned = table.last
+            statements.append(table_statement(table))
+        for layout in self.layouts.values():
+            statements.append(layout_statement(layout, self.owners[layout.id]))
+        for link in self.links.values():
+            statements.append(("INSERT INTO link VALUES (?, ?)", (link.id, link.name)))
+        statements += [setting_statement(*item) for item in self.settings.items()]
+        for name, tokens in self.tokens.items():
+            statements += [token_statement(name, *item) for item in tokens.items()]
+        for link in self.links.values():
+            for owed in link.owed.values():
+                owed.touched.update(first for first, _ in owed)
+        return statements
+
+
+def table_statement(table: Table) -> Statement:
+    """Write a table's own line."""
+    values = (table.id, table.name, table.last, table.dropped, table.thinned)
+    return "INSERT OR REPLACE INTO tbl VALUES (?, ?, ?, ?, ?)", values
+
+
+def layout_statement(layout: Layout, owner: Table) -> Statement:
+    """Write a new layout."""
+    fields = json.dumps([asdict(one) for one in layout.schema.fields])
+    values = (layout.id, owner.id, layout.schema.number, fields, layout.interval_s)
+    return "INSERT INTO layout VALUES (?, ?, ?, ?, ?)", values
+
+
+def setting_statement(key: str, value: bytes) -> Statement:
+    """Write a setting."""
+    return "INSERT OR REPLACE INTO setting VALUES (?, ?)", (key, value)
+
+
+def token_statement(link: str, token: int, result: int) -> Statement:
+    """Write what came of a downlink."""
+    return "INSERT INTO token (link, token, result) VALUES (?, ?, ?)", (link, token, result)
+
+
+def owed_statements(link: int, table: int, owed: Owed) -> Sequence[Statement]:
+    """Write those ranges that changed."""
+    statements: list[Statement] = []
+    for first in owed.touched:
+        last = owed.last_of(first)
+        if last is None:
+            sql = "DELETE FROM owed WHERE link = ? AND tbl = ? AND first = ?"
+            statements.append((sql, (link, table, first)))
+        else:
+            end = None if last == FOREVER else last
+            sql = "INSERT OR REPLACE INTO owed VALUES (?, ?, ?, ?)"
+            statements.append((sql, (link, table, first, end)))
+    return statements
+
+
+def forget_link(number: int) -> list[Statement]:
+    """Delete a link and all it owes."""
+    return [
+        ("DELETE FROM owed WHERE link = ?", (number,)),
+        ("DELETE FROM link WHERE id = ?", (number,)),
+    ]

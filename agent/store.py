@@ -1,0 +1,450 @@
+"""The node's memory: one SQLite file with layouts, rows, messages, boots, owed ranges, settings.
+
+From the return of `Store.put` on, kill -9 and a power cut lose nothing. One connection, one lock;
+any thread may call anything. DESIGN: WAL, synchronous FULL, one transaction per row.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from agent.clock import Clock
+from agent.lanes import LinkPolicy
+from agent.owed import Owed
+from agent.parcel import ACK, Framed, Layout, Message, Parcel, Row
+from agent.picker import Pick
+from agent.retention import DAY_S, Retention
+from agent.schema import Schema
+from agent.stock import MESSAGES, Stock, setting_statement
+from agent.store_export import Reader
+from agent.store_file import Damaged, File, Refused, Statement
+from agent.writer import Unit, Writer
+
+__all__ = ["Counts", "LinkPolicy", "Resend", "Store"]
+
+log = logging.getLogger(__name__)
+
+DATA_LOST = 8  # WIRE.md section 4, event code
+RETAIN_S = 60.0
+RETAIN_BATCHES = 20  #: in one look
+
+INSERT_ROW = """INSERT INTO row (tbl, seq, layout, boot, mono_ms, start, cells)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+LOSE_SLOT = "UPDATE row SET start = NULL, lost = 1 WHERE tbl = ? AND start = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """Rows that are wanted once more: `count` slots from the one that began at `first_start`."""
+
+    number: int  #: schema
+    interval_s: int
+    first_start: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The store in numbers."""
+
+    rows: int  #: kept
+    owed: Mapping[str, int]  #: rows, by link
+    owed_rows: Mapping[tuple[str, str], int]  #: by link and table
+    messages: Mapping[str, int]  #: owed, by link
+    lost: int  #: rows dropped before every link had them, since the store began
+    dropped: int  #: rows dropped after that
+    set_aside: int  #: rows and messages that could not be framed
+    in_memory: int  #: rows that wait for the disk
+    bytes: int  #: on the disk
+
+    @property
+    def waiting(self) -> int:
+        """Rows that the slowest link still owes."""
+        return max(self.owed.values(), default=0)
+
+
+class Store:
+    """See the module. `new_event` makes event bodies: (code, value, boot) -> Message."""
+
+    def __init__(
+        self, path: Path, clock: Clock, *, max_bytes: int = 500_000_000, max_days: float = 800
+    ) -> None:
+        self.path, self.clock = path, clock
+        self.new_event: Callable[[int, int | None, int], Message] | None = None
+        self.wakes: list[threading.Event] = []  #: set whenever there is something new to send
+        self._lock = threading.Lock()
+        self._file = File(path)
+        self._stock = Stock(self._file)
+        self._retention = Retention(self._stock, max_bytes, max_days)
+        self._writer = Writer(self._stock, clock)
+        self._opened_at = 0.0
+        self._told_at: float | None = None  # monotonic time of the last event on lost rows
+
+    def open(self) -> None:
+        """Open or create the file, enter this boot. Raises OSError."""
+        with self._lock:
+            self._opened_at = self.clock.monotonic()
+            try:
+                self._open()
+            except Damaged as error:
+                if not self._writer.begin_anew(error):
+                    raise OSError(f"{self.path}: {error}") from error
+                self._open()
+            except Refused as error:
+                raise OSError(f"{self.path}: {error}") from error
+
+    def _open(self) -> None:
+        if not self._file.is_open:
+            self._file.open()
+        self._stock.load()
+        self._file.write(self._stock.enter_boot(self.clock.boot_id()))
+
+    def close(self) -> None:
+        """Write pending acknowledgements and close; safe to call twice."""
+        with self._lock:
+            if self._file.is_open:
+                self._flush()
+            self._file.close()
+
+    @property
+    def boot(self) -> int:
+        """The number of this start of the machine."""
+        return self._stock.boot
+
+    def _flush(self) -> None:
+        if self._writer.retry() and self._stock.pending():
+            self._writer.attempt(())
+
+    # -- tables and links --------------------------------------------------------------------
+
+    def layout(self, table: str, schema: Schema, interval_s: int) -> Layout:
+        """The layout with these columns and this interval: the known one, or a new one."""
+        with self._lock:
+            known = self._stock.find_layout(table, schema, interval_s)
+            if known is not None:
+                return known
+            layout, statements = self._stock.new_layout(table, schema, interval_s)
+            self._writer.apply(Unit(statements))
+            return layout
+
+    def links(self, carries: Mapping[str, LinkPolicy]) -> None:
+        """The links of the profile: a new one owes from now on, a removed one nothing."""
+        now, utc = self.clock.monotonic(), self.clock.utc()
+        with self._lock:
+            self._writer.apply(Unit(self._stock.set_links(carries, now, utc)))
+
+    def set_fill(self, link: str, fill_s: float) -> None:
+        """Change how long live rows wait for company on a link."""
+        self._set_policy(link, fill_s=fill_s)
+
+    def set_packed(self, link: str, packed: bool) -> None:
+        """Change whether a link's frames are packed."""
+        self._set_policy(link, packed=packed)
+
+    def _set_policy(self, link: str, **changes: float) -> None:
+        with self._lock:
+            state = self._stock.links[link]
+            state.policy = replace(state.policy, **changes)  # type: ignore[arg-type]
+        self._wake()
+
+    def newest_start(self, table: str) -> int | None:
+        """Start of the newest dated slot of a table, unix seconds."""
+        with self._lock:
+            found = self._stock.table(table)
+            return found.newest_start if found else None
+
+    # -- in ----------------------------------------------------------------------------------
+
+    def put(
+        self,
+        layout: Layout,
+        row: Row,
+        events: Sequence[Message] = (),
+        settings: Mapping[str, bytes] | None = None,
+    ) -> int:
+        """Keep a row, its events and the state that goes with it. On disk on return.
+
+        Returns the row's number. While the disk takes nothing the row waits in memory.
+        """
+        with self._lock:
+            stock = self._stock
+            table = stock.owners[layout.id]
+            statements: list[Statement] = []
+            start = row.start
+            if start is None:
+                stock.undated = True
+            elif table.newest_start is None or start > table.newest_start:
+                table.newest_start = start
+            else:  # the later row keeps the slot
+                statements.append((LOSE_SLOT, (table.id, start)))
+            table.last = seq = table.last + 1
+            values = (table.id, seq, layout.id, row.boot, row.mono_ms, start, row.cells)
+            statements.append((INSERT_ROW, values))
+            messages = [self._stock.new_message(event, None, statements) for event in events]
+            if settings:
+                self._set(settings, statements)
+            self._writer.apply(Unit(statements, table, values, messages))
+        self._wake()
+        return seq
+
+    def post(self, message: Message, link: str | None = None) -> int:
+        """Keep a message, for one link or for all. Returns its number."""
+        with self._lock:
+            statements: list[Statement] = []
+            made = self._stock.new_message(message, link, statements)
+            self._writer.apply(Unit(statements, messages=[made]))
+        self._wake()
+        return made.seq
+
+    def set_setting(self, key: str, value: bytes) -> None:
+        """Keep a value under a name."""
+        with self._lock:
+            statements: list[Statement] = []
+            self._set({key: value}, statements)
+            self._writer.apply(Unit(statements))
+
+    def setting(self, key: str) -> bytes | None:
+        """The value kept under a name."""
+        with self._lock:
+            return self._stock.settings.get(key)
+
+    # -- out ---------------------------------------------------------------------------------
+
+    def next(self, link: str) -> Parcel | None:
+        """What the link is to send now: one message, or candidate rows; None for nothing.
+
+        Asked again without `ack`, it gives the same or newer.
+        """
+        return self._look(link)[0]
+
+    def when(self, link: str) -> float:
+        """Seconds until `next` may have something, if nothing new comes; may be infinite."""
+        parcel, due = self._look(link)
+        return 0.0 if parcel else max(due - self.clock.monotonic(), 0.0)
+
+    def ack(self, link: str, framed: Framed) -> None:
+        """The link owes no longer what was in these frames."""
+        with self._lock:
+            state, parcel = self._stock.links[link], framed.parcel
+            if parcel.message is not None:
+                self._stock.settle_message(state, parcel.message.seq)
+                return
+            assert parcel.layout is not None, "a parcel has a message or rows"
+            table = self._stock.owners[parcel.layout.id]
+            state.turn = table.id
+            if table.id in state.owed:
+                state.owed[table.id].subtract_each([row.seq for row in framed.rows])
+            if parcel.lane == "live" and len(framed.rows) < len(parcel.rows):
+                state.fits[parcel.layout.id] = len(framed.rows)
+
+    def set_aside(self, parcel: Parcel, link: str | None = None) -> None:
+        """What cannot be framed is counted and owed no longer: the message, or the newest row."""
+        with self._lock:
+            states = [self._stock.links[link]] if link else list(self._stock.links.values())
+            self._stock.count("set_aside", 1)
+            for state in states:
+                if parcel.message is not None:
+                    self._stock.settle_message(state, parcel.message.seq)
+                elif parcel.layout is not None:
+                    owed = state.owed.get(self._stock.owners[parcel.layout.id].id, Owed())
+                    owed.subtract(parcel.rows[0].seq, parcel.rows[0].seq)
+
+    def _look(self, link: str) -> tuple[Parcel | None, float]:
+        now, utc = self.clock.monotonic(), self.clock.utc()
+        if utc is not None and self._stock.undated:
+            self.date()
+        with self._lock:
+            state = self._stock.links[link]
+            pick = Pick(self._stock, state, now, utc)
+            pick.hold(self._opened_at + state.policy.trust_wait_s)
+            try:
+                return pick.parcel(), pick.due
+            except Refused as error:
+                self._writer.say(error)
+            except Damaged as error:
+                self._writer.begin_anew(error)
+        return None, now + RETAIN_S
+
+    # -- downlinks ---------------------------------------------------------------------------
+
+    def result_of(self, link: str, token: int) -> int | None:
+        """The result of a downlink that was carried out before, among the last 100."""
+        with self._lock:
+            return self._stock.tokens.get(link, {}).get(token)
+
+    def command(
+        self,
+        link: str,
+        token: int,
+        result: int,
+        ack_body: bytes,
+        settings: Mapping[str, bytes] | None = None,
+        messages: Sequence[Message] = (),
+        resend: Resend | None = None,
+    ) -> None:
+        """Effect, result and owed acknowledgement of a downlink in one transaction.
+
+        A token that is known already has no second effect: only the acknowledgement is owed.
+        Acknowledgement and messages go to the asking link only.
+        """
+        now, offset = self.clock.monotonic(), self.clock.offset()
+        start = None if offset is None else int(now + offset)
+        ack = Message(0, ACK, self.boot, round(now * 1000), start, ack_body)
+        with self._lock:
+            statements: list[Statement] = []
+            made = [self._stock.new_message(ack, link, statements)]
+            if token not in self._stock.tokens.get(link, {}):
+                statements += self._stock.remember(link, token, result)
+                made += [self._stock.new_message(one, link, statements) for one in messages]
+                self._set(settings or {}, statements)
+                if resend is not None:
+                    self._owe_again(link, resend)
+            self._writer.apply(Unit(statements, messages=made))
+        self._wake()
+
+    def resend(self, link: str, wanted: Resend) -> int:
+        """Owe kept rows once more. Returns how many."""
+        with self._lock:
+            count = self._owe_again(link, wanted)
+        self._wake()
+        return count
+
+    def _owe_again(self, link: str, wanted: Resend) -> int:
+        """Add the rows that exist."""
+        sql = """SELECT min(seq), max(seq) FROM (
+                SELECT seq, seq - row_number() OVER (ORDER BY seq) AS island FROM row
+                WHERE tbl = ? AND layout = ? AND start BETWEEN ? AND ?) GROUP BY island"""
+        last = wanted.first_start + (wanted.count - 1) * wanted.interval_s
+        owed = self._stock.links[link].owed
+        count = 0
+        for layout in self._stock.layouts.values():
+            if (layout.schema.number, layout.interval_s) != (wanted.number, wanted.interval_s):
+                continue
+            table = self._stock.owners[layout.id].id
+            for low, high in self._file.read(sql, (table, layout.id, wanted.first_start, last)):
+                owed.setdefault(table, Owed()).add(low, high)
+                count += high - low + 1
+        return count
+
+    # -- time --------------------------------------------------------------------------------
+
+    def date(self) -> int:
+        """Date rows and messages of this boot once the clock is trusted. Returns how many rows."""
+        offset = self.clock.offset()
+        if offset is None:
+            return 0
+        with self._lock:
+            if not self._stock.undated or not self._writer.retry():
+                return 0
+            try:
+                count, statements = self._stock.dating(round(offset * 1000))
+                if not self._writer.attempt(statements):
+                    return 0
+                self._stock.dated()
+            except Refused as error:
+                self._writer.say(error)
+                return 0
+            except Damaged as error:
+                self._writer.begin_anew(error)
+                return 0
+        self._wake()
+        return count
+
+    # -- housekeeping ------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Write pending acknowledgements, and what waited for the disk; call every 10 s or so."""
+        with self._lock:
+            self._flush()
+        self._tell()
+
+    def retain(self) -> float:
+        """Drop what is too much or too old. Returns the seconds until the next look."""
+        now, utc = self.clock.monotonic(), self.clock.utc()
+        more = True
+        for _ in range(RETAIN_BATCHES):
+            with self._lock:
+                more = self._retain(now, utc)
+            if not more:
+                break
+        self._file.keep_reserve()
+        self._tell()
+        return 0.0 if more else RETAIN_S
+
+    def _retain(self, now: float, utc: float | None) -> bool:
+        """Drop a batch. Whether there may be more to drop."""
+        try:
+            statements = self._stock.trim_messages()
+            if statements:
+                self._writer.attempt(statements)
+            drop = self._retention.due(now, utc)
+            if drop is not None:
+                self._writer.drop(drop)
+            return drop is not None
+        except Refused as error:
+            self._writer.say(error)
+        except Damaged as error:
+            self._writer.begin_anew(error)
+        return False
+
+    def _tell(self) -> None:
+        """Post the events on the store itself; on lost rows one a day."""
+        if self.new_event is None:
+            return
+        now = self.clock.monotonic()
+        with self._lock:
+            news, self._writer.news = self._writer.news, []
+            lost = self._stock.tally.get("lost", 0) - self._stock.tally.get("told", 0)
+            if lost and (self._told_at is None or now >= self._told_at + DAY_S):
+                self._told_at = now
+                self._stock.count("told", lost)
+                news.append((DATA_LOST, lost))
+        for code, value in news:
+            self.post(self.new_event(code, value, self.boot))
+
+    def _set(self, settings: Mapping[str, bytes], statements: list[Statement]) -> None:
+        self._stock.settings.update(settings)
+        statements += [setting_statement(*item) for item in settings.items()]
+
+    def _wake(self) -> None:
+        for wake in self.wakes:
+            wake.set()
+
+    def counts(self) -> Counts:
+        """The store in numbers, without reading it."""
+        with self._lock:
+            stock = self._stock
+            owed_rows = {
+                (link.name, table.name): link.owed[table.id].count(table.last)
+                for link in stock.links.values()
+                for table in stock.tables.values()
+                if table.id in link.owed
+            }
+            owed = dict.fromkeys(stock.links, 0)
+            for (link, _), count in owed_rows.items():
+                owed[link] += count
+            lost, dropped = stock.tally.get("lost", 0), stock.tally.get("dropped", 0)
+            return Counts(
+                rows=sum(table.rows for table in stock.tables.values()),
+                owed=owed,
+                owed_rows=owed_rows,
+                messages={
+                    link.name: link.owed[MESSAGES].count(stock.message_last)
+                    for link in stock.links.values()
+                },
+                lost=lost,
+                dropped=dropped,
+                set_aside=stock.tally.get("set_aside", 0),
+                in_memory=sum(len(table.waiting) for table in stock.tables.values()),
+                bytes=self._file.disk_bytes(),
+            )
+
+    def rows(
+        self, table: str, first_start: int | None = None, last_start: int | None = None
+    ) -> Iterator[tuple[Layout, Row]]:
+        """Rows for export, read on a connection of their own: see `Reader.rows`."""
+        return Reader(self.path).rows(table, first_start, last_start)

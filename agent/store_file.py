@@ -1,0 +1,228 @@
+"""The store's SQLite file: opening, one transaction, reading, and what its errors mean."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+PAGE_BYTES = 1024  # a put writes whole pages: small ones spare the card
+WAL_BYTES = PAGE_BYTES * 1000  #: about how long the log grows before it is checkpointed
+JOURNAL_LIMIT_BYTES = 4_000_000
+RESERVE_BYTES = 1_000_000
+SYNCHRONOUS_FULL = 2
+
+Values = Sequence[Any] | Mapping[str, Any]
+Statement = tuple[str, Sequence[Any]]
+
+
+class Damaged(Exception):
+    """The file is no good database any more."""
+
+
+class Refused(Exception):
+    """The disk does not take the transaction now: read-only, input/output error, locked."""
+
+
+class Full(Refused):
+    """The disk has no room for the transaction."""
+
+
+# https://www.sqlite.org/rescode.html; extended codes carry the primary code in their low byte
+REFUSALS = {
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+}
+
+
+def meaning(error: sqlite3.Error) -> Exception:
+    """Full, Refused or Damaged; the error itself where it can only be a mistake of ours."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return Full(str(error))
+    if code in REFUSALS:
+        return Refused(str(error))
+    if isinstance(error, sqlite3.DatabaseError) and code != sqlite3.SQLITE_MISUSE:
+        return Damaged(str(error))
+    return error
+
+
+def _first(run: Callable[[str], Any]) -> None:
+    """Version 0 -> 1: everything."""
+    for statement in FIRST.split(";"):
+        run(statement)
+
+
+FIRST = """
+CREATE TABLE boot (id INTEGER PRIMARY KEY, machine TEXT NOT NULL UNIQUE);
+CREATE TABLE tbl (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
+    last INTEGER NOT NULL, dropped INTEGER NOT NULL, thinned INTEGER NOT NULL);
+CREATE TABLE layout (id INTEGER PRIMARY KEY, tbl INTEGER NOT NULL, number INTEGER NOT NULL,
+    fields TEXT NOT NULL, interval_s INTEGER NOT NULL);
+CREATE TABLE row (tbl INTEGER NOT NULL, seq INTEGER NOT NULL, layout INTEGER NOT NULL,
+    boot INTEGER NOT NULL, mono_ms INTEGER NOT NULL, start INTEGER,
+    lost INTEGER NOT NULL DEFAULT 0, cells BLOB NOT NULL, PRIMARY KEY (tbl, seq)) WITHOUT ROWID;
+CREATE INDEX row_start ON row (tbl, start) WHERE start IS NOT NULL;
+CREATE INDEX row_undated ON row (boot, tbl) WHERE start IS NULL AND lost = 0;
+CREATE TABLE message (seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, link TEXT,
+    boot INTEGER NOT NULL, mono_ms INTEGER NOT NULL, start INTEGER, body BLOB NOT NULL);
+CREATE TABLE link (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE owed (link INTEGER NOT NULL, tbl INTEGER NOT NULL, first INTEGER NOT NULL,
+    last INTEGER, PRIMARY KEY (link, tbl, first)) WITHOUT ROWID;
+CREATE TABLE setting (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE token (id INTEGER PRIMARY KEY, link TEXT NOT NULL, token INTEGER NOT NULL,
+    result INTEGER NOT NULL);
+CREATE TABLE tally (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID
+"""
+
+MIGRATIONS: Sequence[Callable[[Callable[[str], Any]], None]] = [_first]  #: from version 0 on
+
+
+class File:
+    """One connection. Not locked: its owner lets one thread in at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.reserve = path.with_name(path.name + ".reserve")
+        self._connection: sqlite3.Connection | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection."""
+        return self._connection is not None
+
+    def open(self) -> None:
+        """Open or create, and migrate. Raises Damaged, Refused, OSError."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._connection = sqlite3.connect(
+                self.path, isolation_level=None, check_same_thread=False
+            )
+            self._set_up()
+        except sqlite3.Error as error:
+            self.close()
+            raise meaning(error) from error
+        self.keep_reserve()
+
+    def close(self) -> None:
+        """Close; safe to call twice."""
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+        self._connection = None
+
+    def write(self, statements: Iterable[Statement]) -> None:
+        """All of `statements` in one transaction, on disk on return.
+
+        Raises Full, Refused, Damaged; then nothing of it is written.
+        """
+        assert self._connection is not None, "open() comes first"
+        execute = self._connection.execute
+        try:
+            execute("BEGIN IMMEDIATE")
+            for sql, values in statements:
+                execute(sql, values)
+            execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise meaning(error) from error
+
+    def read(self, sql: str, values: Values = ()) -> list[Any]:
+        """All rows of a query. Raises Refused, Damaged."""
+        if self._connection is None:
+            raise Refused("not open")
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise meaning(error) from error
+
+    def used_bytes(self) -> int:
+        """What is in use of the file, without free pages. Raises Refused, Damaged."""
+        pages, free = self.read("PRAGMA page_count"), self.read("PRAGMA freelist_count")
+        return int(pages[0][0] - free[0][0]) * PAGE_BYTES
+
+    def disk_bytes(self) -> int:
+        """What the file and its log take on the disk."""
+        total = 0
+        for path in (self.path, self._beside("-wal")):
+            with contextlib.suppress(OSError):
+                total += path.stat().st_size
+        return total
+
+    def make_room(self) -> None:
+        """Give up the reserve, so that the log can be written back and used anew."""
+        self.reserve.unlink(missing_ok=True)
+        self.read("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def keep_reserve(self) -> None:
+        """Hold back some room, where there is plenty."""
+        with contextlib.suppress(OSError):
+            disk = os.statvfs(self.path.parent)
+            if not self.reserve.exists() and disk.f_bavail * disk.f_frsize > 4 * RESERVE_BYTES:
+                with self.reserve.open("wb") as file:
+                    os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+
+    def set_aside(self, when: float) -> Path:
+        """Rename the damaged file after the unix time `when`. Leaves it closed. Raises OSError."""
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(when))
+        aside = self.path.with_name(f"{self.path.name}.damaged-{stamp}")
+        while aside.exists():
+            aside = aside.with_name(aside.name + "-")
+        self.path.rename(aside)
+        if self._beside("-wal").exists():
+            self._beside("-wal").rename(aside.with_name(aside.name + "-wal"))
+        self.close()
+        self._beside("-wal").unlink(missing_ok=True)
+        self._beside("-shm").unlink(missing_ok=True)
+        return aside
+
+    def set_aside_before(self) -> int:
+        """How many damaged files lie beside this one."""
+        names = self.path.parent.glob(f"{self.path.name}.damaged-*")
+        return sum(not name.name.endswith("-wal") for name in names)
+
+    def _beside(self, suffix: str) -> Path:
+        return self.path.with_name(self.path.name + suffix)
+
+    def _set_up(self) -> None:
+        self.read(f"PRAGMA page_size = {PAGE_BYTES}")
+        for name, wanted, answer in (
+            ("journal_mode", "WAL", "wal"),
+            ("synchronous", "FULL", SYNCHRONOUS_FULL),
+            ("journal_size_limit", JOURNAL_LIMIT_BYTES, JOURNAL_LIMIT_BYTES),
+        ):
+            self.read(f"PRAGMA {name} = {wanted}")
+            found = self.read(f"PRAGMA {name}")[0][0]
+            if found != answer:
+                raise OSError(f"{self.path}: {name} is {found}, not {wanted}")
+        self._migrate()
+
+    def _migrate(self) -> None:
+        version = self.read("PRAGMA user_version")[0][0]
+        if version > len(MIGRATIONS):
+            raise OSError(f"{self.path}: version {version} is newer than this software")
+        for step, migrate in enumerate(MIGRATIONS[version:], version + 1):
+            assert self._connection is not None
+            self._connection.execute("BEGIN IMMEDIATE")
+            migrate(self._connection.execute)
+            self._connection.execute(f"PRAGMA user_version = {step}")
+            self._connection.execute("COMMIT")
+
+    def _roll_back(self) -> None:
+        assert self._connection is not None
+        with contextlib.suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
