@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import threading
 from typing import Protocol
 
-from smbus2 import i2c_msg
+from smbus2 import SMBus, i2c_msg
 
 from drivers.api import BusError, Timer
 
@@ -17,6 +19,37 @@ class Bus(Protocol):
     def i2c_rdwr(self, *messages: i2c_msg) -> None:
         """Carry out the messages as one combined transaction."""
         ...
+
+
+ADVICE = {
+    errno.ENOENT: "is I2C switched on? sudo raspi-config, Interface Options, I2C",
+    errno.EACCES: "no permission: add this user to the group i2c",
+    errno.EWOULDBLOCK: "in use by another program: sudo systemctl stop stadtsinn",
+}
+
+
+class KernelBus:
+    """/dev/i2c-N, opened at its first use, for this process alone; opened anew after an error."""
+
+    def __init__(self, name: str) -> None:
+        self.path = f"/dev/{name}"
+        self._bus: SMBus | None = None
+
+    def i2c_rdwr(self, *messages: i2c_msg) -> None:
+        """One combined transaction. Raises OSError; with advice where opening fails."""
+        if self._bus is None:
+            self._bus = self._open()
+        self._bus.i2c_rdwr(*messages)
+
+    def _open(self) -> SMBus:
+        try:
+            bus = SMBus(self.path)
+            assert bus.fd is not None
+            fcntl.flock(bus.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            advice = ADVICE.get(error.errno or 0, os.strerror(error.errno or 0))
+            raise OSError(f"{self.path}: {advice}") from error
+        return bus
 
 
 class I2C:

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+
+class Feeling(Protocol):
+    """A twin of any bus."""
+
+    truth: Mapping[str, float]  #: what it feels, in the driver's units
+
+
+T = TypeVar("T", bound=Feeling)
 
 
 @dataclass
@@ -24,3 +35,19 @@ class Faults:
         spoiled = bytearray(answer)
         spoiled[self.chance.randrange(len(spoiled))] ^= 1 << self.chance.randrange(8)
         return bytes(spoiled)
+
+
+@dataclass
+class Plugged(Generic[T]):
+    """A twin on its bus, and what is wrong with it."""
+
+    twin: T
+    faults: Faults
+    felt: Mapping[str, float] | None = None  #: the live truth while `frozen` replaces it
+
+    def freeze(self) -> None:
+        """Let the truth stand still, or go on, as the fault says."""
+        if self.faults.frozen and self.felt is None:
+            self.felt, self.twin.truth = self.twin.truth, dict(self.twin.truth)
+        elif not self.faults.frozen and self.felt is not None:
+            self.twin.truth, self.felt = self.felt, None

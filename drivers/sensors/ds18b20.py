@@ -1,0 +1,100 @@
+"""Maxim DS18B20: temperature, 1-wire through the kernel (/sys/bus/w1/devices/28-…).
+
+Datasheet: DS18B20, 19-7487, revision 6 (7/19): register format figure 4, data table 1, memory map
+figure 9. A conversion at 12 bit takes 750 ms. After power-up the register holds 85 Cel until the
+first conversion: refused. With too little power clones and parasite supplies report 127.94.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from drivers.api import BusError, DataError, Quantity
+from drivers.bus.onewire import OneWire
+
+CEL_PER_COUNT = 1 / 16  # table 1
+POWER_ON_COUNTS = 0x0550  # 85.000 Cel: no conversion since power-up
+NO_POWER_COUNTS = 0x07FF  # 127.94 Cel: no power for the conversion
+FAMILY = "28"
+
+
+class DS18B20:
+    """Temperature in Cel. `rom` is its name; without it, the only one on the bus."""
+
+    quantities = {"temperature": Quantity("temperature", 0.0625, -55, 125)}
+
+    def __init__(self, onewire: OneWire, rom: str = "") -> None:
+        self.onewire, self.rom = onewire, rom
+        self.name = rom
+
+    def setup(self) -> None:
+        """Find it. Raises BusError if it is not there, or not the only one and no `rom` given."""
+        present = self.onewire.devices(FAMILY)
+        if not self.rom and len(present) > 1:
+            raise BusError(f"several DS18B20: choose rom = one of {', '.join(present)}")
+        name = self.rom or next(iter(present), "")
+        if name not in present:
+            seen = ", ".join(present) or "none"
+            raise BusError(f"{name or 'DS18B20'}: not on the bus; seen: {seen}")
+        self.name = name
+
+    def read(self) -> dict[str, float]:
+        """One conversion, up to 750 ms. Raises BusError, DataError."""
+        text = self.onewire.read(self.name)
+        found = re.match(r"((?:[0-9a-f]{2} ){9}): crc=[0-9a-f]{2} (YES|NO)\n", text)
+        if not found:
+            raise DataError(f"{self.name}: not ready: {text[:40]!r}")
+        pad = bytes.fromhex(found[1])
+        if crc8(pad[:8]) != pad[8] or not any(pad):
+            raise DataError(f"{self.name}: checksum of {found[1].strip()}")
+        counts = int.from_bytes(pad[:2], "little", signed=True)
+        if counts in (POWER_ON_COUNTS, NO_POWER_COUNTS):
+            raise DataError(
+                f"{self.name}: {counts * CEL_PER_COUNT:.3f} Cel: no conversion; supply?"
+            )
+        return {"temperature": counts * CEL_PER_COUNT}
+
+
+def crc8(data: bytes) -> int:
+    """CRC-8 Maxim: polynomial 0x31 reflected, start 0 (datasheet, CRC generation)."""
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0x8C if crc & 1 else crc >> 1
+    return crc
+
+
+class DS18B20Twin:
+    """Converts at 12 bit; with a weak supply the power-on value stays."""
+
+    def __init__(self) -> None:
+        self.truth: Mapping[str, float] = {"temperature": 18.0}
+        self.weak = False  #: too little supply for a conversion
+
+    def power_on(self, now: float) -> None:
+        """Scratchpad as delivered (figure 9)."""
+        self.pad = bytes.fromhex("50054b467fff0c10")
+
+    def scratchpad(self, now: float) -> tuple[bytes, float]:
+        """A conversion of 750 ms, its nine bytes."""
+        if self.weak:
+            self.pad = bytes.fromhex("50054b467fff0c10")
+        else:
+            counts = min(max(round(self.truth["temperature"] * 16), -880), 2000)
+            self.pad = counts.to_bytes(2, "little", signed=True) + bytes.fromhex("4b467fff0c10")
+        return self.pad + bytes([remainder(self.pad)]), 0.75
+
+
+def remainder(data: bytes) -> int:
+    """The same checksum as a division of polynomials, bits in the order of the wire."""
+    bits = [byte >> n & 1 for byte in data for n in range(8)] + [0] * 8
+    for at in range(len(bits) - 8):
+        if bits[at]:
+            for offset, term in enumerate((1, 0, 0, 1, 1, 0, 0, 0, 1)):
+                bits[at + offset] ^= term
+    return sum(bit << n for n, bit in enumerate(bits[-8:]))
+
+
+DRIVER, TWIN = DS18B20, DS18B20Twin

@@ -1,0 +1,146 @@
+"""Plantower PMS5003 (PMS7003, PMSA003): particulate matter, serial 9600 8N1.
+
+Datasheet: PMS5003 series data manual V2.5, appendix I (frame, commands). Values for ambient air
+("atmospheric"), ug/m3. Used in passive mode: it is asked and answers at once, so a row never waits
+up to 2.3 s for the sensor's own rhythm. For 30 s after waking its fan has not settled: nothing is
+measured then. Frames are found in noise by their start, length and sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from drivers.api import BusError, DataError, Quantity
+from drivers.bus.port import Port
+
+START = b"\x42\x4d"
+DATA_LENGTH = 28
+FRAME = 32
+PASSIVE, ASK, WAKE = (0xE1, 0), (0xE2, 0), (0xE4, 1)
+SETTLE_S = 30.0  # page 5: stable data at least 30 s after wake-up
+ANSWER_S = 2.5  # a frame is due within one active interval at the latest
+NOISE = 1024  #: give up after so many bytes without a frame
+
+
+class PMS5003:
+    """PM1, PM2.5 and PM10 in ug/m3. Nothing within 30 s after setup."""
+
+    baudrate = 9600
+    quantities = {
+        "pm1": Quantity("pm1", 1, 0, 1000),
+        "pm2_5": Quantity("pm2_5", 1, 0, 1000),
+        "pm10": Quantity("pm10", 1, 0, 1000),
+    }
+
+    def __init__(self, port: Port) -> None:
+        self.port = port
+        self.settled_at = 0.0
+
+    def setup(self) -> None:
+        """Wake it, make it passive, get one frame as a proof that it is there."""
+        self._tell(*WAKE)
+        self._tell(*PASSIVE)
+        self.settled_at = self.port.timer.monotonic() + SETTLE_S
+        self._frame()
+
+    def read(self) -> dict[str, float]:
+        """The newest values. Raises BusError (no answer), DataError (only noise)."""
+        if self.port.timer.monotonic() < self.settled_at:
+            return {}
+        words = self._frame()
+        return {"pm1": float(words[3]), "pm2_5": float(words[4]), "pm10": float(words[5])}
+
+    def _tell(self, command: int, value: int) -> None:
+        body = START + bytes([command, value >> 8, value & 255])
+        self.port.write(body + sum(body).to_bytes(2, "big"))
+
+    def _frame(self) -> list[int]:
+        """The 13 words of the next good frame."""
+        self.port.discard()
+        self._tell(*ASK)
+        heard = b""
+        end = self.port.timer.monotonic() + ANSWER_S
+        while len(heard) < NOISE:
+            left = end - self.port.timer.monotonic()
+            more = self.port.read(FRAME if len(heard) < FRAME else 1, max(left, 0))
+            heard += more
+            if words := parse(heard):
+                return words
+            if not more:
+                break
+        if not heard:
+            raise BusError(f"{self.port.path}: no answer")
+        raise DataError(f"{self.port.path}: no good frame in {heard[:40].hex(' ')}")
+
+
+def parse(heard: bytes) -> list[int] | None:
+    """The first good data frame among the bytes."""
+    at = heard.find(START)
+    while at >= 0:
+        frame = heard[at : at + FRAME]
+        words = [int.from_bytes(frame[n : n + 2], "big") for n in range(2, len(frame) - 1, 2)]
+        if len(frame) == FRAME and words[0] == DATA_LENGTH and sum(frame[:-2]) == words[-1]:
+            return words[1:-1]
+        at = heard.find(START, at + 1)
+    return None
+
+
+class PMS5003Twin:
+    """Active at power-up: a frame every second; passive: one per request; asleep: silent."""
+
+    baudrate = 9600
+
+    def __init__(self) -> None:
+        self.truth: Mapping[str, float] = {"pm1": 5.0, "pm2_5": 8.0, "pm10": 12.0}
+
+    def power_on(self, now: float) -> None:
+        """Awake and active."""
+        self.active, self.asleep = True, False
+        self.next_at, self.out, self.heard = now + 1.0, b"", b""
+
+    def receive(self, data: bytes, now: float) -> None:
+        """Commands of seven bytes with a sum; anything else is passed over."""
+        self.heard += data
+        while len(self.heard) >= 7:
+            command = self.heard[:7]
+            good = command[:2] == b"BM" and sum(command[:5]) == command[5] << 8 | command[6]
+            self.heard = self.heard[7:] if good else self.heard[1:]
+            if good:
+                self._obey(command[2], command[4], now)
+
+    def send(self, now: float) -> bytes:
+        """What it has said since."""
+        while self.active and not self.asleep and now >= self.next_at:
+            self.out += self._frame()
+            self.next_at += 1.0
+        out, self.out = self.out, b""
+        return out
+
+    def _obey(self, command: int, value: int, now: float) -> None:
+        if command == 0xE4:
+            self.asleep, self.next_at = value == 0, now + 1.0
+        elif self.asleep:
+            return
+        elif command == 0xE1:
+            self.active, self.next_at = value == 1, now + 1.0
+            self.out += summed(b"BM\x00\x04\xe1" + bytes([value]))
+        elif command == 0xE2 and not self.active:
+            self.out += self._frame()
+
+    def _frame(self) -> bytes:
+        names = ("pm1", "pm2_5", "pm10")
+        air = [min(max(round(self.truth[name]), 0), 65535) for name in names]
+        counts = [210, 70, 45, 30, 0, 0]
+        words = [28, *air, *air, *counts, 0x9700]
+        return summed(b"BM" + b"".join(word.to_bytes(2, "big") for word in words))
+
+
+def summed(data: bytes) -> bytes:
+    """With the sum of its bytes behind it."""
+    total = 0
+    for byte in data:
+        total = (total + byte) % 65536
+    return data + bytes(divmod(total, 256))
+
+
+DRIVER, TWIN = PMS5003, PMS5003Twin
