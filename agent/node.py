@@ -19,7 +19,8 @@ from agent.codec import Style
 from agent.commands import Commands
 from agent.config import Config, FileConfig, LinkConfig, MqttConfig, Source, load
 from agent.daemon import Daemon, Job
-from agent.doors import Doors
+from agent.doors import Doors, RealDoors
+from agent.health import HealthDoor
 from agent.instrument import Instrument
 from agent.keeper import Keeper
 from agent.links import Link
@@ -77,14 +78,19 @@ class Plan:
     sensors: Mapping[str, Sensor]  #: behind the given doors
     tables: Sequence[plan.TablePlan]
     alarms: Mapping[str, list[Alarm]]
+    doors: Doors | None = None
 
 
-def make_plan(profile: Path, doors: Doors | None = None) -> Plan:
-    """Load and check a profile. Without doors nothing can be read. Raises ConfigError."""
-    folder = str(profile.resolve().parent)  # a third party's driver may lie beside the profile
+def read_profile(path: Path) -> tuple[Config, Source]:
+    """Load a profile; a third party's driver may lie beside it. Raises ConfigError."""
+    folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.append(folder)
-    config, source = load(profile)
+    return load(path)
+
+
+def make_plan(config: Config, source: Source, doors: Doors | None = None) -> Plan:
+    """Check a profile. Without doors nothing can be read. Raises ConfigError."""
     found = plan.drivers(config, source)
     sensors = {}
     for index, one in enumerate(config.instrument):
@@ -94,7 +100,37 @@ def make_plan(profile: Path, doors: Doors | None = None) -> Plan:
     quantities = {name: sensor.quantities for name, sensor in sensors.items()}
     tables = plan.tables(config, source, quantities)
     plan.check_links(config, source)
-    return Plan(config, source, found, sensors, tables, plan.alarms(config, source, tables))
+    alarms = plan.alarms(config, source, tables)
+    return Plan(config, source, found, sensors, tables, alarms, doors)
+
+
+def open_node(
+    profile: Path,
+    *,
+    simulate: bool = False,
+    store_path: Path | None = None,
+    state_file: Path | None = None,
+) -> Node:
+    """The node of a profile on this machine's clock and buses, or on simulated buses.
+
+    Raises ConfigError, OSError.
+    """
+    clock = Clock()
+    config, source = read_profile(profile)
+    made = make_plan(config, source, machine_doors(config, source, clock, simulate=simulate))
+    return build(made, clock, store_path=store_path, state_file=state_file)
+
+
+def machine_doors(config: Config, source: Source, clock: Clock, *, simulate: bool) -> Doors:
+    """The buses of this machine, or simulated ones in its own time. Raises ConfigError."""
+    health = HealthDoor(clock)
+    if not simulate:
+        return RealDoors(clock, health)
+    from agent.simulate import SimDoors, check_feeds, make_world
+
+    world = make_world(config, source)
+    check_feeds(config, source, world)
+    return SimDoors(clock, clock.system_utc, world, config.simulate.feeds, health)
 
 
 def build(
@@ -118,6 +154,9 @@ def build(
     )
     store.open()
     store.new_event = partial(node_event, clock=clock)
+    health = getattr(made.doors, "node", None)
+    if isinstance(health, HealthDoor):
+        health.store = store
     settings = Settings(store, profile_values(made))
     instruments = make_instruments(made, clock)
     samplers = [make_sampler(one, made, store, clock, settings, instruments) for one in made.tables]

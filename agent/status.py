@@ -63,7 +63,7 @@ def link(uplink: Uplink, node: Node) -> dict[str, Any]:
         "state": uplink.state,
         "reason": uplink.reason,
         "frames": uplink.frames,
-        "bytes": uplink.bytes,
+        "bytes": uplink.size,
         "last_ack_s": since,
         "next_try_s": max(round(uplink.next_try_at - now, 1), 0) if uplink.reason else 0,
         "owed": node.store.counts().owed.get(uplink.name, 0),

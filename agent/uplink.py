@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agent import codec
@@ -34,7 +35,7 @@ class Uplink:
     state: str = "new"  #: new, ok, refused
     reason: str = ""  #: why the link does not take frames
     frames: int = 0  #: sent and acknowledged since the start
-    bytes: int = 0  #: in those frames
+    size: int = 0  #: bytes in those frames
     last_frame: bytes = b""
     acked_at: float | None = None  #: monotonic seconds of the last acknowledgement
     next_try_at: float = 0.0  #: monotonic seconds
@@ -61,10 +62,10 @@ class Uplink:
         self._accepted(framed.frames)
         return 0.0
 
-    def _accepted(self, frames: object) -> None:
-        for frame in frames:  # type: ignore[attr-defined]
+    def _accepted(self, frames: Sequence[bytes]) -> None:
+        for frame in frames:
             self.frames += 1
-            self.bytes += len(frame)
+            self.size += len(frame)
             self.last_frame = frame
         self.acked_at = self.clock.monotonic()
         self._refusals = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -25,19 +26,43 @@ def check(profile: Path, as_json: bool) -> None:
     Nothing is opened or sent. The first thing that is wrong is named with file, line, key and what
     was expected. Exit code 0 = right, 2 = wrong.
     """
-    from agent.node import check as examine
-
     summary = examine(profile)
     if as_json:
         click.echo(json.dumps(summary))
         return
     click.echo(f"{profile}: good. Node '{summary['node']}'")
+    for name, driver in summary["instruments"].items():
+        click.echo(f"  instrument {name}: {driver}")
     for table in summary["tables"]:
         click.echo(
             f"  table {table['name']}: {table['columns']} columns every {table['interval_s']} s, "
             f"schema {table['schema']}"
         )
-    for name, driver in summary["instruments"].items():
-        click.echo(f"  instrument {name}: {driver}")
     for name, where in summary["links"].items():
         click.echo(f"  link {name}: {where}")
+
+
+def examine(profile: Path) -> dict[str, Any]:
+    """What is in a right profile. Raises ConfigError for a wrong one."""
+    from agent.node import make_plan, read_profile
+    from agent.simulate import check_feeds, make_world
+
+    config, source = read_profile(profile)
+    made = make_plan(config, source)
+    check_feeds(config, source, make_world(config, source))
+    return {
+        "node": config.node.name,
+        "instruments": {one.name: one.driver for one in config.instrument},
+        "tables": [
+            {
+                "name": table.name,
+                "columns": sum(source is not None for source in table.sources),
+                "interval_s": table.interval_s,
+                "schema": table.schema.number,
+            }
+            for table in made.tables
+        ],
+        "links": {
+            one.name: str(getattr(one, "url", getattr(one, "path", ""))) for one in config.link
+        },
+    }

@@ -20,17 +20,22 @@ from agent.cli.common import config_errors, profile_argument, simulate_option, s
 )
 @profile_argument
 @simulate_option
+@click.option("--store", type=click.Path(path_type=Path), help="Another file than the profile's.")
 @config_errors
-def run(profile: Path, simulate: bool) -> None:
+def run(profile: Path, simulate: bool, store: Path | None) -> None:
     """Measure, keep, forward, as PROFILE says, until SIGTERM.
 
     Exit code 0 after SIGTERM or SIGINT, 1 after a fault of the program (systemd starts it again),
     2 if the profile is wrong.
     """
-    from agent.node import build, run_node
+    from agent.node import open_node, run_node
 
     start_logging()
     runtime = os.environ.get("RUNTIME_DIRECTORY", "")
     state_file = Path(runtime.split(":")[0]) / "state.json" if runtime else None
-    node = build(profile, simulate=simulate, state_file=state_file)
+    try:
+        node = open_node(profile, simulate=simulate, store_path=store, state_file=state_file)
+    except OSError as error:
+        click.echo(f"stadtsinn: {error}", err=True)
+        sys.exit(1)
     sys.exit(run_node(node))

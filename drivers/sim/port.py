@@ -114,9 +114,12 @@ class SimPort(SerialBase):
         self._check()
 
     def send_break(self, duration: float = 0.25) -> None:
-        """A break of `duration` seconds; the twins do not mind."""
+        """A break of `duration` seconds; most twins do not mind."""
         self._check()
         self.timer.sleep(duration)
+        mind = getattr(self.plugged.twin, "line_break", None)
+        if mind is not None:
+            mind(self.timer.monotonic())
 
     def _update_rts_state(self) -> None:
         """Lines that no twin has."""

@@ -1,0 +1,113 @@
+"""Simulated doors: a twin behind every instrument, fed by a world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from inspect import signature
+from typing import Any
+
+from agent.catalog import Driver
+from agent.clock import Clock
+from agent.config import Config, InstrumentConfig, Source, near
+from drivers.bus.i2c import I2C
+from drivers.bus.pins import Pins
+from drivers.bus.port import Port
+from drivers.sim.faults import Faults
+from drivers.sim.i2c import SimI2C
+from drivers.sim.onewire import SimOneWire
+from drivers.sim.pins import SimPins
+from drivers.sim.port import SimPort
+from drivers.sim.world import LiveTruth, SchoolDay, World
+
+WORLDS: Mapping[str, Callable[[int], World]] = {"school_day": SchoolDay}
+
+
+def make_world(config: Config, source: Source) -> World:
+    """The world the profile names. Raises ConfigError."""
+    maker = WORLDS.get(config.simulate.world)
+    if maker is None:
+        hint = f"no world '{config.simulate.world}'{near(config.simulate.world, WORLDS)}"
+        raise source.error("simulate", "world", hint)
+    return maker(config.simulate.seed)
+
+
+class SimDoors:
+    """One twin per instrument on simulated buses. `now` is the world's unix time."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        now: Callable[[], float],
+        world: World,
+        feeds: Mapping[str, str],
+        node: object = None,
+    ) -> None:
+        self.clock, self.now, self.world, self.feeds, self.node = clock, now, world, feeds, node
+        self.buses: dict[str, SimI2C] = {}
+        self.faults: dict[str, Faults] = {}  #: by instrument
+        self.twins: dict[str, Any] = {}  #: by instrument
+        self._doors: dict[str, object] = {}
+
+    def door(self, instrument: InstrumentConfig, driver: Driver) -> object:
+        """The door for this instrument, its twin plugged in. Raises LookupError without a twin."""
+        if driver.door == "node":
+            return self.node
+        if driver.twin is None:
+            return None
+        twin = self._twin(instrument, driver)
+        self.twins[instrument.name] = twin
+        plug = {"i2c": self._i2c, "port": self._port, "onewire": self._onewire}
+        if driver.door in plug:
+            return plug[driver.door](instrument, driver, twin)
+        return Pins(SimPins()) if driver.door == "pins" else None
+
+    def _twin(self, instrument: InstrumentConfig, driver: Driver) -> Any:
+        """A twin that knows the options it shares with its driver, and feels the world."""
+        assert driver.twin is not None
+        known = signature(driver.twin).parameters
+        options = {key: value for key, value in instrument.options.items() if key in known}
+        twin = driver.twin(**options)
+        feeds = {}
+        for name in twin.truth:
+            if f"room.{name}" in self.world.channels:
+                feeds[name] = f"room.{name}"
+        for reference, channel in self.feeds.items():
+            owner, name = reference.split(".")
+            if owner == instrument.name:
+                feeds[name] = channel
+        twin.truth = LiveTruth(twin.truth, feeds, self.world, self.now)
+        return twin
+
+    def _i2c(self, instrument: InstrumentConfig, driver: Driver, twin: Any) -> I2C:
+        bus = self.buses.setdefault(instrument.bus, SimI2C(self.clock))
+        default = driver.options["address"].default
+        address = instrument.options.get("address", default)
+        self.faults[instrument.name] = bus.attach(address, twin)
+        door = self._doors.setdefault(instrument.bus, I2C(bus, self.clock))
+        assert isinstance(door, I2C)
+        return door
+
+    def _port(self, instrument: InstrumentConfig, driver: Driver, twin: Any) -> Port:
+        stream = SimPort(self.clock, twin)
+        self.faults[instrument.name] = stream.faults
+        return Port(instrument.bus, twin.baudrate, self.clock, stream)
+
+    def _onewire(self, instrument: InstrumentConfig, driver: Driver, twin: Any) -> SimOneWire:
+        bus = self._doors.setdefault("onewire", SimOneWire(self.clock))
+        assert isinstance(bus, SimOneWire)
+        name = instrument.options.get("rom") or f"28-{len(bus.twins) + 1:012x}"
+        self.faults[instrument.name] = bus.attach(name, twin)
+        return bus
+
+
+def check_feeds(config: Config, source: Source, world: World) -> None:
+    """Feeds name channels the world has. Raises ConfigError."""
+    for reference, channel in config.simulate.feeds.items():
+        if channel not in world.channels:
+            hint = f"world '{config.simulate.world}' has no '{channel}'"
+            raise source.error("simulate.feeds", reference, hint + near(channel, world.channels))
+        owner = reference.split(".")[0]
+        names = [one.name for one in config.instrument]
+        if owner not in names:
+            hint = f"no instrument '{owner}'{near(owner, names)}"
+            raise source.error("simulate.feeds", reference, hint)
