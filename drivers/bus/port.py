@@ -38,6 +38,10 @@ class Stream(Protocol):
         """Forget what waits."""
         ...
 
+    def send_break(self, duration: float = 0.25, /) -> None:
+        """Hold the line low."""
+        ...
+
     def close(self) -> None:
         """Close."""
         ...
@@ -94,6 +98,13 @@ class Port:
         """Forget what has come so far. Raises BusError."""
         try:
             self._open().reset_input_buffer()
+        except (OSError, serial.SerialException) as error:
+            raise self._broken(error) from error
+
+    def send_break(self, seconds: float) -> None:
+        """Hold the line low: wakes a modem that measures the baud rate. Raises BusError."""
+        try:
+            self._open().send_break(seconds)
         except (OSError, serial.SerialException) as error:
             raise self._broken(error) from error
 
