@@ -15,9 +15,10 @@ from agent.lanes import (
     leading_run,
     most_step,
 )
+from agent.lines import Table
 from agent.owed import FOREVER, Owed
 from agent.parcel import Layout, Parcel, Row
-from agent.stock import MESSAGES, Stock, Table
+from agent.stock import MESSAGES, Stock
 
 NEVER = math.inf
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from agent.lanes import most_step
+from agent.lines import Table
 from agent.owed import Owed, gaps, union
-from agent.stock import Stock, Table
+from agent.stock import Stock
 from agent.store_file import WAL_BYTES
 
 BATCH = 1000  #: most rows dropped in one transaction

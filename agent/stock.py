@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
 
+from agent import lines
 from agent.lanes import LONGEST_S, LinkPolicy, LinkState, Record
+from agent.lines import Resend, Table
 from agent.owed import FOREVER, Owed, runs, union
 from agent.parcel import RAW, Layout, Message
 from agent.schema import Field, Schema
@@ -32,25 +33,10 @@ DATE_MESSAGES = "UPDATE message SET start = (mono_ms + ?) / 1000 WHERE boot = ? 
 KEEP_LATER = """UPDATE row SET start = NULL, lost = 1 WHERE tbl = ? AND start BETWEEN ? AND ?
     AND EXISTS (SELECT 1 FROM row AS later WHERE later.tbl = row.tbl
     AND later.start = row.start AND later.seq > row.seq)"""
+ISLANDS = """SELECT min(seq), max(seq) FROM (
+    SELECT seq, seq - row_number() OVER (ORDER BY seq) AS island FROM row
+    WHERE tbl = ? AND layout = ? AND start BETWEEN ? AND ?) GROUP BY island"""
 DOWNWARDS = UPWARDS.replace("ORDER BY seq", "ORDER BY seq DESC")
-
-
-@dataclass(slots=True)
-class Table:
-    """One table of the node."""
-
-    id: int
-    name: str
-    last: int = 0  #: sequence number of its newest row
-    dropped: int = 0  #: rows that were kept once and are no more
-    thinned: int = 0  #: rows up to here are as thin as they get
-    newest_start: int | None = None
-    waiting: dict[int, Record] = field(default_factory=dict)  #: rows that wait for the disk
-
-    @property
-    def rows(self) -> int:
-        """How many rows are kept."""
-        return self.last - self.dropped
 
 
 class Stock:
@@ -111,7 +97,7 @@ class Stock:
         if newest is None:  # numbers of a store that was set aside must not come again
             newest = max(self.boot - 1, 1000 * self.file.set_aside_before())
         self.boot = newest + 1
-        return [("INSERT INTO boot VALUES (?, ?)", (self.boot, machine))]
+        return [lines.boot(self.boot, machine)]
 
     def _any_undated(self) -> bool:
         rows = "SELECT 1 FROM row WHERE boot = ? AND start IS NULL AND lost = 0 LIMIT 1"
@@ -131,7 +117,7 @@ class Stock:
         for link in self.links.values():
             if link.policy.carries(name):
                 link.owed[table.id] = Owed([(1, FOREVER)])
-        return table, [table_statement(table)]
+        return table, [lines.table(table)]
 
     def find_layout(self, table: str, schema: Schema, interval_s: int) -> Layout | None:
         """The layout with exactly these columns and this interval."""
@@ -150,7 +136,7 @@ class Stock:
             owner, statements = self.new_table(table)
         layout = Layout(max(self.layouts, default=0) + 1, table, schema, interval_s)
         self.layouts[layout.id], self.owners[layout.id] = layout, owner
-        return layout, [*statements, layout_statement(layout, owner)]
+        return layout, [*statements, lines.layout(layout, owner)]
 
     # -- rows and messages -------------------------------------------------------------------
 
@@ -184,19 +170,17 @@ class Stock:
         """Number a message and owe it: to `link`, or to all that carry messages."""
         self.message_last += 1
         made = message._replace(seq=self.message_last)
-        seq, kind, boot, mono_ms, start, body = made
-        values = (seq, kind, link, boot, mono_ms, start, body)
-        statements.append(("INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?)", values))
-        self.undated = self.undated or start is None
-        self.message_count += kind != RAW
+        statements.append(lines.message(made, link))
+        self.undated = self.undated or made.start is None
+        self.message_count += made.kind != RAW
         for state in self.links.values():
             if link is None and state.policy.messages:
-                state.lanes.add(made, mono_ms / 1000)
+                state.lanes.add(made, made.mono_ms / 1000)
             elif link == state.name:
-                state.owed[MESSAGES].add(seq, seq)
-                state.lanes.add(made, mono_ms / 1000)
+                state.owed[MESSAGES].add(made.seq, made.seq)
+                state.lanes.add(made, made.mono_ms / 1000)
             else:
-                state.owed[MESSAGES].subtract(seq, seq)
+                state.owed[MESSAGES].subtract(made.seq, made.seq)
         return made
 
     def settle_message(self, link: LinkState, seq: int) -> None:
@@ -225,13 +209,24 @@ class Stock:
         """Keep what came of a downlink, with the 99 before."""
         tokens = self.tokens.setdefault(link, {})
         tokens[token] = result
-        statements = [token_statement(link, token, result)]
+        statements = [lines.token(link, token, result)]
         if len(tokens) > TOKENS:
             oldest = next(iter(tokens))
             del tokens[oldest]
             sql = "DELETE FROM token WHERE link = ? AND token = ?"
             statements.append((sql, (link, oldest)))
         return statements
+
+    def islands(self, wanted: Resend) -> list[tuple[Table, int, int]]:
+        """The kept rows that are wanted, as ranges of neighbours."""
+        last = wanted.first_start + (wanted.count - 1) * wanted.interval_s
+        found = []
+        for layout in self.layouts.values():
+            if (layout.schema.number, layout.interval_s) == (wanted.number, wanted.interval_s):
+                table = self.owners[layout.id]
+                values = (table.id, layout.id, wanted.first_start, last)
+                found += [(table, *span) for span in self.file.read(ISLANDS, values)]
+        return found
 
     # -- dates -------------------------------------------------------------------------------
 
@@ -269,10 +264,10 @@ class Stock:
         statements: list[Statement] = []
         for name in known.keys() - policies.keys():
             log.warning("link=%s state=removed reason='not in the profile any more'", name)
-            statements += forget_link(known[name])
+            statements += lines.no_link(known[name])
         for name, policy in policies.items():
             number = known.setdefault(name, max(known.values(), default=0) + 1)
-            statements.append(("INSERT OR IGNORE INTO link VALUES (?, ?)", (number, name)))
+            statements.append(lines.link(number, name))
             self.links[name] = LinkState(number, name, policy)
             statements += self._load_owed(self.links[name])
             self._load_lanes(self.links[name], now, utc)
@@ -335,11 +330,9 @@ class Stock:
         for link in self.links.values():
             for table, owed in link.owed.items():
                 if owed.touched:
-                    statements += owed_statements(link.id, table, owed)
-        statements += [table_statement(self.tables[one]) for one in self._changed_tables]
-        for name in self._changed_tallies:
-            sql = "INSERT OR REPLACE INTO tally VALUES (?, ?)"
-            statements.append((sql, (name, self.tally[name])))
+                    statements += lines.owed(link.id, table, owed)
+        statements += [lines.table(self.tables[one]) for one in self._changed_tables]
+        statements += [lines.tally(name, self.tally[name]) for name in self._changed_tallies]
         return statements
 
     def settled(self) -> None:
@@ -351,67 +344,19 @@ class Stock:
         self._changed_tallies.clear()
 
     def everything(self, machine: str) -> list[Statement]:
-        """For a new file: all that is still known, with nothing kept and nothing owed."""
-        statements: list[Statement] = [
-            ("INSERT OR IGNORE INTO boot VALUES (?, ?)", (self.boot, machine))
-        ]
+        """For a new file: all that is still known. Owed ranges and counters become pending."""
+        statements = [lines.boot(self.boot, machine)] if self.boot else []
         for table in self.tables.values():
-            table.dropped = table.thinned = table.last
-            statements.append(table_statement(table))
+            statements.append(lines.table(table))
         for layout in self.layouts.values():
-            statements.append(layout_statement(layout, self.owners[layout.id]))
+            statements.append(lines.layout(layout, self.owners[layout.id]))
         for link in self.links.values():
-            statements.append(("INSERT INTO link VALUES (?, ?)", (link.id, link.name)))
-        statements += [setting_statement(*item) for item in self.settings.items()]
+            statements.append(lines.link(link.id, link.name))
+        statements += [lines.setting(*item) for item in self.settings.items()]
         for name, tokens in self.tokens.items():
-            statements += [token_statement(name, *item) for item in tokens.items()]
+            statements += [lines.token(name, *item) for item in tokens.items()]
         for link in self.links.values():
             for owed in link.owed.values():
                 owed.touched.update(first for first, _ in owed)
+        self._changed_tallies.update(self.tally)
         return statements
-
-
-def table_statement(table: Table) -> Statement:
-    """Write a table's own line."""
-    values = (table.id, table.name, table.last, table.dropped, table.thinned)
-    return "INSERT OR REPLACE INTO tbl VALUES (?, ?, ?, ?, ?)", values
-
-
-def layout_statement(layout: Layout, owner: Table) -> Statement:
-    """Write a new layout."""
-    fields = json.dumps([asdict(one) for one in layout.schema.fields])
-    values = (layout.id, owner.id, layout.schema.number, fields, layout.interval_s)
-    return "INSERT INTO layout VALUES (?, ?, ?, ?, ?)", values
-
-
-def setting_statement(key: str, value: bytes) -> Statement:
-    """Write a setting."""
-    return "INSERT OR REPLACE INTO setting VALUES (?, ?)", (key, value)
-
-
-def token_statement(link: str, token: int, result: int) -> Statement:
-    """Write what came of a downlink."""
-    return "INSERT INTO token (link, token, result) VALUES (?, ?, ?)", (link, token, result)
-
-
-def owed_statements(link: int, table: int, owed: Owed) -> Sequence[Statement]:
-    """Write those ranges that changed."""
-    statements: list[Statement] = []
-    for first in owed.touched:
-        last = owed.last_of(first)
-        if last is None:
-            sql = "DELETE FROM owed WHERE link = ? AND tbl = ? AND first = ?"
-            statements.append((sql, (link, table, first)))
-        else:
-            end = None if last == FOREVER else last
-            sql = "INSERT OR REPLACE INTO owed VALUES (?, ?, ?, ?)"
-            statements.append((sql, (link, table, first, end)))
-    return statements
-
-
-def forget_link(number: int) -> list[Statement]:
-    """Delete a link and all it owes."""
-    return [
-        ("DELETE FROM owed WHERE link = ?", (number,)),
-        ("DELETE FROM link WHERE id = ?", (number,)),
-    ]

@@ -6,27 +6,30 @@ any thread may call anything. DESIGN: WAL, synchronous FULL, one transaction per
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
+from agent import lines
 from agent.clock import Clock
+from agent.counts import Counts, count
 from agent.lanes import LinkPolicy
+from agent.lines import Resend
 from agent.owed import Owed
 from agent.parcel import ACK, Framed, Layout, Message, Parcel, Row
 from agent.picker import Pick
 from agent.retention import DAY_S, Retention
 from agent.schema import Schema
-from agent.stock import MESSAGES, Stock, setting_statement
+from agent.stock import Stock
 from agent.store_export import Reader
 from agent.store_file import Damaged, File, Refused, Statement
 from agent.writer import Unit, Writer
 
 __all__ = ["Counts", "LinkPolicy", "Resend", "Store"]
 
-log = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
 
 DATA_LOST = 8  # WIRE.md section 4, event code
 RETAIN_S = 60.0
@@ -35,36 +38,6 @@ RETAIN_BATCHES = 20  #: in one look
 INSERT_ROW = """INSERT INTO row (tbl, seq, layout, boot, mono_ms, start, cells)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 LOSE_SLOT = "UPDATE row SET start = NULL, lost = 1 WHERE tbl = ? AND start = ?"
-
-
-@dataclass(frozen=True, slots=True)
-class Resend:
-    """Rows that are wanted once more: `count` slots from the one that began at `first_start`."""
-
-    number: int  #: schema
-    interval_s: int
-    first_start: int
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """The store in numbers."""
-
-    rows: int  #: kept
-    owed: Mapping[str, int]  #: rows, by link
-    owed_rows: Mapping[tuple[str, str], int]  #: by link and table
-    messages: Mapping[str, int]  #: owed, by link
-    lost: int  #: rows dropped before every link had them, since the store began
-    dropped: int  #: rows dropped after that
-    set_aside: int  #: rows and messages that could not be framed
-    in_memory: int  #: rows that wait for the disk
-    bytes: int  #: on the disk
-
-    @property
-    def waiting(self) -> int:
-        """Rows that the slowest link still owes."""
-        return max(self.owed.values(), default=0)
 
 
 class Store:
@@ -94,14 +67,12 @@ class Store:
                 if not self._writer.begin_anew(error):
                     raise OSError(f"{self.path}: {error}") from error
                 self._open()
-            except Refused as error:
-                raise OSError(f"{self.path}: {error}") from error
 
     def _open(self) -> None:
         if not self._file.is_open:
             self._file.open()
         self._stock.load()
-        self._file.write(self._stock.enter_boot(self.clock.boot_id()))
+        self._writer.apply(Unit(self._stock.enter_boot(self.clock.boot_id())))
 
     def close(self) -> None:
         """Write pending acknowledgements and close; safe to call twice."""
@@ -135,7 +106,12 @@ class Store:
         """The links of the profile: a new one owes from now on, a removed one nothing."""
         now, utc = self.clock.monotonic(), self.clock.utc()
         with self._lock:
-            self._writer.apply(Unit(self._stock.set_links(carries, now, utc)))
+            try:
+                statements = self._stock.set_links(carries, now, utc)
+            except Damaged as error:
+                self._writer.begin_anew(error)
+                statements = self._stock.set_links(carries, now, utc)
+            self._writer.apply(Unit(statements))
 
     def set_fill(self, link: str, fill_s: float) -> None:
         """Change how long live rows wait for company on a link."""
@@ -261,13 +237,17 @@ class Store:
             state = self._stock.links[link]
             pick = Pick(self._stock, state, now, utc)
             pick.hold(self._opened_at + state.policy.trust_wait_s)
-            try:
-                return pick.parcel(), pick.due
-            except Refused as error:
-                self._writer.say(error)
-            except Damaged as error:
-                self._writer.begin_anew(error)
-        return None, now + RETAIN_S
+            return self._read(lambda: (pick.parcel(), pick.due)) or (None, now + RETAIN_S)
+
+    def _read(self, ask: Callable[[], Answer]) -> Answer | None:
+        """An answer out of the file, None where it gives none."""
+        try:
+            return ask()
+        except Refused as error:
+            self._writer.say(error)
+        except Damaged as error:
+            self._writer.begin_anew(error)
+        return None
 
     # -- downlinks ---------------------------------------------------------------------------
 
@@ -315,20 +295,11 @@ class Store:
 
     def _owe_again(self, link: str, wanted: Resend) -> int:
         """Add the rows that exist."""
-        sql = """SELECT min(seq), max(seq) FROM (
-                SELECT seq, seq - row_number() OVER (ORDER BY seq) AS island FROM row
-                WHERE tbl = ? AND layout = ? AND start BETWEEN ? AND ?) GROUP BY island"""
-        last = wanted.first_start + (wanted.count - 1) * wanted.interval_s
         owed = self._stock.links[link].owed
-        count = 0
-        for layout in self._stock.layouts.values():
-            if (layout.schema.number, layout.interval_s) != (wanted.number, wanted.interval_s):
-                continue
-            table = self._stock.owners[layout.id].id
-            for low, high in self._file.read(sql, (table, layout.id, wanted.first_start, last)):
-                owed.setdefault(table, Owed()).add(low, high)
-                count += high - low + 1
-        return count
+        islands = self._read(lambda: self._stock.islands(wanted)) or []
+        for table, first, last in islands:
+            owed.setdefault(table.id, Owed()).add(first, last)
+        return sum(last - first + 1 for _, first, last in islands)
 
     # -- time --------------------------------------------------------------------------------
 
@@ -340,19 +311,16 @@ class Store:
         with self._lock:
             if not self._stock.undated or not self._writer.retry():
                 return 0
-            try:
-                count, statements = self._stock.dating(round(offset * 1000))
-                if not self._writer.attempt(statements):
-                    return 0
-                self._stock.dated()
-            except Refused as error:
-                self._writer.say(error)
-                return 0
-            except Damaged as error:
-                self._writer.begin_anew(error)
-                return 0
+            rows = self._read(lambda: self._date(round(offset * 1000))) or 0
         self._wake()
-        return count
+        return rows
+
+    def _date(self, offset_ms: int) -> int:
+        rows, statements = self._stock.dating(offset_ms)
+        if not self._writer.attempt(statements):
+            return 0
+        self._stock.dated()
+        return rows
 
     # -- housekeeping ------------------------------------------------------------------------
 
@@ -368,7 +336,7 @@ class Store:
         more = True
         for _ in range(RETAIN_BATCHES):
             with self._lock:
-                more = self._retain(now, utc)
+                more = self._read(lambda: self._retain(now, utc)) or False
             if not more:
                 break
         self._file.keep_reserve()
@@ -377,19 +345,13 @@ class Store:
 
     def _retain(self, now: float, utc: float | None) -> bool:
         """Drop a batch. Whether there may be more to drop."""
-        try:
-            statements = self._stock.trim_messages()
-            if statements:
-                self._writer.attempt(statements)
-            drop = self._retention.due(now, utc)
-            if drop is not None:
-                self._writer.drop(drop)
-            return drop is not None
-        except Refused as error:
-            self._writer.say(error)
-        except Damaged as error:
-            self._writer.begin_anew(error)
-        return False
+        statements = self._stock.trim_messages()
+        if statements:
+            self._writer.attempt(statements)
+        drop = self._retention.due(now, utc)
+        if drop is not None:
+            self._writer.drop(drop)
+        return drop is not None
 
     def _tell(self) -> None:
         """Post the events on the store itself; on lost rows one a day."""
@@ -408,7 +370,7 @@ class Store:
 
     def _set(self, settings: Mapping[str, bytes], statements: list[Statement]) -> None:
         self._stock.settings.update(settings)
-        statements += [setting_statement(*item) for item in settings.items()]
+        statements += [lines.setting(*item) for item in settings.items()]
 
     def _wake(self) -> None:
         for wake in self.wakes:
@@ -417,31 +379,7 @@ class Store:
     def counts(self) -> Counts:
         """The store in numbers, without reading it."""
         with self._lock:
-            stock = self._stock
-            owed_rows = {
-                (link.name, table.name): link.owed[table.id].count(table.last)
-                for link in stock.links.values()
-                for table in stock.tables.values()
-                if table.id in link.owed
-            }
-            owed = dict.fromkeys(stock.links, 0)
-            for (link, _), count in owed_rows.items():
-                owed[link] += count
-            lost, dropped = stock.tally.get("lost", 0), stock.tally.get("dropped", 0)
-            return Counts(
-                rows=sum(table.rows for table in stock.tables.values()),
-                owed=owed,
-                owed_rows=owed_rows,
-                messages={
-                    link.name: link.owed[MESSAGES].count(stock.message_last)
-                    for link in stock.links.values()
-                },
-                lost=lost,
-                dropped=dropped,
-                set_aside=stock.tally.get("set_aside", 0),
-                in_memory=sum(len(table.waiting) for table in stock.tables.values()),
-                bytes=self._file.disk_bytes(),
-            )
+            return count(self._stock)
 
     def rows(
         self, table: str, first_start: int | None = None, last_start: int | None = None

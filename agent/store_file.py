@@ -27,7 +27,7 @@ class Damaged(Exception):
     """The file is no good database any more."""
 
 
-class Refused(Exception):
+class Refused(OSError):
     """The disk does not take the transaction now: read-only, input/output error, locked."""
 
 
@@ -108,14 +108,23 @@ class File:
         """Open or create, and migrate. Raises Damaged, Refused, OSError."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            self._open()
+        except Refused:
+            if not self.reserve.exists():
+                raise
+            self.reserve.unlink()  # opening needs room of its own
+            self._open()
+        self.keep_reserve()
+
+    def _open(self) -> None:
+        try:
             self._connection = sqlite3.connect(
                 self.path, isolation_level=None, check_same_thread=False
             )
             self._set_up()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError, Damaged) as error:
             self.close()
-            raise meaning(error) from error
-        self.keep_reserve()
+            raise (meaning(error) if isinstance(error, sqlite3.Error) else error) from error
 
     def close(self) -> None:
         """Close; safe to call twice."""

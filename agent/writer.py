@@ -10,10 +10,11 @@ from itertools import chain, islice
 from typing import Any
 
 from agent.clock import Clock
+from agent.lines import Table
 from agent.owed import Owed, runs
 from agent.parcel import Message
 from agent.retention import Drop, make_room, owed_of
-from agent.stock import MESSAGES, Stock, Table
+from agent.stock import MESSAGES, Stock
 from agent.store_file import Damaged, Full, Refused, Statement
 
 log = logging.getLogger(__name__)
@@ -48,11 +49,16 @@ class Writer:
 
     def apply(self, unit: Unit) -> None:
         """Write a unit, after those that wait; or let it wait too."""
-        if self.waiting:
-            self._wait(unit)
-            self.retry()
-        elif not self.attempt(unit.statements):
-            self._wait(unit)
+        damage: Damaged | None = None
+        try:
+            if not self.waiting and self._attempt(unit.statements):
+                return
+        except Damaged as error:
+            damage = error
+        self._wait(unit)
+        if damage is not None:
+            self.begin_anew(damage)
+        self.retry()
 
     def retry(self) -> bool:
         """Write what waits. Whether nothing waits any more."""
@@ -115,6 +121,10 @@ class Writer:
         self.news.append((STORE_SET_ASIDE, None))
         self._anew = True
         self._forget_kept()
+        try:
+            self._begin()
+        except Refused as refused:
+            self.say(refused)
         return True
 
     def say(self, error: Exception) -> None:

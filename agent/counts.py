@@ -1,0 +1,53 @@
+"""The store in numbers, from memory: cheap enough to ask for every row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agent.stock import MESSAGES, Stock
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The store in numbers."""
+
+    rows: int  #: kept
+    owed: Mapping[str, int]  #: rows, by link
+    owed_rows: Mapping[tuple[str, str], int]  #: by link and table
+    messages: Mapping[str, int]  #: owed, by link
+    lost: int  #: rows dropped before every link had them, since the store began
+    dropped: int  #: rows dropped after that
+    set_aside: int  #: rows and messages that could not be framed
+    in_memory: int  #: rows that wait for the disk
+    bytes: int  #: on the disk
+
+    @property
+    def waiting(self) -> int:
+        """Rows that the slowest link still owes."""
+        return max(self.owed.values(), default=0)
+
+
+def count(stock: Stock) -> Counts:
+    """The numbers of now."""
+    tables, links = stock.tables.values(), stock.links.values()
+    owed = {
+        (link.name, table.name): link.owed[table.id].count(table.last)
+        for link in links
+        for table in tables
+        if table.id in link.owed
+    }
+    return Counts(
+        rows=sum(table.rows for table in tables),
+        owed={
+            link.name: sum(rows for (name, _), rows in owed.items() if name == link.name)
+            for link in links
+        },
+        owed_rows=owed,
+        messages={link.name: link.owed[MESSAGES].count(stock.message_last) for link in links},
+        lost=stock.tally.get("lost", 0),
+        dropped=stock.tally.get("dropped", 0),
+        set_aside=stock.tally.get("set_aside", 0),
+        in_memory=sum(len(table.waiting) for table in tables),
+        bytes=stock.file.disk_bytes(),
+    )

@@ -1,0 +1,1 @@
+"""What must never be lost, under kill -9, full disks and damage."""

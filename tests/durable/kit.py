@@ -1,0 +1,89 @@
+"""A store with one table, and the acts that its tests are made of."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from agent.clock import VirtualClock
+from agent.parcel import EVENT, Framed, Layout, Message, Parcel, Row
+from agent.schema import Field, Schema
+from agent.store import LinkPolicy, Store
+
+FIELDS = (Field(103, -2, 1, 2000, 8, 2, "temp", "Cel"), Field(104, -1, 1, 450, 6, 1, "hum", "%"))
+AIR, DECK = Schema(1, FIELDS), Schema(300, FIELDS[:1])
+CELLS = bytes.fromhex("821908611901d9")  # [2145, 473]
+
+
+class Kit:
+    """One store under a virtual clock."""
+
+    def __init__(self, path: Path, clock: VirtualClock, **options: float) -> None:
+        self.clock = clock
+        self.store = Store(path, clock, **options)
+        self.store.open()
+        self.store.new_event = self.event
+        self.layout = self.store.layout("air", AIR, 60)
+
+    def event(self, code: int, value: int | None, boot: int) -> Message:
+        return self.message(bytes([code, value or 0]) if (value or 0) < 256 else b"much")
+
+    def message(self, body: bytes = b"", kind: int = EVENT) -> Message:
+        now, utc = self.clock.monotonic(), self.clock.utc()
+        return Message(
+            0, kind, self.store.boot, round(now * 1000), None if utc is None else int(utc), body
+        )
+
+    def row(self, layout: Layout | None = None, cells: bytes = CELLS) -> Row:
+        """A row that is due now."""
+        interval_s = (layout or self.layout).interval_s
+        now, utc = self.clock.monotonic(), self.clock.utc()
+        start = None if utc is None else int(utc // interval_s) * interval_s
+        return Row(0, self.store.boot, round(now * 1000), start, cells)
+
+    def put(self, count: int = 1, layout: Layout | None = None) -> list[int]:
+        """Rows, one interval apart; the first is due now, the clock stands at the last."""
+        layout = layout or self.layout
+        seqs = []
+        for number in range(count):
+            if number:
+                self.clock.sleep(layout.interval_s)
+            seqs.append(self.store.put(layout, self.row(layout)))
+        return seqs
+
+    def later(self, seconds: float = 60) -> None:
+        self.clock.sleep(seconds)
+
+    def send(self, link: str = "city", most: int = 10_000) -> list[int]:
+        """What one frame carries, acknowledged: sequence numbers, newest first."""
+        parcel = self.store.next(link)
+        return [] if parcel is None else self.ack(parcel, link, most)
+
+    def ack(self, parcel: Parcel, link: str = "city", most: int = 10_000) -> list[int]:
+        rows: Sequence[Row] = parcel.rows[-most:] if parcel.in_order else parcel.rows[:most]
+        self.store.ack(link, Framed((b"",), parcel, rows))
+        return [row.seq for row in rows] or [parcel.message.seq if parcel.message else 0]
+
+    def drain(self, link: str = "city", most: int = 10_000) -> list[list[int]]:
+        """Everything that can be sent now, frame by frame."""
+        frames = []
+        while sent := self.send(link, most):
+            frames.append(sent)
+        return frames
+
+    def kept(self, table: str = "air") -> list[int]:
+        """Sequence numbers of the rows on disk."""
+        return [row.seq for _, row in self.store.rows(table)]
+
+    def crash(self, clock: VirtualClock | None = None, **options: float) -> "Kit":
+        """What the next process finds: this one ends without another word."""
+        self.store._file.close()
+        return Kit(self.store.path, clock or self.clock, **options)
+
+
+@contextmanager
+def kit(tmp_path: Path, clock: VirtualClock, **options: float) -> Iterator[Kit]:
+    """A store with the link `city` that carries everything."""
+    made = Kit(tmp_path / "store.db", clock, **options)
+    made.store.links({"city": LinkPolicy()})
+    yield made
+    made.store.close()
