@@ -1,0 +1,364 @@
+"""In which order a link gets what it owes."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.clock import VirtualClock
+from agent.lanes import equally_spaced, most_step, suggested_step
+from agent.parcel import ACK, HELLO, RAW, Parcel, Row
+from agent.store import LinkPolicy
+from tests.conftest import MONDAY
+from tests.durable.kit import AIR, CELLS, DECK, Kit, kit
+
+HOUR = 3600
+
+
+@pytest.fixture
+def node(tmp_path: Path, clock: VirtualClock) -> Iterator[Kit]:
+    with kit(tmp_path, clock) as made:
+        yield made
+
+
+def links(node: Kit, **policy: object) -> None:
+    node.store.links({"city": LinkPolicy(**policy)})
+
+
+def fill(node: Kit, starts: range, layout=None) -> None:
+    """Dated rows of long ago, while the clock stands still."""
+    for start in starts:
+        age_ms = round((MONDAY - start) * 1000)
+        node.store.put(layout or node.layout, Row(0, 1, -age_ms, start, CELLS))
+
+
+def lanes(node: Kit) -> list[str]:
+    found = []
+    while (parcel := node.store.next("city")) is not None:
+        found.append(parcel.lane if parcel.message is None else f"message {parcel.message.kind}")
+        node.ack(parcel)
+    return found
+
+
+def starts(parcel: Parcel | None) -> list[int]:
+    return [row.start - round(MONDAY) for row in parcel.rows] if parcel else []
+
+
+# -- order ----------------------------------------------------------------------------------------
+
+
+def test_fresh_messages_then_live_then_backfill_then_old_messages_then_raw(node: Kit) -> None:
+    node.store.post(node.message(b"old", HELLO))
+    node.store.post(node.message(b"raw", RAW))
+    node.put(10)
+    node.later(2 * HOUR)
+    node.put(1)
+    node.store.post(node.message(b"", ACK))
+    node.store.post(node.message(b"alarm"))
+    assert lanes(node) == [
+        "message -1", "message -3", "live", "backfill", "message -4", "message -5",
+    ]  # fmt: skip
+
+
+def test_alarms_overtake_other_messages_oldest_first(node: Kit) -> None:
+    node.store.post(node.message(b"hello", HELLO))
+    for body in (b"one", b"two"):
+        node.store.post(node.message(body))
+    bodies = []
+    while (parcel := node.store.next("city")) is not None:
+        bodies.append(parcel.message.body)
+        node.ack(parcel)
+    assert bodies == [b"one", b"two", b"hello"]
+
+
+def test_messages_older_than_an_hour_wait_for_all_rows(node: Kit) -> None:
+    node.store.post(node.message())
+    node.later(HOUR - 1)
+    assert node.store.next("city").lane == "message"
+    node.later(1)
+    node.put(1)
+    assert lanes(node) == ["live", "message -1"]
+
+
+def test_messages_of_an_earlier_boot_have_their_age_by_date(node: Kit) -> None:
+    node.store.post(node.message(b"half an hour"))
+    later = node.crash(VirtualClock(MONDAY + HOUR / 2))
+    links(later)
+    later.put(1)
+    assert lanes(later) == ["message -1", "live"]
+    later.store.post(later.message(b"two hours"))
+    untrusted = later.crash(VirtualClock(MONDAY + 3 * HOUR, trust=""))
+    links(untrusted, trust_wait_s=0)
+    untrusted.put(1)
+    assert lanes(untrusted) == ["live", "message -1"]
+    untrusted.store.close()
+
+
+def test_raw_chunks_go_last_even_when_fresh(node: Kit) -> None:
+    node.store.post(node.message(b"", RAW))
+    node.put(1)
+    assert lanes(node) == ["live", "message -5"]
+
+
+# -- live -----------------------------------------------------------------------------------------
+
+
+def test_live_rows_go_at_once_newest_first(node: Kit) -> None:
+    node.put(2)
+    parcel = node.store.next("city")
+    assert (parcel.lane, parcel.layout, parcel.step) == ("live", node.layout, 1)
+    assert starts(parcel) == [60, 0]
+    assert not parcel.in_order
+
+
+def test_live_is_not_older_than_two_intervals(node: Kit) -> None:
+    node.put(10)
+    parcel = node.store.next("city")
+    assert starts(parcel) == [540, 480, 420]
+    node.ack(parcel)
+    assert node.store.next("city").lane == "backfill"
+
+
+def test_live_ends_at_the_first_hole(node: Kit) -> None:
+    node.put(2)
+    node.drain()
+    node.later()
+    node.put(1)
+    assert node.send() == [3]
+
+
+def test_a_missed_slot_ends_the_frame(node: Kit) -> None:
+    links(node, fill_s=600)
+    node.put(3)
+    node.later(180)
+    node.put(2)
+    node.later(540)
+    assert starts(node.store.next("city")) == [360, 300]
+
+
+def test_asking_twice_gives_the_same(node: Kit) -> None:
+    node.put(10)
+    assert node.store.next("city") == node.store.next("city")
+
+
+def test_a_live_frame_waits_until_its_oldest_row_has_waited(node: Kit) -> None:
+    links(node, fill_s=600)
+    node.put(1)
+    assert node.store.next("city") is None
+    assert node.store.when("city") == 600
+    node.later(60)
+    node.put(9)  # the tenth row, after 540 s more
+    assert node.store.when("city") == 60
+    node.later(59)
+    assert node.store.next("city") is None
+    node.later(1)
+    assert node.store.when("city") == 0
+    parcel = node.store.next("city")
+    assert parcel.lane == "live"
+    assert len(parcel.rows) == 10
+
+
+def test_a_frame_that_was_asked_for_a_little_late_still_takes_its_oldest_row(node: Kit) -> None:
+    links(node, fill_s=600)
+    node.put(11)
+    node.later(20)
+    assert len(node.store.next("city").rows) == 11
+
+
+def test_a_live_frame_goes_when_it_is_full(node: Kit) -> None:
+    links(node, fill_s=3600)
+    node.put(61)
+    parcel = node.store.next("city")
+    assert len(parcel.rows) == 61
+    node.ack(parcel, most=7)  # that is what a frame took
+    assert node.store.next("city").lane == "backfill"
+    node.drain()
+    node.later()
+    node.put(6)
+    assert node.store.next("city") is None
+    node.later()
+    node.put(1)
+    assert node.store.next("city").lane == "live"
+    assert len(node.store.next("city").rows) == 7
+
+
+def test_rows_that_wait_for_company_are_not_backfill(node: Kit) -> None:
+    fill(node, range(round(MONDAY) - 86_400, round(MONDAY) - 86_000, 60))
+    links(node, fill_s=600)
+    node.put(3)
+    backfill = node.store.next("city")
+    assert backfill.lane == "backfill"
+    assert len(backfill.rows) == 7
+    node.ack(backfill)
+    assert node.store.next("city") is None
+
+
+def test_when_is_endless_while_nothing_is_owed(node: Kit) -> None:
+    assert node.store.when("city") == float("inf")
+
+
+def test_fill_and_packing_can_be_changed(node: Kit) -> None:
+    node.put(1)
+    assert not node.store.next("city").packed
+    node.store.set_packed("city", True)
+    assert node.store.next("city").packed
+    node.store.set_fill("city", 600)
+    assert node.store.next("city") is None
+
+
+def test_tables_take_turns(node: Kit) -> None:
+    deck = node.store.layout("deck", DECK, 60)
+    node.put(300)
+    node.put(300, deck)
+    tables = []
+    while (parcel := node.store.next("city")) is not None:
+        tables.append(parcel.layout.table)
+        node.ack(parcel, most=100)
+    assert tables[:2] == ["deck", "air"] or tables[:2] == ["air", "deck"]
+    assert all(one != two for one, two in itertools.pairwise(tables[:6]))
+
+
+def test_overlap_goes_on_into_older_rows_owed_or_not(node: Kit) -> None:
+    links(node, overlap=True)
+    node.put(5)
+    node.drain()
+    node.later()
+    node.put(1)
+    parcel = node.store.next("city")
+    assert starts(parcel) == [300, 240, 180, 120, 60, 0]
+    node.ack(parcel, most=2)
+    assert node.store.next("city") is None
+
+
+# -- back-fill ------------------------------------------------------------------------------------
+
+
+def test_backfill_goes_oldest_first_and_in_order(node: Kit) -> None:
+    start = round(MONDAY) - 86_400
+    fill(node, range(start, start + 1200 * 60, 60))
+    parcel = node.store.next("city")
+    assert (parcel.lane, parcel.in_order, len(parcel.rows)) == ("backfill", True, 512)
+    assert [parcel.rows[0].seq, parcel.rows[-1].seq] == [512, 1]
+    frames = node.drain(most=100)
+    assert [one for frame in frames for one in reversed(frame)] == list(range(1, 1201))
+    assert len(frames) == 12
+
+
+def test_a_live_row_overtakes_the_backfill_between_two_frames(node: Kit) -> None:
+    fill(node, range(round(MONDAY) - 60_000, round(MONDAY), 60))
+    order = [node.send(most=100)[0]]
+    node.put(1)
+    order.append(node.send()[0])
+    order.append(node.send(most=100)[0])
+    assert order == [1000, 1001, 100] or order == [100, 1001, 200]
+
+
+def test_a_frame_holds_one_layout(node: Kit) -> None:
+    faster = node.store.layout("air", AIR, 10)
+    start = round(MONDAY) - 86_400
+    fill(node, range(start, start + 180, 60))
+    fill(node, range(start + 180, start + 210, 10), faster)
+    frames = node.drain()
+    assert frames == [[3, 2, 1], [6, 5, 4]]
+
+
+def test_a_missed_slot_starts_a_new_frame(node: Kit) -> None:
+    start = round(MONDAY) - 86_400
+    fill(node, range(start, start + 180, 60))
+    fill(node, range(start + 360, start + 540, 60))
+    assert node.drain() == [[3, 2, 1], [6, 5, 4]]
+
+
+def test_every_second_row_goes_as_one_frame_with_step_two(node: Kit) -> None:
+    start = round(MONDAY) - 86_400
+    fill(node, range(start, start + 1200, 120))
+    parcel = node.store.next("city")
+    assert (parcel.step, len(parcel.rows)) == (2, 10)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "step"),
+    [
+        (0, 60, 1),
+        (0, 120, 2),
+        (60, 180, 1),  # slot 1 is not divisible by 2
+        (240, 480, 4),
+        (0, 180, 1),  # 3 is no power of two
+        (0, 90, 1),
+        (0, 128 * 60, 128),
+        (0, 256 * 60, 1),  # more than four hours
+        (120, 0, 2),
+    ],
+)
+def test_steps_are_those_of_the_wire(first: int, second: int, step: int) -> None:
+    assert suggested_step([first, second], 60) == step
+
+
+def test_the_largest_step_spans_four_hours_at_most() -> None:
+    assert [most_step(one) for one in (1, 10, 60, 600, 14_400)] == [8192, 1024, 128, 16, 1]
+
+
+def test_equal_spacing_is_counted_from_the_beginning() -> None:
+    assert equally_spaced([10, 20, 30], 10) == 3
+    assert equally_spaced([10, 20, 31], 10) == 2
+    assert equally_spaced([10], 10) == 1
+
+
+# -- scarce airtime -------------------------------------------------------------------------------
+
+
+def test_scarce_airtime_goes_from_coarse_to_fine(node: Kit) -> None:
+    links(node, coarse_first=True)
+    day = round(MONDAY) // 86_400 * 86_400 - 86_400
+    fill(node, range(day, day + 86_400, 600))  # layout of 60 s: every tenth slot is there
+    ten = node.store.layout("deck", DECK, 600)
+    node.store.links({"city": LinkPolicy(tables=frozenset({"deck"}), coarse_first=True)})
+    fill(node, range(day, day + 86_400, 600), ten)
+    seen: list[int] = []
+    steps = []
+    while (parcel := node.store.next("city")) is not None:
+        assert (parcel.lane, parcel.in_order) == ("backfill", False)
+        slots = [row.start // 600 for row in parcel.rows]
+        assert all(one - two == parcel.step for one, two in itertools.pairwise(slots))
+        assert slots[0] % parcel.step == 0
+        steps.append(parcel.step)
+        seen += slots
+        node.ack(parcel, most=10)
+    assert steps[0] == 16
+    assert steps == sorted(steps, reverse=True)
+    assert set(seen) == set(range(day // 600, day // 600 + 144))
+    assert node.store.counts().owed["city"] == 0
+
+
+def test_scarce_airtime_gives_the_newest_of_a_step_first(node: Kit) -> None:
+    links(node, coarse_first=True)
+    day = round(MONDAY) // 86_400 * 86_400 - 86_400
+    fill(node, range(day, day + 86_400, 60))
+    parcel = node.store.next("city")
+    assert parcel.step == 128
+    newest = max(s for s in range(day, day + 86_400, 60) if s // 60 % 128 == 0)
+    assert parcel.rows[0].start == newest
+    assert len(parcel.rows) == 11
+
+
+def test_a_single_row_left_goes_alone(node: Kit) -> None:
+    links(node, coarse_first=True)
+    day = round(MONDAY) // 86_400 * 86_400 - 86_400
+    fill(node, range(day, day + 600, 60))
+    owed = node.store._stock.links["city"].owed[1]
+    owed.subtract(1, 3)
+    owed.subtract(5, 10)
+    parcel = node.store.next("city")
+    assert [row.seq for row in parcel.rows] == [4]
+
+
+def test_scarce_airtime_gives_undated_rows_in_order(node: Kit) -> None:
+    before = node.crash(VirtualClock(MONDAY, trust=""))
+    before.store.links({"city": LinkPolicy()})
+    before.put(4)
+    after = before.crash(VirtualClock(MONDAY))
+    links(after, coarse_first=True)
+    parcel = after.store.next("city")
+    assert (parcel.step, parcel.in_order, len(parcel.rows)) == (1, True, 4)
+    after.store.close()
