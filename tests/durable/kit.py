@@ -64,10 +64,12 @@ class Kit:
         return [row.seq for row in rows] or [parcel.message.seq if parcel.message else 0]
 
     def drain(self, link: str = "city", most: int = 10_000) -> list[list[int]]:
-        """Everything that can be sent now, frame by frame."""
+        """All that can be sent now, frame by frame; only the frames with rows are returned."""
         frames = []
-        while sent := self.send(link, most):
-            frames.append(sent)
+        while (parcel := self.store.next(link)) is not None:
+            sent = self.ack(parcel, link, most)
+            if parcel.layout is not None:
+                frames.append(sent)
         return frames
 
     def kept(self, table: str = "air") -> list[int]:

@@ -1,0 +1,236 @@
+"""What goes when there is too much, in which order, and who is told."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.clock import VirtualClock
+from agent.parcel import Row
+from agent.retention import make_room, thinned
+from agent.store import LinkPolicy
+from tests.conftest import MONDAY
+from tests.durable.kit import AIR, CELLS, DECK, Kit, kit
+
+DAY = 86_400
+BIG = CELLS + bytes(400)
+
+
+@pytest.fixture
+def node(tmp_path: Path, clock: VirtualClock) -> Iterator[Kit]:
+    with kit(tmp_path, clock, max_bytes=2_000_000, max_days=10) as made:
+        yield made
+
+
+def fill(node: Kit, count: int, cells: bytes = BIG, every_s: int = 60, layout=None) -> None:
+    for _ in range(count):
+        node.store.put(layout or node.layout, node.row(layout, cells))
+        node.clock.sleep(every_s)
+
+
+def starts(node: Kit, table: str = "air") -> list[int]:
+    return [row.start for _, row in node.store.rows(table)]
+
+
+def retain(node: Kit) -> None:
+    while node.store.retain() == 0:
+        pass
+
+
+def test_a_store_within_its_limits_drops_nothing(node: Kit) -> None:
+    fill(node, 100)
+    assert node.store.retain() == 60
+    assert node.store.counts().rows == 100
+
+
+def test_full_store_drops_the_oldest_delivered_rows(node: Kit) -> None:
+    fill(node, 3000)
+    node.drain()
+    fill(node, 100)
+    retain(node)
+    counts = node.store.counts()
+    assert (counts.lost, counts.owed["city"]) == (0, 100)
+    assert counts.dropped == 3100 - counts.rows > 0
+    assert node.kept() == list(range(counts.dropped + 1, 3101))
+    assert node.store._file.used_bytes() <= 1_000_000
+
+
+def test_delivered_means_delivered_by_every_link(node: Kit) -> None:
+    node.store.links({"city": LinkPolicy(), "file": LinkPolicy()})
+    fill(node, 500)
+    node.later(600)
+    node.drain("city")
+    node.send("file", most=100)
+    assert make_room(node.store._stock).seqs == list(range(1, 101))
+
+
+def test_the_oldest_delivered_rows_of_all_tables_go_first(node: Kit) -> None:
+    deck = node.store.layout("deck", DECK, 60)
+    fill(node, 10, layout=deck)
+    fill(node, 10)
+    node.drain()
+    assert make_room(node.store._stock).table.name == "deck"
+
+
+def test_undelivered_rows_of_the_oldest_day_are_thinned_odd_slots_first(node: Kit) -> None:
+    fill(node, 2 * 144, every_s=600, layout=node.store.layout("deck", DECK, 600))
+    stock = node.store._stock
+    deck = stock.table("deck")
+    day = round(MONDAY) // DAY
+    first = [s for s in starts(node, "deck") if s // DAY == day]
+    for step in (2, 4, 8, 16):
+        drop = thinned(stock)
+        gone = {seq for seq in drop.seqs}
+        node.store._writer.drop(drop)
+        left = [s for s in starts(node, "deck") if s // DAY == day]
+        assert left == [s for s in first if s // 600 % step == 0]
+        assert not any(seq in gone for seq in node.kept("deck"))
+    drop = thinned(stock)
+    assert drop.seqs[0] > deck.thinned > 0  # the next day's turn
+    assert node.store.counts().lost == len(first) - len(left)
+
+
+def test_thinned_rows_leave_the_owed_ranges(node: Kit) -> None:
+    fill(node, 100)
+    node.store._writer.drop(thinned(node.store._stock))
+    counts = node.store.counts()
+    assert counts.owed["city"] == counts.rows == 50
+    node.store.new_event = None
+    node.store.flush()
+    again = node.crash()
+    again.store.links({"city": LinkPolicy()})
+    assert again.store.counts().owed["city"] == again.store.counts().rows == 50
+    parcel = again.store.next("city")
+    again.ack(parcel)
+    parcel = again.store.next("city") if parcel.lane == "live" else parcel
+    assert parcel.step == 2
+    again.drain()
+    assert again.store.counts().owed["city"] == 0
+    again.store.close()
+
+
+def test_undated_rows_are_thinned_by_number(tmp_path: Path) -> None:
+    with kit(tmp_path, VirtualClock(MONDAY, trust="")) as node:
+        node.put(10)
+        stock = node.store._stock
+        dropped = []
+        while (drop := thinned(stock)) is not None:
+            dropped.append(drop.seqs)
+            node.store._writer.drop(drop)
+        assert dropped == [[1, 3, 5, 7, 9], [2, 6, 10], [4], [8]]
+
+
+def test_a_day_ends_where_the_layout_changes(node: Kit) -> None:
+    fill(node, 3)
+    faster = node.store.layout("air", AIR, 10)
+    fill(node, 4, every_s=10, layout=faster)
+    stock = node.store._stock
+    assert all(seq <= 3 for seq in thinned(stock).seqs)
+
+
+def test_when_all_is_thin_the_oldest_go(node: Kit) -> None:
+    for number in range(300):
+        start = (round(MONDAY) // 7680 + number) * 7680  # 128 slots apart
+        node.store.put(node.layout, Row(0, 1, number, start, CELLS))
+    drop = make_room(node.store._stock)
+    assert drop.seqs == list(range(1, 101))
+
+
+def test_an_empty_store_has_nothing_to_drop(node: Kit) -> None:
+    assert make_room(node.store._stock) is None
+
+
+def test_a_full_store_of_undelivered_rows_stays_below_its_limit(node: Kit) -> None:
+    fill(node, 6000)
+    retain(node)
+    counts = node.store.counts()
+    assert node.store._file.used_bytes() <= 1_000_000
+    assert counts.lost == 6000 - counts.rows > 0
+    assert counts.owed["city"] == counts.rows
+    newest = starts(node)[-200:]
+    assert newest == list(range(newest[0], newest[0] + 200 * 60, 60))
+    sent = [seq for frame in node.drain() for seq in frame]
+    assert sorted(sent) == node.kept()
+
+
+def test_delivered_rows_older_than_the_limit_go(node: Kit) -> None:
+    fill(node, 5, CELLS)
+    node.drain()
+    node.later(10 * DAY)
+    fill(node, 5, CELLS)
+    node.drain()
+    retain(node)
+    assert node.kept() == [6, 7, 8, 9, 10]
+    assert node.store.counts().dropped == 5
+    assert node.store.counts().lost == 0
+
+
+def test_age_alone_never_costs_a_row_that_is_still_owed(node: Kit) -> None:
+    fill(node, 5, CELLS)
+    node.later(100 * DAY)
+    retain(node)
+    assert node.store.counts().rows == 5
+
+
+def test_the_age_limit_moves_on_by_a_day_an_hour_at_most(node: Kit) -> None:
+    fill(node, 5 * 24, CELLS, every_s=3600)
+    node.drain()
+    node.later(1000 * DAY)
+    retain(node)
+    assert node.store.counts().dropped == 24
+    node.later(3600)
+    retain(node)
+    assert node.store.counts().dropped == 48
+
+
+def test_undated_rows_go_with_the_dated_ones_after_them(tmp_path: Path) -> None:
+    with kit(tmp_path, VirtualClock(MONDAY, trust=""), max_days=10) as before:
+        before.put(3)
+        before.store.links({})
+        node = before.crash(VirtualClock(MONDAY), max_days=10)
+        fill(node, 1, CELLS)
+        node.later(11 * DAY)
+        retain(node)
+        assert node.kept() == []
+        fill(node, 1, CELLS)
+        assert node.kept() == [5]
+        again = node.crash()
+        assert again.store.counts().rows == 1
+        again.store.close()
+
+
+def test_numbers_are_never_used_again_even_when_all_rows_are_gone(node: Kit) -> None:
+    fill(node, 3, CELLS)
+    node.drain()
+    node.later(11 * DAY)
+    retain(node)
+    again = node.crash()
+    assert again.put() == [4]
+    again.store.close()
+
+
+def test_lost_rows_are_told_once_a_day(node: Kit) -> None:
+    fill(node, 100, CELLS)
+    node.drain()
+    stock = node.store._stock
+
+    def lose() -> int:
+        fill(node, 20, CELLS)
+        while (drop := make_room(stock)) and not any(
+            seq in stock.links["city"].owed[1] for seq in drop.seqs
+        ):
+            node.store._writer.drop(drop)
+        node.store._writer.drop(drop)
+        node.store.flush()
+        return len(drop.seqs)
+
+    told = lose()
+    parcel = node.store.next("city")
+    assert parcel.message.body == bytes([8, told])
+    node.ack(parcel)
+    more = lose()
+    assert node.store.next("city").message is None
+    node.later(DAY)
+    node.store.retain()
+    parcel = node.store.next("city")
+    assert parcel.message.body == bytes([8, more])
