@@ -126,7 +126,7 @@ class SimClock(Clock):
     def __init__(self, start: float, speed: float = 1.0, *, trust: str = "ntp") -> None:
         super().__init__()
         self.speed, self._start, self._zero = speed, start, time.monotonic()
-        self.trust = trust
+        self._source = trust
         self.jump_s = 0.0  #: added to UTC; faults set it
 
     def monotonic(self) -> float:
@@ -136,6 +136,14 @@ class SimClock(Clock):
     def system_utc(self) -> float:
         """Simulated unix time."""
         return self._start + self.jump_s + self.monotonic()
+
+    def true_utc(self) -> float:
+        """Unix time as it is in the simulated world, whatever the node's clock says."""
+        return self._start + self.monotonic()
+
+    def unset(self, on: bool) -> None:
+        """Nobody vouches for the clock any more, or somebody does again."""
+        self._source, self.trust, self._ask_at = "" if on else "ntp", "", 0.0
 
     def boot_id(self) -> str:
         """One per clock object."""
@@ -149,7 +157,7 @@ class SimClock(Clock):
         return wake.wait(seconds / self.speed)
 
     def _vouched(self) -> str:
-        return self.trust
+        return self._source
 
 
 class VirtualClock(SimClock):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
+
+import msgspec
 
 from agent import plan
 from agent.alarm import CLEARED, Alarm
@@ -79,6 +81,10 @@ class Plan:
     tables: Sequence[plan.TablePlan]
     alarms: Mapping[str, list[Alarm]]
     doors: Doors | None = None
+
+    def over(self, links: tuple[MqttConfig, ...]) -> Plan:
+        """The same with other links."""
+        return replace(self, config=msgspec.structs.replace(self.config, link=links))
 
 
 def read_profile(path: Path) -> tuple[Config, Source]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import time as times
 from collections.abc import Mapping
 from typing import Any
 
+from rich.console import Group
 from rich.markup import escape
+from rich.panel import Panel
 from rich.table import Table
 
+from agent.clock import SimClock
+from agent.farside import FarSide
+from agent.schema import Cell, Field, Missing
+
+UNITS = {"Cel": "°C", "[ppm]": "ppm", "ug/m3": "µg/m³", "1": ""}  # UCUM as people write it
 COLOURS = {"ok": "green", "new": "dim", "degraded": "yellow", "refused": "yellow"}
 
 
@@ -56,3 +64,75 @@ def coloured(state: str) -> str:
 def short(value: float) -> str:
     """A number as a person reads it."""
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def picture(state: Mapping[str, Any], far: FarSide, clock: SimClock) -> Group:
+    """The live picture of the demo: sensors, links, store, last frame, what the far side knows."""
+    return Group(headline(state, clock), *tables(state), last_frame(far), far_side(far))
+
+
+def headline(state: Mapping[str, Any], clock: SimClock) -> str:
+    """Name, simulated time, clock."""
+    moment = times.strftime("%a %Y-%m-%d %H:%M:%S UTC", times.gmtime(clock.true_utc()))
+    return f"[bold]{state['node']}[/]  {moment}  ({clock.speed:g} x)  clock: {state['clock']}"
+
+
+def last_frame(far: FarSide) -> Panel:
+    """The frame in hex, and what a value costs."""
+    text = "no frame yet"
+    if far.last is not None:
+        text = f"[cyan]{far.last_frame.hex(' ')}[/]\n{cost(far)}"
+    return Panel(text, title="Last frame on the air", title_align="left")
+
+
+def cost(far: FarSide) -> str:
+    """Bytes of the last frame, per value."""
+    assert far.last is not None
+    rows = far.last.rows or ()
+    values = sum(not isinstance(cell, Missing) for row in rows for cell in row)
+    per_value = len(far.last_frame) / max(values, 1)
+    return (
+        f"{len(far.last_frame)} bytes, {len(rows)} rows, {values} values: {per_value:.1f} B/value"
+    )
+
+
+def far_side(far: FarSide) -> Table:
+    """The newest row as the receiver decoded it."""
+    title = f"Decoded on the far side: {len(far.rows)} rows, {len(far.events)} events"
+    table = Table(title=title, title_justify="left", expand=True)
+    texts: list[str] = []
+    for name, text in newest(far).items():
+        table.add_column(name)
+        texts.append(text)
+    if texts:
+        table.add_row(*texts)
+    else:
+        table.add_column("waiting for the first frame")
+    return table
+
+
+def newest(far: FarSide) -> dict[str, str]:
+    """Column -> value with unit, of the newest row."""
+    if far.last is None or not far.last.rows:
+        return {}
+    fields = far.schemas[far.last.schema].fields
+    return {
+        fields[column].name: shown(cell, fields[column])
+        for column, cell in zip(far.last.columns, far.last.rows[0], strict=True)
+    }
+
+
+def shown(cell: Cell, field: Field) -> str:
+    """A cell with its unit, or why it has none."""
+    if isinstance(cell, Missing):
+        return cell.name.lower().replace("_", " ")
+    return f"{field.value(cell):g} {UNITS.get(field.unit, field.unit)}"
+
+
+def frame_line(far: FarSide) -> str:
+    """A decoded frame in one line."""
+    assert far.last is not None
+    start = (far.last.starts() or [None])[0]
+    when = "undated" if start is None else times.strftime("%H:%M:%S", times.gmtime(start))
+    values = "  ".join(f"{name} {text}" for name, text in newest(far).items())
+    return f"{when}  {cost(far)}  {values}"

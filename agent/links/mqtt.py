@@ -40,6 +40,7 @@ TOPICS = {0: "up", EVENT: "event", SLICE: "schema", ACK: "ack", HELLO: "hello", 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 ACK_S = 10.0  #: no PUBACK after so long: the link is silent
 CONNECT_S = 5.0
+FIRST_LOOK_S = 1.0
 CONNACK_S = 10.0  #: a broker that accepts the connection and says nothing
 PATIENT_S = 60.0  #: reconnect every second for so long, then doubling to 30 s
 SLOWEST_S = 30
@@ -122,6 +123,7 @@ class MqttLink:
         """The connected client. Raises LinkError while there is none."""
         if self._client is None:
             self._begin()
+            self._reply.wait(FIRST_LOOK_S)  # a broker nearby answers at once
         opened_at = self._opened_at
         if opened_at is not None and time.monotonic() - opened_at > CONNACK_S:
             self._drop("the broker accepts connections but does not answer")
@@ -151,6 +153,7 @@ class MqttLink:
         if self.version == MQTTv5:
             session = {"clean_start": False, "properties": session_properties()}
         client.connect_async(url.hostname or "", port, config.keepalive_s, **session)
+        self._reply.clear()
         self._client = client  # before its thread calls back
         client.loop_start()
 
@@ -263,6 +266,7 @@ class MqttLink:
         client.subscribe(f"{self.base}/down", qos=1)
         client.publish(f"{self.base}/state", self._state("online"), 1, retain=self._retain)
         self._connected, self._reason = True, ""
+        self._reply.set()
         self.wake.set()
 
     def _refused(self, client: Client, code: ReasonCode) -> None:
@@ -293,6 +297,7 @@ class MqttLink:
     def _on_connect_fail(self, client: Client, userdata: object) -> None:
         if client is self._client:
             self._reason = plain(sys.exc_info()[1])
+            self._reply.set()
             self._pace(client)
 
     def _on_disconnect(

@@ -53,7 +53,6 @@ class SCD41:
             self.i2c.pause(PERSIST_S)
         self.pressure_hpa = 0
         self._tell(START)
-        self.i2c.pause(INTERVAL_S + 0.1)
         self.news_at = self.i2c.timer.monotonic()
 
     def compensate(self, pressure_pa: float) -> None:

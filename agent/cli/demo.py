@@ -1,0 +1,147 @@
+"""`stadtsinn demo`: a simulated node here, live in the terminal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from agent.cli.common import BAD, USAGE, config_errors, start_logging
+
+if TYPE_CHECKING:
+    from agent.demo import Demo
+
+LOOK_S = 0.25
+
+
+@click.command(
+    epilog="""\b
+    Examples:
+      stadtsinn demo
+      stadtsinn demo --speed 600 --duration 20
+      stadtsinn demo --replay office.csv          a recording through the simulated chips
+      stadtsinn demo --faults breaks.toml         what happens when things break
+    """
+)
+@click.option("--profile", default="school", show_default=True,
+              help="A shipped profile by name, or a file.")  # fmt: skip
+@click.option("--speed", type=click.FloatRange(0.1, 3600), default=60.0, show_default=True,
+              help="Simulated seconds per second.")  # fmt: skip
+@click.option("--duration", type=click.FloatRange(1), metavar="SECONDS",
+              help="End by itself after so many real seconds.")  # fmt: skip
+@click.option("--replay", type=click.Path(path_type=Path, dir_okay=False),
+              help="A CSV recording, one row per slot; runs as fast as it can.")  # fmt: skip
+@click.option("--faults", type=click.Path(path_type=Path, dir_okay=False),
+              help="A TOML timetable of what breaks when.")  # fmt: skip
+@click.option("--lines", is_flag=True, help="Lines instead of the picture, also on a terminal.")
+@config_errors
+def demo(
+    profile: str,
+    speed: float,
+    duration: float | None,
+    replay: Path | None,
+    faults: Path | None,
+    lines: bool,
+) -> None:
+    """A whole node here: real drivers on simulated chips, every row on disk, frames through a
+    real MQTT broker, decoded again on the far side.
+
+    Exit code 1 if what was decoded differs from what was measured.
+    """
+    from agent.demo import prepare
+    from agent.shipped import shipped
+    from drivers.sim.replay import ReplayError
+    from drivers.sim.timetable import TimetableError
+
+    path = Path(profile) if profile.endswith(".toml") else shipped(f"nodes/{profile}.toml")
+    live = sys.stdout.isatty() and not lines
+    start_logging(logging.CRITICAL if live else logging.WARNING)
+    with tempfile.TemporaryDirectory(prefix="stadtsinn-demo-") as folder:
+        try:
+            made = prepare(path, Path(folder), speed=speed, replay=replay, faults=faults)
+        except (ReplayError, TimetableError) as error:
+            click.echo(f"stadtsinn: {error}", err=True)
+            sys.exit(USAGE)
+        click.echo(
+            f"Node '{made.node.config.node.name}', simulated; frames go through {made.where}"
+        )
+        with running(made):
+            (show_live if live else show_lines)(made, duration)
+        sys.exit(summary(made))
+
+
+@contextmanager
+def running(made: Demo) -> Iterator[None]:
+    """The demo runs inside; Ctrl-C ends it in order."""
+    made.start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("")
+    finally:
+        made.stop()
+
+
+def moments(made: Demo, duration: float | None) -> Iterator[float]:
+    """Ticks until the duration, the recording or the node ends."""
+    began = time.monotonic()
+    while duration is None or time.monotonic() - began < duration:
+        yield time.monotonic() - began
+        if made.done.wait(LOOK_S) or made.node.stopping.is_set():
+            return
+
+
+def show_live(made: Demo, duration: float | None) -> None:
+    """The picture, four times a second."""
+    from rich.live import Live
+
+    from agent.cli.picture import picture
+
+    with Live(screen=False, refresh_per_second=4) as live:
+        for _ in moments(made, duration):
+            live.update(picture(made.node.snapshot(), made.far, made.clock))
+
+
+def show_lines(made: Demo, duration: float | None) -> None:
+    """A line for every frame that was decoded."""
+    from agent.cli.picture import frame_line
+
+    shown = None
+    for _ in moments(made, duration):
+        last = made.far.last
+        if last is not None and last is not shown:
+            shown = last
+            click.echo(frame_line(made.far))
+
+
+def summary(made: Demo) -> int:
+    """Was everything that was measured decoded, and nothing else? The exit code."""
+    measured, decoded = made.measured(), made.decoded()
+    same = measured == decoded and not made.far.conflicts and not made.far.refused
+    values = sum(map(len, measured.values()))
+    click.echo(
+        f"measured {len(measured)} rows, decoded {len(decoded)}: "
+        f"{'identical' if same else 'NOT identical'}; {made.far.frames} frames, "
+        f"{made.far.size} bytes, {made.far.size / max(values, 1):.2f} bytes per value, "
+        f"{len(made.far.events)} events"
+    )
+    if not same:
+        missing = [key for key in measured if measured[key] != decoded.get(key)]
+        click.echo(f"  differing or missing: {missing[:5]} {made.far.refused[:2]}", err=True)
+    return replayed(made) if made.replay and same else (0 if same else BAD)
+
+
+def replayed(made: Demo) -> int:
+    """Does what came out equal the recording within one step?"""
+    good = True
+    for name, (steps, count) in made.deviations().items():
+        click.echo(f"  {name}: {count} values, largest difference to the recording {steps} steps")
+        good = good and steps <= 1
+    return 0 if good else BAD

@@ -1,0 +1,279 @@
+"""A whole node here: simulated chips, real store, real broker, a far side that decodes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent import broker as brokers
+from agent.clock import SimClock, VirtualClock
+from agent.codec import bytes_to_cells
+from agent.config import Config, LinkConfig, MqttConfig, Source
+from agent.daemon import Daemon, Job, run_virtual
+from agent.farside import FarSide
+from agent.health import HealthDoor
+from agent.links import Link
+from agent.links.file import FileLink
+from agent.node import Node, build, make_plan, read_profile
+from agent.schema import Cell, Missing
+from agent.simulate import SimDoors, check_feeds, make_world
+from drivers.sim import timetable
+from drivers.sim.replay import Replay
+from drivers.sim.timetable import Fault
+from drivers.sim.world import LiveTruth, World
+
+log = logging.getLogger(__name__)
+
+MORNING = 1_768_200_600.0  # Monday 2026-01-12 07:50 in Schwerte: the first lesson is about to begin
+DRAIN_S = 10.0  #: real seconds that what is owed may take to leave at the end
+
+
+@dataclass
+class Demo:
+    """Built by `prepare`; `start` it, look at `node` and `far`, `stop` it."""
+
+    node: Node
+    clock: SimClock
+    doors: SimDoors
+    far: FarSide
+    broker: brokers.Broker | None
+    listener: object | None
+    faults: list[Fault] = field(default_factory=list)
+    replay: Replay | None = None
+    where: str = ""  #: how frames travel, for people
+    done: threading.Event = field(default_factory=threading.Event)
+    _applied: set[Fault] = field(default_factory=set)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Run the node in threads of its own; a recording runs as fast as it can."""
+        job = Job("faults", self._faults_step)
+        jobs = [*self.node.jobs, job]
+        if isinstance(self.clock, VirtualClock):
+            self._thread = threading.Thread(target=self._run_virtually, args=(jobs, self.clock))
+        else:
+            daemon = Daemon(jobs, self.clock, self.node.headline, self.node.stopping)
+            self._thread = threading.Thread(target=daemon.run, name="daemon")
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End measuring, let what is owed leave, close everything."""
+        self.node.stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._restore()
+        self.node.stopping.clear()
+        self._drain()
+        self.node.close()
+        if self.listener is not None:
+            self.listener.stop()  # type: ignore[attr-defined]
+        if self.broker is not None:
+            self.broker.stop()
+
+    def measured(self) -> dict[tuple[int, int], dict[str, Cell]]:
+        """Every dated row in the store, as (schema, start) -> cells that are available."""
+        found = {}
+        for table in self.node.config.table:
+            for layout, row in self.node.store.rows(table.name):
+                names = [one.name for one in layout.schema.fields]
+                cells = dict(zip(names, bytes_to_cells(row.cells), strict=True))
+                if row.start is not None:
+                    found[layout.schema.number, row.start] = available(cells)
+        return found
+
+    def decoded(self) -> dict[tuple[int, ...], dict[str, Cell]]:
+        """What the far side knows, in the same form."""
+        return {key: available(cells) for key, cells in self.far.rows.items()}
+
+    def deviations(self) -> dict[str, tuple[int, int]]:
+        """Replay: largest difference to the recording in steps, and how many rows, by column."""
+        assert self.replay is not None
+        table, found = self.node.config.table[0], {}
+        sampler = next(one for one in self.node.samplers if one.layout.table == table.name)
+        for field_, source in zip(sampler.layout.schema.fields, sampler.sources, strict=True):
+            name = source.instrument.name if source.instrument else ""
+            channel = self._channel(name, source.quantity)
+            if channel is None:
+                continue
+            steps = [
+                abs(cell - field_.raw(self.replay.truth(channel, key[1])))
+                for key, cells in self.decoded().items()
+                if key[0] == sampler.layout.schema.number
+                and isinstance(cell := cells.get(field_.name), int)
+            ]
+            found[field_.name] = (max(steps, default=0), len(steps))
+        return found
+
+    def _channel(self, instrument: str, quantity: str) -> str | None:
+        """Which channel of the recording a column's twin feels."""
+        truth = getattr(self.doors.twins.get(instrument), "truth", None)
+        return truth.feeds.get(quantity) if isinstance(truth, LiveTruth) else None
+
+    def _run_virtually(self, jobs: list[Job], clock: VirtualClock) -> None:
+        assert self.replay is not None
+        end = clock.monotonic() + self.replay.end - clock.true_utc()
+        while clock.monotonic() < end and not self.node.stopping.is_set():
+            run_virtual(jobs, clock, min(clock.monotonic() + 60, end))
+        self.done.set()
+
+    def _faults_step(self) -> float:
+        """Switch what the timetable says for now."""
+        now = self.clock.monotonic()
+        for fault in self.faults:
+            on = fault.active(now)
+            if on != (fault in self._applied):
+                (self._applied.add if on else self._applied.discard)(fault)
+                log.warning("fault=%s target='%s' on=%s", fault.what, fault.target, on)
+                self._switch(fault, on)
+        return 1.0 if self.faults else 3600.0
+
+    def _switch(self, fault: Fault, on: bool) -> None:
+        if fault.what == "stuck_bus":
+            self.doors.buses[fault.target].stuck = on
+        elif fault.what == "broker_away" and self.broker is not None:
+            (self.broker.stop if on else self.broker.start)()
+        elif fault.what == "clock_unset":
+            self.clock.unset(on)
+        elif fault.what == "clock_jump":
+            self.clock.jump_s += fault.seconds if on else -fault.seconds
+        elif fault.target in self.doors.faults:
+            fault.switch(self.doors.faults[fault.target], on)
+
+    def _restore(self) -> None:
+        """Nothing is broken any more, so that what is owed can leave."""
+        for fault in self._applied:
+            self._switch(fault, False)
+        self._applied.clear()
+
+    def _drain(self) -> None:
+        """Step the uplinks until they owe nothing, or time is up."""
+        deadline = time.monotonic() + DRAIN_S
+        while time.monotonic() < deadline:
+            waits = [uplink.step() for uplink in self.node.uplinks]
+            counts = self.node.store.counts()
+            if not any(counts.owed.values()) and not any(counts.messages.values()):
+                break
+            if any(waits):
+                time.sleep(0.05)
+        last = self.far.frames
+        while time.monotonic() < deadline:
+            time.sleep(0.2)
+            if self.far.frames == last:
+                break
+            last = self.far.frames
+
+
+def available(cells: Mapping[str, Cell]) -> dict[str, Cell]:
+    """Without what was not measured: a frame may leave such columns out."""
+    return {name: cell for name, cell in cells.items() if cell is not Missing.NOT_AVAILABLE}
+
+
+def prepare(
+    profile: Path,
+    folder: Path,
+    *,
+    speed: float,
+    replay: Path | None = None,
+    faults: Path | None = None,
+) -> Demo:
+    """Build a demo in `folder`. Raises ConfigError, ReplayError, TimetableError."""
+    config, source = read_profile(profile)
+    recording = None
+    if replay:  # one row of the recording per row of the first table
+        interval_s = float(config.table[0].interval_s)
+        recording = Replay(replay, start=MORNING, interval_s=interval_s)
+    clock = VirtualClock(MORNING - 1) if recording else SimClock(MORNING, speed)
+    doors = make_doors(config, source, clock, recording)
+    made = make_plan(config, source, doors)
+    table = []
+    if faults:
+        table = timetable.load(faults, [one.name for one in config.instrument], list(doors.buses))
+    far = FarSide()
+    broker = start_broker(folder)
+    links = {one.name: file_link(one, folder, clock, far) for one in config.link}
+    if broker is not None:
+        made = made.over(mqtt_links(config.link, broker.url))
+        links = {}
+    node = build(made, clock, store_path=folder / "store.db", links=links)
+    listener = listen(broker, config, far, clock)
+    if broker:
+        where = f"a mosquitto of its own at {broker.url}"
+    else:
+        where = f"files in {folder}; with mosquitto installed a real broker: apt install mosquitto"
+    return Demo(node, clock, doors, far, broker, listener, table, recording, where)
+
+
+def make_doors(
+    config: Config, source: Source, clock: SimClock, recording: Replay | None
+) -> SimDoors:
+    """Twins fed by the profile's world, or by the recording alone."""
+    world: World = make_world(config, source)
+    check_feeds(config, source, world)
+    feeds = config.simulate.feeds
+    if recording is not None:
+        world = recording
+        feeds = {key: one for key, one in feeds.items() if one in recording.channels}
+    return SimDoors(clock, clock.true_utc, world, feeds, HealthDoor(clock))
+
+
+def start_broker(folder: Path) -> brokers.Broker | None:
+    """A mosquitto of our own, where it is installed."""
+    if brokers.installed() is None:
+        return None
+    broker = brokers.Broker(folder / "broker")
+    broker.start()
+    return broker
+
+
+def mqtt_links(links: tuple[LinkConfig, ...], url: str) -> tuple[MqttConfig, ...]:
+    """The first link as it is, but to our own broker; without TLS and password."""
+    first = links[0] if links else MqttConfig(name="demo")
+    return (
+        MqttConfig(
+            name=first.name,
+            url=url,
+            body=first.body,
+            carries=first.carries,
+            fill_s=first.fill_s,
+            trust_wait_s=first.trust_wait_s,
+        ),
+    )
+
+
+class HeardFile(FileLink):
+    """A file link whose far side reads along."""
+
+    far: FarSide
+
+    def send(self, frame: bytes, *, kind: int, urgent: bool) -> None:
+        """Write durably, then let the far side have it."""
+        super().send(frame, kind=kind, urgent=urgent)
+        self.far.take(frame, self.clock.utc())
+
+
+def file_link(link: LinkConfig, folder: Path, clock: SimClock, far: FarSide) -> Link:
+    """Where there is no broker."""
+    made = HeardFile(folder / link.name, clock)
+    made.far = far
+    return made
+
+
+def listen(
+    broker: brokers.Broker | None, config: Config, far: FarSide, clock: SimClock
+) -> object | None:
+    """The far side at the broker."""
+    if broker is None:
+        return None
+    from agent.links.listen import Listener
+
+    def take(topic: str, payload: bytes) -> None:
+        if topic not in ("state", "json", "down"):
+            far.take(payload, clock.utc())
+
+    listener = Listener(broker.url, config.node.name, take)
+    listener.start()
+    return listener
