@@ -29,6 +29,7 @@ from drivers.sim.world import LiveTruth, World
 log = logging.getLogger(__name__)
 
 MORNING = 1_768_200_600.0  # Monday 2026-01-12 07:50 in Schwerte: the first lesson is about to begin
+WARM_UP_S = 40.0  #: sensors that need it have settled when a recording begins
 DRAIN_S = 10.0  #: real seconds that what is owed may take to leave at the end
 
 
@@ -186,7 +187,7 @@ def prepare(
     if replay:  # one row of the recording per row of the first table
         interval_s = float(config.table[0].interval_s)
         recording = Replay(replay, start=MORNING, interval_s=interval_s)
-    clock = VirtualClock(MORNING - 1) if recording else SimClock(MORNING, speed)
+    clock = VirtualClock(MORNING - WARM_UP_S) if recording else SimClock(MORNING, speed)
     doors = make_doors(config, source, clock, recording)
     made = make_plan(config, source, doors)
     table = []

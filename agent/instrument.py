@@ -47,6 +47,14 @@ class Instrument:
         """What the sensor can tell."""
         return self.sensor.quantities
 
+    def prepare(self) -> None:
+        """Set it up ahead of its first row, so that a slow chip has time to start."""
+        with self._lock:
+            try:
+                self._set_up()
+            except Exception as error:
+                self._failed(error)
+
     def ask(self) -> Mapping[str, Reading]:
         """One value or reason per quantity; a quantity that was not measured is absent."""
         with self._lock:
@@ -67,13 +75,16 @@ class Instrument:
 
     def _converse(self) -> Mapping[str, float | None]:
         """Set up if needed, compensate, read."""
-        if not self._ready:
-            self.sensor.setup()
-            self._ready = True
+        self._set_up()
         inputs = {key: value for key, ask in self.inputs.items() if (value := ask()) is not None}
         if inputs:
             self.sensor.compensate(**inputs)  # type: ignore[attr-defined]
         return self.sensor.read()
+
+    def _set_up(self) -> None:
+        if not self._ready:
+            self.sensor.setup()
+            self._ready = True
 
     def _judged(self, values: Mapping[str, float | None]) -> dict[str, Reading]:
         judged = {name: self._judge(name, value) for name, value in values.items()}

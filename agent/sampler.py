@@ -52,6 +52,7 @@ class Sampler:
     wake: threading.Event = field(default_factory=threading.Event)
     late: int = 0  #: slots missed because measuring or the disk took too long
     latest: Sequence[Cell] = ()  #: the newest row, for pictures and status
+    _prepared: bool = False
     _next_layout: Layout | None = None
     _due: Due | None = None
     _last_start: int | None = None
@@ -78,6 +79,10 @@ class Sampler:
         """Measure if the slot has begun. Return the seconds until the next one."""
         if self._next_layout is not None:
             self.layout, self._next_layout, self._due = self._next_layout, None, None
+        if not self._prepared:
+            self._prepared = True
+            for instrument in self._instruments:
+                instrument.prepare()
         if self._due is None:
             self._due = self._plan()
         wait_s = self._due.mono - self.clock.monotonic()
