@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import cbor2
 UNDEFINED = cbor2.undefined
 Tag = cbor2.CBORTag
 DEEPEST = 5
+FLOATS = {2: "e", 4: "f", 8: "d"}  # struct letters
 TYPED_ARRAY = 85  # RFC 8746, float32 little endian: the only tag a frame may hold
 
 
@@ -32,10 +34,10 @@ _ENCODED = _Encoded()
 
 
 def dump_each(items: Sequence[Any]) -> list[bytes]:
-    """The encoding of each item; three times as fast as one call each where all are integers."""
+    """The encoding of each cell; three times as fast as one call each where all are integers."""
     if set(map(type, items)) == {int}:
         return list(map(_ENCODED.__getitem__, items))
-    return list(map(cbor2.dumps, items))
+    return [_ENCODED[item] if type(item) is int else cbor2.dumps(item) for item in items]
 
 
 def array_head(count: int) -> bytes:
@@ -47,87 +49,115 @@ def array_head(count: int) -> bytes:
 
 
 def load(data: bytes) -> Any:
-    """CBOR that we wrote ourselves."""
-    return cbor2.loads(data)
-
-
-def load_strictly(data: bytes) -> Any:
-    """CBOR from outside: exactly one deterministic item of a frame. Raises ValueError."""
-    check_canonical(data)
+    """CBOR that we wrote ourselves. Raises ValueError where a disk has changed it."""
     try:
-        item = cbor2.loads(data)
-        again = dump(item)
-    except (TypeError, cbor2.CBORError) as error:
+        return cbor2.loads(data)
+    except cbor2.CBORError as error:
         raise ValueError(str(error)) from error
-    if again != data:
-        raise ValueError("not written in the shortest form")
-    return item
 
 
-def check_canonical(data: bytes) -> None:
-    """Look before cbor2 does: shortest heads, definite lengths, no other tags, no great depth.
+def load_strictly(data: bytes, *, tagged: bool = False) -> Any:
+    """CBOR from outside: exactly one deterministic item. Raises ValueError.
 
-    Raises ValueError.
+    Looks before cbor2 does: shortest heads and floats, definite lengths, map keys in ascending
+    bytewise order, no great depth, no tag but, where `tagged`, the typed array.
     """
-    end = _item(data, 0, DEEPEST)
+    end = _Walk(data, tagged).item(0, DEEPEST)
     if end != len(data):
         raise ValueError(f"{len(data) - end} bytes after the end")
+    try:
+        return cbor2.loads(data)
+    except (TypeError, cbor2.CBORError) as error:
+        raise ValueError(str(error)) from error
 
 
-def _item(data: bytes, at: int, depth: int) -> int:
-    """Where the item that begins at `at` ends."""
-    if depth == 0:
-        raise ValueError("nested too deeply")
-    major, info, argument, at = _head(data, at)
-    if major in (2, 3):
-        return _string(data, at, argument, text=major == 3)
-    if major == 4:
-        return _many(data, at, argument, depth)
-    if major == 5:
-        return _many(data, at, 2 * argument, depth)
-    if major == 6:
-        if argument != TYPED_ARRAY:
-            raise ValueError(f"tag {argument} is not allowed")
-        return _item(data, at, depth - 1)
-    if major == 7 and info < 20:
+class _Walk:
+    """Once through the bytes of one item."""
+
+    def __init__(self, data: bytes, tagged: bool) -> None:
+        self.data, self.tagged = data, tagged
+
+    def item(self, at: int, depth: int) -> int:
+        """Where the item that begins at `at` ends. Raises ValueError."""
+        if depth == 0:
+            raise ValueError("nested too deeply")
+        major, argument, at = self._head(at)
+        if major in (2, 3):
+            return self._string(at, argument, text=major == 3)
+        if major == 4:
+            return self._array(at, argument, depth)
+        if major == 5:
+            return self._map(at, argument, depth)
+        if major == 6:
+            if argument != TYPED_ARRAY or not self.tagged:
+                raise ValueError(f"tag {argument} is not allowed")
+            return self.item(at, depth - 1)
+        return at
+
+    def _head(self, at: int) -> tuple[int, int, int]:
+        """Major type, argument, where the content begins."""
+        if at >= len(self.data):
+            raise ValueError("cut off")
+        major, info = self.data[at] >> 5, self.data[at] & 31
+        at += 1
+        if info < 24:
+            if major == 7 and info < 20:
+                raise ValueError("an unassigned simple value")
+            return major, info, at
+        if info > 27:
+            raise ValueError("an indefinite length")
+        size = 1 << info - 24
+        if at + size > len(self.data):
+            raise ValueError("cut off")
+        if major == 7:
+            _check_float(self.data[at : at + size])
+            return major, info, at + size
+        argument = int.from_bytes(self.data[at : at + size], "big")
+        if argument < (24 if size == 1 else 1 << 4 * size):
+            raise ValueError("not written in the shortest form")
+        return major, argument, at + size
+
+    def _string(self, at: int, length: int, *, text: bool) -> int:
+        end = at + length
+        if end > len(self.data):
+            raise ValueError("cut off")
+        if text:
+            self.data[at:end].decode("utf-8")
+        return end
+
+    def _array(self, at: int, count: int, depth: int) -> int:
+        if count > len(self.data) - at:
+            raise ValueError("cut off")
+        for _ in range(count):
+            at = self.item(at, depth - 1)
+        return at
+
+    def _map(self, at: int, count: int, depth: int) -> int:
+        before = b""
+        for _ in range(count):
+            end = self.item(at, depth - 1)
+            key = self.data[at:end]
+            if key <= before:
+                raise ValueError("map keys are not in order")
+            before, at = key, self.item(end, depth - 1)
+        return at
+
+
+def _check_float(packed: bytes) -> None:
+    """Raise ValueError unless this is the shortest form of its value (RFC 8949, 4.2.2)."""
+    if len(packed) == 1:
         raise ValueError("an unassigned simple value")
-    return at
-
-
-def _head(data: bytes, at: int) -> tuple[int, int, int, int]:
-    """Major type, additional information, argument, where the content begins."""
-    if at >= len(data):
-        raise ValueError("cut off")
-    major, info = data[at] >> 5, data[at] & 31
-    at += 1
-    if info < 24:
-        return major, info, info, at
-    if info > 27:
-        raise ValueError("an indefinite length")
-    size = 1 << info - 24
-    if at + size > len(data):
-        raise ValueError("cut off")
-    argument = int.from_bytes(data[at : at + size], "big")
-    if major == 7:
-        if info == 24:
-            raise ValueError("an unassigned simple value")
-    elif argument < (24 if size == 1 else 1 << 4 * size):
+    value = struct.unpack(f">{FLOATS[len(packed)]}", packed)[0]
+    if value != value:
+        short = packed == b"\x7e\x00"
+    else:
+        short = len(packed) == 2 or not _is_exact(value, FLOATS[len(packed) // 2])
+    if not short:
         raise ValueError("not written in the shortest form")
-    return major, info, argument, at + size
 
 
-def _string(data: bytes, at: int, length: int, *, text: bool) -> int:
-    end = at + length
-    if end > len(data):
-        raise ValueError("cut off")
-    if text:
-        data[at:end].decode("utf-8")
-    return end
-
-
-def _many(data: bytes, at: int, count: int, depth: int) -> int:
-    if count > len(data) - at:
-        raise ValueError("cut off")
-    for _ in range(count):
-        at = _item(data, at, depth - 1)
-    return at
+def _is_exact(value: float, size: str) -> bool:
+    try:
+        return bool(struct.unpack(f">{size}", struct.pack(f">{size}", value))[0] == value)
+    except OverflowError:
+        return False

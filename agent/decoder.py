@@ -9,10 +9,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent import cbor
-from agent.codec import LONGEST_S, SHORT_SLOTS, YOUNG_SLOTS, CodecError, cell_of
 from agent.packed import unpack
 from agent.parcel import ACK, EVENT, HELLO, RAW, SLICE
 from agent.schema import Cell, Field, Missing, Schema, SchemaError
+from agent.wire import (
+    LONGEST_PACKED,
+    LONGEST_S,
+    RAW_LIMIT,
+    SHORT_SLOTS,
+    YOUNG_SLOTS,
+    CodecError,
+    cell_of,
+)
+
+RAW_KIND = b"\x24"  # -5: the only frame that holds a tag
 
 TimeItem = int | tuple[int, int]  #: slot, -1 - age, or (boot, tick)
 
@@ -143,7 +153,7 @@ def _items(frame: bytes, limit: int | None) -> list[Any]:
     if limit is not None and len(frame) > limit:
         raise CodecError(f"{len(frame)} bytes where {limit} are allowed")
     try:
-        items = cbor.load_strictly(frame)
+        items = cbor.load_strictly(frame, tagged=frame[1:2] == RAW_KIND)
     except ValueError as error:
         raise CodecError(str(error)) from error
     if not isinstance(items, list) or not items:
@@ -194,7 +204,7 @@ def summed(body: Sequence[Cell], width: int) -> list[list[Cell]]:
             before = last[column]
             if isinstance(cell, int):
                 cell = last[column] = cell if before is None else before + cell
-                if abs(cell) >= 2**31:
+                if abs(cell) >= RAW_LIMIT:
                     raise CodecError(f"{cell} is no raw value")
             row.append(cell)
         rows.append(row)
@@ -222,8 +232,8 @@ def step_of(item: Any) -> int:
 def body_of(item: Any) -> bytes | tuple[Cell, ...]:
     """A body as it stands in a frame. Raises CodecError."""
     if isinstance(item, bytes):
-        if not item:
-            raise CodecError("an empty body")
+        if not 1 <= len(item) <= LONGEST_PACKED:
+            raise CodecError(f"a packed body has 1 to {LONGEST_PACKED} bytes")
         return item
     if isinstance(item, list):
         return tuple(cell_of(cell) for cell in item)

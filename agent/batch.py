@@ -1,0 +1,251 @@
+"""Rows -> data frames: as many rows as fit, or one row in several frames (WIRE.md 1 to 4)."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from agent import cbor
+from agent.clock import Clock
+from agent.packed import PackError, pack, to_bytes
+from agent.parcel import Framed, Parcel, Row
+from agent.wire import (
+    LONGEST_PACKED,
+    RAW_LIMIT,
+    CodecError,
+    Style,
+    bytes_to_cells,
+    cell_of,
+    interval_item,
+    time_of,
+)
+
+SAMPLE = 16  #: rows from which the size of the rest is guessed
+
+
+def frame_rows(parcel: Parcel, limit: int, clock: Clock, style: Style) -> Framed:
+    """As many of the parcel's rows as fit into `limit` bytes; the parcel says which go first.
+
+    A single row that does not fit becomes several frames with complementary `omit`. Raises
+    CodecError if not even that can be.
+    """
+    batch = Batch(parcel, limit, clock, style)
+    fullest = batch.fullest()
+    if fullest is None:
+        one = batch.rows[-1:] if parcel.in_order else batch.rows[:1]
+        single = Batch(replace(parcel, rows=one), limit, clock, style)
+        return Framed(tuple(single.parts()), parcel, one)
+    made, rows = fullest
+    if batch.missing and len(rows) < len(batch.rows):  # a column may be empty in just these
+        made = Batch(replace(parcel, rows=rows), limit, clock, style).frame(len(rows))
+    return Framed((made,), parcel, rows)
+
+
+class Batch:
+    """Rows of one parcel on their way into a frame."""
+
+    def __init__(self, parcel: Parcel, limit: int, clock: Clock, style: Style) -> None:
+        assert parcel.layout is not None
+        self.parcel, self.clock, self.style = parcel, clock, style
+        self.limit = min(limit, LONGEST_PACKED) if parcel.packed else limit
+        self.fields = parcel.layout.schema.fields
+        self.step_s = parcel.layout.interval_s * parcel.step
+        self.number = parcel.layout.schema.number
+        self.columns = list(range(len(self.fields)))
+        self.rows, flat = sound(parcel.rows, len(self.fields), in_order=parcel.in_order)
+        self.missing = set(map(type, flat)) != {int}
+        if self.missing:
+            self.columns, flat = without_empty(flat, len(self.fields))
+        self.flat = flat
+        self._plain: list[bytes] | None = None
+        self._packed: list[str] | None = None
+
+    def fullest(self) -> tuple[bytes, Sequence[Row]] | None:
+        """The frame with the most rows, or so close to it that little room is left."""
+        best: tuple[bytes, Sequence[Row]] | None = None
+        fits, over = 0, len(self.rows) + 1
+        slack = max(len(self.columns) // 8, self.limit // 50)
+        count = min(over - 1, max(round(self.limit / self._row_bytes()), 1))
+        while fits + 1 < over:
+            made = self.frame(count)
+            if len(made) <= self.limit:
+                best, fits = (made, self._chosen(count)), count
+                if self.limit - len(made) < slack:
+                    break
+            else:
+                over = count
+            count = min(max(count * self.limit // len(made), fits + 1), over - 1)
+        return best
+
+    def frame(self, count: int) -> bytes:
+        """The frame with `count` of the rows."""
+        first = len(self.rows) - count if self.parcel.in_order else 0
+        body = self._packed_body(first, count) if self.parcel.packed else None
+        return self._around(body or self._plain_body(first, count), self.rows[first], self.columns)
+
+    def parts(self) -> list[bytes]:
+        """The only row in several frames, each with as many columns as fit. Raises CodecError."""
+        rest, made = list(self.columns), []
+        while rest:
+            taken = self._most_columns(rest)
+            made.append(self._part(taken))
+            rest = rest[len(taken) :]
+        return made
+
+    def _chosen(self, count: int) -> Sequence[Row]:
+        return self.rows[-count:] if self.parcel.in_order else self.rows[:count]
+
+    def _row_bytes(self) -> float:
+        """About what a further row costs."""
+        if self.parcel.packed:
+            return len(self.columns) * 0.6
+        width = len(self.columns)
+        later = self._cells()[width : SAMPLE * width]
+        return max(sum(map(len, later)) * width / max(len(later), 1), 1.0)
+
+    def _cells(self) -> list[bytes]:
+        """Every cell as in a plain body that begins with the newest row."""
+        if self._plain is None:
+            self._plain = differences(self.flat, len(self.columns))
+        return self._plain
+
+    def _plain_body(self, first: int, count: int) -> bytes:
+        width = len(self.columns)
+        cells = self._cells()[first * width : (first + count) * width]
+        for column in range(width if first else 0):  # begins anew: its first numbers are absolute
+            numbers = range(first * width + column, (first + count) * width, width)
+            at = next((at for at in numbers if type(self.flat[at]) is int), None)
+            if at is not None:
+                cells[at - first * width] = cbor.dump(self.flat[at])
+        return cbor.array_head(count * width) + b"".join(cells)
+
+    def _packed_body(self, first: int, count: int) -> bytes | None:
+        """None if a value cannot be packed; then the frame is plain."""
+        try:
+            if first:
+                return byte_string(self._bits(first, count))
+            if self._packed is None or len(self._packed) < count:
+                self._packed = self._bits(0, count)
+            return byte_string(self._packed[:count])
+        except PackError:
+            return None
+
+    def _bits(self, first: int, count: int) -> list[str]:
+        width = len(self.columns)
+        cells = [cell_of(item) for item in self.flat[first * width : (first + count) * width]]
+        rows = [cells[at : at + width] for at in range(0, len(cells), width)]
+        return pack(rows, [self.fields[column] for column in self.columns])
+
+    def _most_columns(self, rest: Sequence[int]) -> list[int]:
+        for count in range(len(rest), 0, -1):
+            if len(self._part(rest[:count])) <= self.limit:
+                return list(rest[:count])
+        raise CodecError(
+            f"column {rest[0]} of schema {self.number} needs more than {self.limit} bytes"
+        )
+
+    def _part(self, columns: Sequence[int]) -> bytes:
+        cells = [self.flat[self.columns.index(column)] for column in columns]
+        body = cbor.dump(cells)
+        if self.parcel.packed:
+            try:
+                row = [cell_of(cell) for cell in cells]
+                body = byte_string(pack([row], [self.fields[column] for column in columns]))
+            except PackError:
+                pass
+        return self._around(body, self.rows[0], columns)
+
+    def _around(self, body: bytes, newest: Row, columns: Sequence[int]) -> bytes:
+        """Head, encoded body, omit."""
+        when = time_of(newest, self.step_s, self.parcel.boot, self.clock, self.style)
+        head = b"".join(map(cbor.dump, (self.number, when, interval_item(self.step_s))))
+        omit = (1 << len(self.fields)) - 1 - sum(1 << column for column in columns)
+        tail = cbor.dump(omit) if omit else b""
+        return cbor.array_head(5 if omit else 4) + head + body + tail
+
+
+def byte_string(rows: Sequence[str]) -> bytes:
+    """The byte string that holds the bits of these rows."""
+    return cbor.dump(to_bytes("".join(rows)))
+
+
+def sound(
+    rows: Sequence[Row], width: int, *, in_order: bool = False
+) -> tuple[Sequence[Row], list[Any]]:
+    """Rows that can be framed together, and their cells in one list.
+
+    A row of another width or with a number out of range ends them. Raises CodecError if that is
+    the newest row, which is then to be set aside.
+    """
+    flat = _joined(rows, width)
+    if flat is not None:
+        return rows, flat
+    bad = [at for at, row in enumerate(rows) if _joined([row], width) is None]
+    if bad[0] == 0:
+        raise CodecError(f"row {rows[0].seq}: {_what_is_wrong(rows[0], width)}")
+    older = rows[bad[-1] + 1 :] if in_order else ()
+    return sound(older or rows[: bad[0]], width)
+
+
+def _joined(rows: Sequence[Row], width: int) -> list[Any] | None:
+    """The cells of all rows, read in one go: their array heads are cut off. None if unsound."""
+    head = cbor.array_head(width)
+    skip, whole = len(head), cbor.array_head(len(rows) * width)
+    if not all([row.cells.startswith(head) for row in rows]):
+        return None
+    try:
+        flat: list[Any] = cbor.load(whole + b"".join([row.cells[skip:] for row in rows]))
+    except ValueError:
+        return None
+    numbers = list(filter(None, flat))  # null, false and undefined are no numbers; zero is in range
+    if numbers and not -RAW_LIMIT < min(numbers) <= max(numbers) < RAW_LIMIT:
+        return None
+    return flat
+
+
+def _what_is_wrong(row: Row, width: int) -> str:
+    try:
+        cells = bytes_to_cells(row.cells)
+    except (ValueError, TypeError, CodecError) as error:
+        return str(error)
+    if len(cells) != width:
+        return f"{len(cells)} cells where the layout has {width} columns"
+    return "a number does not fit into 31 bits"
+
+
+def without_empty(flat: list[Any], width: int) -> tuple[list[int], list[Any]]:
+    """Leave out columns that are nowhere available, but never every column."""
+    columns = [flat[column::width] for column in range(width)]
+    used = [at for at, cells in enumerate(columns) if cells.count(None) < len(cells)] or [0]
+    if len(used) == width:
+        return used, flat
+    rows = zip(*(columns[column] for column in used), strict=True)
+    return used, [cell for row in rows for cell in row]
+
+
+def differences(flat: list[Any], width: int) -> list[bytes]:
+    """Each cell's encoding: the first number of a column absolute, then older minus newer."""
+    cells = [b""] * len(flat)
+    for column in range(width):
+        numbers = flat[column::width]
+        whole = set(map(type, numbers)) == {int}
+        steps = _steps(numbers) if whole else _steps_with_gaps(numbers)
+        cells[column::width] = cbor.dump_each(steps)
+    return cells
+
+
+def _steps(numbers: Sequence[int]) -> list[int]:
+    return [numbers[0], *map(operator.sub, numbers[1:], numbers)]
+
+
+def _steps_with_gaps(items: Sequence[Any]) -> list[Any]:
+    last, steps = 0, []
+    for item in items:
+        if type(item) is int:
+            steps.append(item - last)
+            last = item
+        else:
+            steps.append(item)
+    return steps
