@@ -40,11 +40,15 @@ class Uplink:
     acked_at: float | None = None  #: monotonic seconds of the last acknowledgement
     next_try_at: float = 0.0  #: monotonic seconds
     _refusals: int = 0
+    _hold_until: float = 0.0
 
     def step(self) -> float:
         """Send what is due first. Return the seconds to wait before the next."""
         for downlink in self.link.received():
             self.commands.do(downlink, self.name)
+        hold_s = self._hold_until - self.clock.monotonic()
+        if hold_s > 0:  # refused: a new row does not make it ask again
+            return hold_s
         parcel = self.store.next(self.name)
         if parcel is None:
             return min(self.store.when(self.name), IDLE_S)
@@ -74,11 +78,12 @@ class Uplink:
     def _back_off(self, error: LinkError) -> float:
         """Seconds until the next try: what the link says, else 5 s doubling to 15 min."""
         self._become("refused", error.reason)
-        self._refusals += 1
-        doubled = min(FIRST_BACK_OFF_S * 2 ** min(self._refusals - 1, 10), LONGEST_BACK_OFF_S)
         wait_s = error.retry_s
         if error.refused:
+            self._refusals += 1
+            doubled = min(FIRST_BACK_OFF_S * 2 ** min(self._refusals - 1, 10), LONGEST_BACK_OFF_S)
             wait_s = max(error.retry_s, doubled * random.uniform(0.75, 1.0))
+            self._hold_until = self.clock.monotonic() + wait_s
         self.next_try_at = self.clock.monotonic() + wait_s
         return wait_s
 
