@@ -62,7 +62,7 @@ class Instrument:
             if now < self._again_at:
                 return {}
             try:
-                values = self._converse()
+                values = self.converse()
             except Exception as error:
                 self._failed(error)
                 return dict.fromkeys(self.quantities, Missing.FAILED)
@@ -73,8 +73,8 @@ class Instrument:
         value, when = self.latest.get(quantity, (0.0, -math.inf))
         return value if self.clock.monotonic() - when <= within_s else None
 
-    def _converse(self) -> Mapping[str, float | None]:
-        """Set up if needed, compensate, read."""
+    def converse(self) -> Mapping[str, float | None]:
+        """Set up if needed, compensate, read. Raises whatever the driver raises."""
         self._set_up()
         inputs = {key: value for key, ask in self.inputs.items() if (value := ask()) is not None}
         if inputs:
@@ -87,7 +87,7 @@ class Instrument:
             self._ready = True
 
     def _judged(self, values: Mapping[str, float | None]) -> dict[str, Reading]:
-        judged = {name: self._judge(name, value) for name, value in values.items()}
+        judged = {name: self.judge(name, value) for name, value in values.items()}
         bad = [name for name, value in judged.items() if value is Missing.FAILED]
         if len(bad) < len(judged) or not judged:
             self._succeeded(f"{', '.join(bad)}: no believable value" if bad else "")
@@ -95,7 +95,7 @@ class Instrument:
             self._failed(DeviceError("no believable value"))
         return judged
 
-    def _judge(self, name: str, value: float | None) -> Reading:
+    def judge(self, name: str, value: float | None) -> Reading:
         """Calibrate and range-check one value."""
         quantity = self.quantities.get(name)
         if value is None or quantity is None or math.isnan(value):

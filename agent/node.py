@@ -240,7 +240,7 @@ def add_jobs(
     )
     for one in config.link:
         wake = threading.Event()
-        link = links.get(one.name) or make_link(one, made, node, wake)
+        link = links.get(one.name) or make_link(one, made, clock, wake, node.stopping)
         node.uplinks.append(Uplink(one.name, link, store, clock, commands, style(one), wake))
         store.wakes.append(wake)
     greet = partial(post_greeting, node, made, say_hello)
@@ -250,16 +250,18 @@ def add_jobs(
     node.jobs.append(Job("keeper", keeper.step))
 
 
-def make_link(config: LinkConfig, made: Plan, node: Node, wake: threading.Event) -> Link:
+def make_link(
+    config: LinkConfig, made: Plan, clock: Clock, wake: threading.Event, stopping: threading.Event
+) -> Link:
     """The way out that the profile names. Vendor libraries are imported here, when needed."""
     if isinstance(config, MqttConfig):
         from agent.links.mqtt import MqttLink
 
         schemas = {table.schema.number: table.schema for table in made.tables}
         name = made.config.node.name
-        return MqttLink(config, name, node.clock, wake, schemas.get, node.stopping)
+        return MqttLink(config, name, clock, wake, schemas.get, stopping)
     if isinstance(config, FileConfig):
-        return FileLink(Path(config.path), node.clock, config.limit_bytes)
+        return FileLink(Path(config.path), clock, config.limit_bytes)
     raise TypeError(type(config).__name__)
 
 

@@ -21,6 +21,7 @@ class Bus(Protocol):
         ...
 
 
+READ = 1  # I2C_M_RD
 ADVICE = {
     errno.ENOENT: "is I2C switched on? sudo raspi-config, Interface Options, I2C",
     errno.EACCES: "no permission: add this user to the group i2c",
@@ -58,6 +59,7 @@ class I2C:
     def __init__(self, bus: Bus, timer: Timer) -> None:
         self.bus, self.timer = bus, timer
         self.lock = threading.Lock()
+        self.tape: list[str] | None = None  #: a list takes down what goes over the bus
 
     def write(self, address: int, data: bytes) -> None:
         """Write `data` to the chip at the 7-bit `address`. Raises BusError."""
@@ -83,6 +85,13 @@ class I2C:
         try:
             with self.lock:
                 self.bus.i2c_rdwr(*messages)
+            if self.tape is not None:
+                self.tape += map(noted, messages)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
             raise BusError(f"0x{address:02x}: {reason}") from error
+
+
+def noted(message: i2c_msg) -> str:
+    """A message as a line: `w 44 fd`, `r 44 66 66 93 80 00 a2`."""
+    return f"{'r' if message.flags & READ else 'w'} {message.addr:02x} {bytes(message).hex(' ')}"

@@ -54,6 +54,7 @@ class Port:
         self, path: str, baudrate: int, timer: Timer, stream: Stream | None = None
     ) -> None:
         self.path, self.baudrate, self.timer = path, baudrate, timer
+        self.tape: list[str] | None = None  #: a list takes down what goes over the line
         self._given = stream
         self._stream = stream
         self._rest = b""  # of a line that was read too far
@@ -62,6 +63,7 @@ class Port:
         """Send all of `data`. Raises BusError."""
         try:
             self._open().write(data)
+            self._note("w", data)
         except (OSError, serial.SerialException) as error:
             raise self._broken(error) from error
 
@@ -123,9 +125,15 @@ class Port:
         try:
             stream = self._open()
             waiting = min(stream.in_waiting, length)
-            return bytes(stream.read(waiting)) if waiting else b""
+            data = bytes(stream.read(waiting)) if waiting else b""
+            self._note("r", data)
+            return data
         except (OSError, serial.SerialException) as error:
             raise self._broken(error) from error
+
+    def _note(self, way: str, data: bytes) -> None:
+        if self.tape is not None and data:
+            self.tape.append(f"{way} {data.hex(' ')}")
 
     def _open(self) -> Stream:
         if self._stream is None:

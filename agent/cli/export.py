@@ -1,0 +1,134 @@
+"""`stadtsinn export`: rows as CSV, for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from agent.cli.common import BAD, config_errors, profile_argument
+
+if TYPE_CHECKING:
+    from agent.parcel import Layout, Row
+
+DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+
+
+@click.command(
+    epilog="""\b
+    Examples:
+      stadtsinn export --german --output luft.csv
+      stadtsinn export --table air --since 2026-01-12 --until 2026-01-16 > week.csv
+    """
+)
+@profile_argument
+@click.option("--table", help="Which table; default: the profile's first.")
+@click.option("--since", type=click.DateTime(DATES), help="First moment, in local time.")
+@click.option("--until", type=click.DateTime(DATES), help="Last moment, in local time.")
+@click.option("--german", is_flag=True, help="For German Excel: semicolon, decimal comma, BOM.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="A file.")
+@click.option("--store", type=click.Path(path_type=Path), help="Another file than the profile's.")
+@config_errors
+def export(
+    profile: Path,
+    table: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    german: bool,
+    output: Path | None,
+    store: Path | None,
+) -> None:
+    """Write the rows of a table as CSV, oldest first; the daemon may run meanwhile.
+
+    One column per quantity, its unit in the header. A value that is missing is an empty cell; rows
+    without a date (no clock yet) have an empty time.
+    """
+    from agent.node import read_profile
+
+    config, source = read_profile(profile)
+    names = [one.name for one in config.table]
+    if table is not None and table not in names:
+        raise source.error("table", "name", f"no table '{table}'; known: {', '.join(names)}")
+    path = store or Path(config.store.path)
+    encoding = "utf-8-sig" if german else "utf-8"
+    try:
+        if output is None:
+            sys.stdout.reconfigure(encoding=encoding, newline="")  # type: ignore[union-attr]
+            write(sys.stdout, path, table or names[0], since, until, german)
+        else:
+            with output.open("w", encoding=encoding, newline="") as file:
+                count = write(file, path, table or names[0], since, until, german)
+            click.echo(f"{count} rows in {output}")
+    except OSError as error:
+        click.echo(f"stadtsinn: {error.filename or path}: {error.strerror or error}", err=True)
+        sys.exit(BAD)
+
+
+def write(
+    file: IO[str],
+    path: Path,
+    table: str,
+    since: datetime | None,
+    until: datetime | None,
+    german: bool,
+) -> int:
+    """Header and rows; the header is written anew where the columns change. Raises OSError."""
+    from agent.cli.picture import UNITS
+    from agent.codec import bytes_to_cells
+    from agent.schema import Missing
+
+    writer = csv.writer(file, delimiter=";" if german else ",", lineterminator="\r\n")
+    fields, count = None, 0
+    for layout, row in kept(path, table, since, until):
+        if layout.schema.fields != fields:
+            fields = layout.schema.fields
+            writer.writerow(
+                ["time", *(f"{one.name} [{UNITS.get(one.unit, one.unit)}]" for one in fields)]
+            )
+        cells = bytes_to_cells(row.cells)
+        values = [
+            "" if isinstance(cell, Missing) else number(field.value(cell), german)
+            for field, cell in zip(fields, cells, strict=True)
+        ]
+        writer.writerow([moment(row.start, german), *values])
+        count += 1
+    return count
+
+
+def kept(
+    path: Path, table: str, since: datetime | None, until: datetime | None
+) -> Iterator[tuple[Layout, Row]]:
+    """Rows of the table in that time; with a bar where a person watches. Raises OSError."""
+    from agent.store_export import Reader
+
+    first = None if since is None else int(since.timestamp())
+    last = None if until is None else int(until.timestamp())
+    if not path.exists():
+        raise FileNotFoundError(2, "no store there yet: has the node run?", str(path))
+    rows = Reader(path).rows(table, first, last)
+    if sys.stderr.isatty():
+        with click.progressbar(rows, label="rows", file=sys.stderr, show_pos=True) as bar:
+            yield from bar
+    else:
+        yield from rows
+
+
+def number(value: float, german: bool) -> str:
+    """As a spreadsheet of that language reads it."""
+    text = f"{value:.10g}"
+    return text.replace(".", ",") if german else text
+
+
+def moment(start: int | None, german: bool) -> str:
+    """ISO 8601 in UTC, or local time as German Excel reads it."""
+    if start is None:
+        return ""
+    if german:
+        return time.strftime("%d.%m.%Y %H:%M:%S", time.localtime(start))
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(start))

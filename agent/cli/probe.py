@@ -1,0 +1,177 @@
+"""`stadtsinn probe`: does every sensor read, does every link go out? Before you climb down."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agent.cli.common import (
+    BAD,
+    config_errors,
+    json_option,
+    profile_argument,
+    simulate_option,
+    start_logging,
+)
+
+if TYPE_CHECKING:
+    from agent.config import LinkConfig
+    from agent.instrument import Instrument
+    from agent.node import Plan
+
+SLOW_S = 40.0  #: a sensor may take so long to its first value (a fan settles for 30 s)
+LINK_S = 20.0  #: and a link to its acknowledgement
+
+
+@dataclass
+class Finding:
+    """One line: an instrument or a link."""
+
+    name: str
+    what: str  #: driver and bus, or where the link goes
+    good: bool
+    text: str  #: values with units, or what is wrong
+    raw: list[str] = field(default_factory=list)  #: what went over the bus
+
+
+@click.command(
+    epilog="""\b
+    Examples:
+      stadtsinn probe                                   /etc/stadtsinn/node.toml
+      stadtsinn probe --simulate hw/nodes/school.toml   without hardware
+      stadtsinn probe --raw                             bytes, to send along with a question
+    """
+)
+@profile_argument
+@simulate_option
+@click.option("--raw", is_flag=True, help="Show the bytes that went over the buses.")
+@click.option("--no-links", is_flag=True, help="Only the sensors.")
+@json_option
+@config_errors
+def probe(profile: Path, simulate: bool, raw: bool, no_links: bool, as_json: bool) -> None:
+    """Set up and read every sensor once; send a hello over every link until it is acknowledged.
+
+    One line each. Exit code 1 if any of them fails.
+    """
+    from agent.clock import Clock, SimClock
+    from agent.node import machine_doors, make_plan, read_profile
+
+    start_logging(level=50)
+    config, source = read_profile(profile)
+    clock = SimClock(time.time(), speed=20) if simulate else Clock()
+    made = make_plan(config, source, machine_doors(config, source, clock, simulate=simulate))
+    findings = []
+    for finding in look(made, clock, links=not no_links):
+        findings.append(finding)
+        if not as_json:
+            show(finding, raw)
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in findings]))
+    bad = sum(not one.good for one in findings)
+    if not as_json:
+        click.echo(f"{len(findings) - bad} good, {bad} failed")
+    sys.exit(BAD if bad else 0)
+
+
+def show(finding: Finding, raw: bool) -> None:
+    """One line, and the bytes below it."""
+    mark = click.style("ok  ", fg="green") if finding.good else click.style("FAIL", fg="red")
+    click.echo(f"{mark} {finding.name:12} {finding.what:24} {finding.text}")
+    for line in finding.raw if raw else ():
+        click.echo(f"       {line}")
+
+
+def look(made: Plan, clock: Any, *, links: bool) -> Iterator[Finding]:
+    """Every instrument, then every link."""
+    from agent.node import make_instruments
+
+    instruments = make_instruments(made, clock)
+    for config in made.config.instrument:
+        what = f"{config.driver} {config.bus}".strip()
+        yield ask(instruments[config.name], what)
+    for link in made.config.link if links else ():
+        yield greet(link, made)
+
+
+def ask(instrument: Instrument, what: str) -> Finding:
+    """Set one sensor up and read it; a slow one is asked until it has a value."""
+    door = next((v for v in vars(instrument.sensor).values() if hasattr(v, "tape")), None)
+    tape: list[str] = []
+    if door is not None:
+        door.tape = tape
+    clock = instrument.clock
+    end = clock.monotonic() + SLOW_S
+    try:
+        values = instrument.converse()
+        while not values and clock.monotonic() < end:
+            clock.sleep(1.0)
+            tape.clear()
+            values = instrument.converse()
+    except Exception as error:
+        return Finding(instrument.name, what, False, str(error) or type(error).__name__, tape)
+    good, text = told(instrument, values)
+    return Finding(instrument.name, what, good, text, tape)
+
+
+def told(instrument: Instrument, values: Mapping[str, float | None]) -> tuple[bool, str]:
+    """Values with units; whether all of them can be believed."""
+    from agent.cli.picture import UNITS
+    from agent.schema import Missing, quantity_kinds
+    from agent.status import REASONS
+
+    if not values:
+        return False, f"no value within {SLOW_S:.0f} s"
+    shown, good = [], True
+    for name, value in values.items():
+        judged = instrument.judge(name, value)
+        unit = quantity_kinds()[instrument.quantities[name].kind].unit
+        if isinstance(judged, Missing):
+            good = False
+            shown.append(f"{name} {REASONS[judged]} ({value})")
+        else:
+            shown.append(f"{name} {judged:.6g} {UNITS.get(unit, unit)}".rstrip())
+    return good, ", ".join(shown)
+
+
+def greet(config: LinkConfig, made: Plan) -> Finding:
+    """Send a hello and wait for its acknowledgement."""
+    from importlib.metadata import version
+
+    from agent import codec
+    from agent.clock import Clock
+    from agent.links import LinkError
+    from agent.messages import stamped
+    from agent.node import make_link, style
+    from agent.parcel import HELLO, Parcel
+
+    where = str(getattr(config, "url", getattr(config, "path", "")))
+    clock, wake = Clock(), threading.Event()
+    numbers = [table.schema.number for table in made.tables]
+    body = codec.hello_body({0: version("stadtsinn"), 2: sorted(numbers)})
+    parcel = Parcel("message", stamped(HELLO, body, 0, clock))
+    link = make_link(config, made, clock, wake, threading.Event())
+    began, reason = time.monotonic(), ""
+    try:
+        while time.monotonic() - began < LINK_S:
+            try:
+                framed = codec.frame(parcel, link.limit(), clock, style(config))
+                link.send(framed.frames[0], kind=HELLO, urgent=False)
+                took = time.monotonic() - began
+                return Finding(config.name, where, True, f"hello acknowledged in {took:.2f} s")
+            except LinkError as error:
+                reason = error.reason
+                if error.refused or error.retry_s == 0:
+                    break
+                wake.wait(0.5)
+                wake.clear()
+    finally:
+        link.close()
+    return Finding(config.name, where, False, reason)
