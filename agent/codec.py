@@ -37,7 +37,9 @@ __all__ = [
     "encode_downlink",
     "event_body",
     "frame",
+    "frame_of",
     "hello_body",
+    "items_of",
     "padded",
     "private_number",
     "raw_body",
@@ -125,6 +127,46 @@ def private_number(fields: Iterable[Field]) -> int:
     """The schema number of an unregistered table, from its fields (WIRE.md section 5)."""
     digest = hashlib.sha256(cbor.dump([1, [field.wire() for field in fields]])).digest()
     return PRIVATE + int.from_bytes(digest[:4], "big") % (SHORT_SLOTS - PRIVATE)
+
+
+# -- frames for people: JSON items ---------------------------------------------------------------
+
+
+def frame_of(items: Any) -> bytes:
+    """A frame from JSON items; "h'00ff'" is a byte string, "undefined" a failed cell.
+
+    Raises ValueError for what JSON cannot say of a frame.
+    """
+    return cbor.dump(_from_json(items))
+
+
+def items_of(made: bytes) -> Any:
+    """The reverse."""
+    return _to_json(cbor.load(made))
+
+
+def _from_json(item: Any) -> Any:
+    if isinstance(item, list):
+        return [_from_json(one) for one in item]
+    if isinstance(item, dict):
+        return {int(key): _from_json(value) for key, value in item.items()}
+    if item == "undefined":
+        return cbor.UNDEFINED
+    if isinstance(item, str) and item.startswith("h'") and item.endswith("'"):
+        return bytes.fromhex(item[2:-1])
+    return item
+
+
+def _to_json(item: Any) -> Any:
+    if isinstance(item, (list, tuple)):
+        return [_to_json(one) for one in item]
+    if isinstance(item, Mapping):
+        return {str(key): _to_json(value) for key, value in item.items()}
+    if isinstance(item, cbor.Tag):
+        return _to_json(item.value)
+    if item is cbor.UNDEFINED:
+        return "undefined"
+    return f"h'{item.hex()}'" if isinstance(item, bytes) else item
 
 
 # -- framing of messages -------------------------------------------------------------------------

@@ -336,6 +336,9 @@ def json_rows(data: Data, schema: Schema, received: float | None) -> list[dict[s
     return rows[::-1]
 
 
-def iso(unix: int) -> str:
-    """2026-01-05T09:41:00Z."""
-    return times.strftime("%Y-%m-%dT%H:%M:%SZ", times.gmtime(unix))
+def iso(unix: int) -> str | None:
+    """2026-01-05T09:41:00Z; None for a time no calendar has."""
+    try:
+        return times.strftime("%Y-%m-%dT%H:%M:%SZ", times.gmtime(unix))
+    except (OverflowError, OSError, ValueError):
+        return None

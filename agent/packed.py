@@ -67,7 +67,7 @@ def unpack(body: bytes, fields: Sequence[Field]) -> list[list[Cell]]:
     while columns:
         row: list[Cell] = []
         for column in columns:
-            found = _read(bits, at, column)
+            found = read_cell(bits, at, column)
             if found is None:
                 return rows
             cell, at = found
@@ -90,7 +90,7 @@ def _code(column: Column, cell: Cell) -> str:
     return f"{shifted:0{width}b}"
 
 
-def _read(bits: str, at: int, column: Column) -> tuple[Cell, int] | None:
+def read_cell(bits: str, at: int, column: Column) -> tuple[Cell, int] | None:
     """The next cell and where it ends; None if no further code fits."""
     one = bits.find("1", at, at + LEADING)
     if one < 0:

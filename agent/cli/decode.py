@@ -62,7 +62,7 @@ def decode(
         lines = explain.explain(data, known.get, when, bits=bits)
     except codec.CodecError as error:
         _end(f"not a valid frame: {error}", BAD)
-    width = min(max(len(left) for left, _ in lines), 44)
+    width = max(len(left) for left, _ in lines if len(left) <= 32)
     for left, right in lines:
         click.echo(f"{left:{width}}  {right}")
 

@@ -1,0 +1,147 @@
+"""A frame in words: each item's bytes and meaning, a packed body code by code if asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields as fields_of
+from typing import Any
+
+from agent import cbor, decoder
+from agent.packed import Column, read_cell
+from agent.parcel import ACK, EVENT, HELLO, RAW, SLICE
+from agent.schema import Cell, Field, Missing, Schema
+from agent.wire import SHORT_SLOTS, WIRE_OF
+
+NAMES = {EVENT: "event", SLICE: "schema slice", ACK: "ack", HELLO: "hello", RAW: "raw chunk"}
+REASONS = {
+    Missing.NOT_AVAILABLE: "not available",
+    Missing.BELOW: "below range",
+    Missing.ABOVE: "above range",
+    Missing.FAILED: "failed",
+}
+Line = tuple[str, str]  #: bytes or bits, meaning
+
+
+def explain(
+    frame: bytes,
+    schema_of: Callable[[int], Schema | None],
+    received: float | None,
+    *,
+    bits: bool = False,
+) -> list[Line]:
+    """A valid frame, line by line. `received` (unix time) completes a short slot."""
+    said = decoder.decode(frame, schema_of)
+    items = cbor.load(frame)
+    lines = [(cbor.array_head(len(items)).hex(" "), f"array of {len(items)}")]
+    if isinstance(said, decoder.Data):
+        return lines + _data(said, items, schema_of(said.schema), received, bits=bits)
+    lines.append((_hex(items[0]), f"{items[0]}: {NAMES.get(items[0], 'unknown, a later version')}"))
+    if isinstance(said, decoder.Unknown):
+        return lines + [(_hex(item), repr(item)) for item in items[1:]]
+    names = [one.name for one in fields_of(said)]
+    if isinstance(said, decoder.Slice):
+        names = [*names[:-1], *(_about(field) for field in said.fields)]
+    rest = zip(items[1:], [*names, *["later item"] * len(items)], strict=False)
+    return lines + [(_hex(item), _named(name, item)) for item, name in rest]
+
+
+def _data(
+    said: decoder.Data,
+    items: list[Any],
+    schema: Schema | None,
+    received: float | None,
+    *,
+    bits: bool,
+) -> list[Line]:
+    lines = [
+        (_hex(items[0]), f"schema {said.schema}" + ("" if schema else ", not known here")),
+        (_hex(items[1]), f"time: {_when(said, received)}"),
+        (_hex(items[2]), f"interval {_span(said.step_s)}"),
+    ]
+    fields = [schema.fields[column] for column in said.columns] if schema else []
+    lines += (
+        _packed(said, fields, bits=bits) if isinstance(said.body, bytes) else (_plain(said, fields))
+    )
+    if len(items) > 4:
+        left_out = [k for k in range(items[4].bit_length()) if items[4] >> k & 1]
+        names = [schema.fields[k].name for k in left_out] if schema else map(str, left_out)
+        lines.append((_hex(items[4]), f"not in the body: {', '.join(names) or 'nothing'}"))
+    return lines + [(_hex(item), "later item, ignored (padding)") for item in items[5:]]
+
+
+def _when(said: decoder.Data, received: float | None) -> str:
+    if isinstance(said.time, tuple):
+        return f"boot {said.time[0]}, tick {said.time[1]}, undated"
+    if said.time < 0:
+        return f"{-1 - said.time} slots before it was sent, clock not trusted"
+    start = decoder.slot_start(said.time, said.step_s, received)
+    short = " (mod 65536)" if said.time < SHORT_SLOTS else ""
+    return f"slot {said.time}{short}" + (f", {decoder.iso(start)}" if start is not None else "")
+
+
+def _span(seconds: int) -> str:
+    count, unit = (seconds // 60, "minute") if seconds % 60 == 0 else (seconds, "second")
+    return f"{count} {unit}" + ("s" if count > 1 else "")
+
+
+def _plain(said: decoder.Data, fields: Sequence[Field]) -> list[Line]:
+    assert isinstance(said.body, tuple)
+    items = [WIRE_OF[cell] if isinstance(cell, Missing) else cell for cell in said.body]
+    lines = [(cbor.array_head(len(items)).hex(" "), f"array of {len(items)} cells")]
+    if not fields:
+        return lines + [("  " + _hex(item), str(item)) for item in items]
+    rows = said.rows or ()
+    cells = [(field, cell) for row in rows for field, cell in zip(fields, row, strict=True)]
+    for at, (item, (field, cell)) in enumerate(zip(items, cells, strict=True)):
+        step = f"{item:+d} -> " if type(item) is int and item != cell else ""
+        row = f"row {at // len(fields) + 1} " if len(rows) > 1 else ""
+        lines.append(("  " + _hex(item), f"{row}{field.name}: {step}{_value(field, cell)}"))
+    return lines
+
+
+def _packed(said: decoder.Data, fields: Sequence[Field], *, bits: bool) -> list[Line]:
+    body = said.body
+    assert isinstance(body, bytes)
+    head = cbor.dump(body)[: -len(body)]
+    lines = [(head.hex(" "), f"byte string of {len(body)}"), ("  " + body.hex(" "), "packed cells")]
+    if bits and fields:
+        return lines[:1] + _codes(body, fields, len(said.rows or ()))
+    for at, row in enumerate(said.rows or ()):
+        told = ", ".join(f"{f.name} {_value(f, c)}" for f, c in zip(fields, row, strict=True))
+        lines.append((f"  row {at + 1}", told))
+    return lines
+
+
+def _codes(body: bytes, fields: Sequence[Field], rows: int) -> list[Line]:
+    """One line per code, as a person would read it."""
+    text = f"{int.from_bytes(body, 'big'):0{len(body) * 8}b}"
+    columns = [Column(field) for field in fields]
+    lines, at = [], 0
+    for _ in range(rows):
+        for field, column in zip(fields, columns, strict=True):
+            order, base, first = column.order, column.base(), column.last is None
+            found = read_cell(text, at, column)
+            assert found is not None
+            cell, end = found
+            how = "escape" if isinstance(cell, Missing) else f"order {order}: {cell - base:+d}"
+            on = f" on {base}" if first and not isinstance(cell, Missing) else ""
+            lines.append(("  " + text[at:end], f"{field.name}: {how}{on} = {_value(field, cell)}"))
+            at = end
+    return [*lines, ("  " + text[at:], "padding, or cut off")] if at < len(text) else lines
+
+
+def _value(field: Field, cell: Cell) -> str:
+    return REASONS[cell] if isinstance(cell, Missing) else f"{field.value(cell):.10g} {field.unit}"
+
+
+def _about(field: Field) -> str:
+    step = f"step {field.step:.10g} {field.unit}"
+    return f"column {field.name or '(no name)'}, quantity {field.quantity}, {step}"
+
+
+def _named(name: str, item: Any) -> str:
+    return name if name.startswith("column ") or isinstance(item, cbor.Tag) else f"{name}: {item}"
+
+
+def _hex(item: Any) -> str:
+    return cbor.dump(item).hex(" ")
