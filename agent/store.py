@@ -339,7 +339,8 @@ class Store:
                 more = self._read(lambda: self._retain(now, utc)) or False
             if not more:
                 break
-        self._file.keep_reserve()
+        with self._lock:
+            self._read(self._file.keep_reserve)
         self._tell()
         return 0.0 if more else RETAIN_S
 

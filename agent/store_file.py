@@ -18,6 +18,7 @@ WAL_BYTES = PAGE_BYTES * 1000  #: about how long the log grows before it is chec
 JOURNAL_LIMIT_BYTES = 4_000_000
 RESERVE_BYTES = 1_000_000
 SYNCHRONOUS_FULL = 2
+MOST_PAGES = 2**32 - 2  # SQLite's own limit
 
 Values = Sequence[Any] | Mapping[str, Any]
 Statement = tuple[str, Sequence[Any]]
@@ -172,17 +173,30 @@ class File:
         return total
 
     def make_room(self) -> None:
-        """Give up the reserve, so that the log can be written back and used anew."""
+        """Give up the reserve: there the log goes on while rows are deleted. From now on the
+        file does not grow, for a log that cannot be written back would take up all room."""
         self.reserve.unlink(missing_ok=True)
         self.read("PRAGMA wal_checkpoint(PASSIVE)")
+        self._limit_growth()
 
     def keep_reserve(self) -> None:
-        """Hold back some room, where there is plenty."""
-        with contextlib.suppress(OSError):
-            disk = os.statvfs(self.path.parent)
-            if not self.reserve.exists() and disk.f_bavail * disk.f_frsize > 4 * RESERVE_BYTES:
-                with self.reserve.open("wb") as file:
-                    os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+        """Hold back some room where there is plenty; else grow no further than the log needs."""
+        if not self.reserve.exists() and self.free_bytes() > 4 * RESERVE_BYTES:
+            with contextlib.suppress(OSError), self.reserve.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+        self._limit_growth()
+
+    def free_bytes(self) -> int:
+        """What is free on the disk."""
+        disk = os.statvfs(self.path.parent)
+        return disk.f_bavail * disk.f_frsize
+
+    def _limit_growth(self) -> None:
+        most = MOST_PAGES
+        if not self.reserve.exists():
+            pages = int(self.read("PRAGMA page_count")[0][0])
+            most = pages + max(self.free_bytes() - WAL_BYTES, 0) // PAGE_BYTES
+        self.read(f"PRAGMA max_page_count = {most}")
 
     def set_aside(self, when: float) -> Path:
         """Rename the damaged file after the unix time `when`. Leaves it closed. Raises OSError."""

@@ -13,7 +13,7 @@ from agent.clock import Clock
 from agent.lines import Table
 from agent.owed import Owed, runs
 from agent.parcel import Message
-from agent.retention import Drop, make_room, owed_of
+from agent.retention import Drop, oldest, oldest_delivered, owed_of
 from agent.stock import MESSAGES, Stock
 from agent.store_file import Damaged, Full, Refused, Statement
 
@@ -63,7 +63,7 @@ class Writer:
     def retry(self) -> bool:
         """Write what waits. Whether nothing waits any more."""
         while self.waiting:
-            units = list(islice(self.waiting, UNITS))
+            units = list(islice(self.waiting, 1 if self._trouble else UNITS))
             if not self.attempt([one for unit in units for one in unit.statements]):
                 return False
             for unit in units:
@@ -141,21 +141,27 @@ class Writer:
         self.stock.settled()
 
     def _write_in_new_room(self, statements: Sequence[Statement]) -> bool:
-        """Give up the reserve and drop rows until the transaction fits."""
-        if self._trouble:  # it was no use a moment ago
-            return False
+        """Give up the reserve and drop rows until the transaction fits.
+
+        Only delivered rows go as long as memory is not half full. Then the oldest go as well;
+        thinning would not help, for it leaves half empty pages and more ranges to write.
+        """
         try:
-            self.file.make_room()
             for _ in range(ROOM_BATCHES):
-                drop = make_room(self.stock)
+                drop = self._to_drop()
                 if drop is None:
-                    break
+                    return False
+                self.file.make_room()
                 self.drop(drop)
                 if self._fits(statements):
                     return True
-            return self._fits(statements)
         except (Refused, Damaged):
-            return False
+            pass
+        return False
+
+    def _to_drop(self) -> Drop | None:
+        urgent = len(self.waiting) >= IN_MEMORY // 2
+        return oldest_delivered(self.stock) or (oldest(self.stock) if urgent else None)
 
     def _fits(self, statements: Sequence[Statement]) -> bool:
         try:

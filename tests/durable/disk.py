@@ -42,12 +42,14 @@ class Pages:
         self.path = path
 
     def fill(self, store: Store) -> None:
-        """The file has no page more."""
+        """The file may have no page more."""
+        store._file.free_bytes = lambda: 0  # type: ignore[method-assign]
         count = store._file.read("PRAGMA page_count")[0][0]
         store._file.read(f"PRAGMA max_page_count = {count}")
 
     def free(self, store: Store) -> None:
         """It may grow again."""
+        del store._file.free_bytes  # type: ignore[method-assign]
         store._file.read("PRAGMA max_page_count = 1000000")
 
 
