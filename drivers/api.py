@@ -97,3 +97,81 @@ class Fifo(Protocol):
     def drain(self) -> Batch:
         """All samples since the last call. Raises DeviceError."""
         ...
+
+
+# What a modem may refuse with, as `ModemError.reason`; anything else is said in words.
+NOT_JOINED = "not joined"
+NO_ACCEPT = "no join accept"
+NOT_ACKED = "not acknowledged"
+TOO_LONG = "too long for the data rate"
+DUTY_CYCLE = "duty cycle"
+BUSY = "busy"
+RESTARTED = "modem restarted"
+
+
+@dataclass(frozen=True, slots=True)
+class Downlink:
+    """What the network sent to the application."""
+
+    port: int  #: FPort, 1..255
+    payload: bytes
+
+
+@dataclass(slots=True)
+class Signal:
+    """How well the network is heard, and hears; None = not told yet."""
+
+    rssi_dbm: float | None = None  #: of the newest downlink
+    snr_db: float | None = None  #: of the newest downlink
+    margin_db: int | None = None  #: link check: above what the gateway needs
+    gateways: int | None = None  #: link check: that heard the request
+
+
+class Modem(Protocol):
+    """A LoRaWAN class A modem, region EU868. The constructor stores; `setup` acts.
+
+    Every method raises BusError where the modem does not answer, DataError where it answers
+    nonsense, ModemError where it refuses.
+    """
+
+    signal: Signal
+
+    def setup(self) -> None:
+        """Wake, identify, configure, write the keys if they differ. Safe to call again."""
+        ...
+
+    def joined(self) -> bool:
+        """Whether it holds a session of these keys."""
+        ...
+
+    def join(self) -> None:
+        """One attempt; returns when accepted. Back-off is the caller's job."""
+        ...
+
+    def data_rate(self) -> int:
+        """The present data rate, 0..6; ADR may have changed it."""
+        ...
+
+    def limit(self) -> int:
+        """Bytes the next payload may have."""
+        ...
+
+    def send(self, payload: bytes, *, port: int, confirmed: bool = False) -> None:
+        """Send 1 byte or more; returns when the modem says sent, or acknowledged."""
+        ...
+
+    def received(self) -> list[Downlink]:
+        """Downlinks since the last call."""
+        ...
+
+    def ask_link(self) -> None:
+        """Let the next uplink ask how well it is heard; the answer comes into `signal`."""
+        ...
+
+    def ask_time(self) -> None:
+        """Ask the network for the time: with the next uplink, or with one of the modem's own."""
+        ...
+
+    def time(self) -> float | None:
+        """Unix time now, if the network has answered `ask_time`."""
+        ...
