@@ -62,13 +62,16 @@ class Writer:
 
     def retry(self) -> bool:
         """Write what waits. Whether nothing waits any more."""
+        most = 1  # whether the disk takes anything is asked with little
         while self.waiting:
-            units = list(islice(self.waiting, 1 if self._trouble else UNITS))
+            units = list(islice(self.waiting, most))
             if not self.attempt([one for unit in units for one in unit.statements]):
                 return False
             for unit in units:
                 self.waiting.popleft()
                 self._waits_no_more(unit)
+            self._took()
+            most = UNITS
         return True
 
     def attempt(self, statements: Sequence[Statement]) -> bool:
@@ -90,9 +93,7 @@ class Writer:
         except Refused as error:
             self.say(error)
             return False
-        if self._trouble:
-            self._trouble = False
-            log.warning("store=%s state=ok", self.file.path)
+        self._took()
         return True
 
     def drop(self, drop: Drop) -> None:
@@ -133,6 +134,12 @@ class Writer:
             self._trouble = True
             text = "store=%s state=refused reason='%s' rows_kept_in_memory=%d"
             log.error(text, self.file.path, error, IN_MEMORY)
+
+    def _took(self) -> None:
+        """The disk took a transaction: say so once nothing waits any more."""
+        if self._trouble and not self.waiting:
+            self._trouble = False
+            log.warning("store=%s state=ok", self.file.path)
 
     # -- transactions ------------------------------------------------------------------------
 
