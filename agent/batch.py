@@ -22,6 +22,7 @@ from agent.wire import (
     time_of,
 )
 
+RADIO_BYTES = 256  #: limits up to this are filled to the last row, longer ones to 98 %
 SAMPLE = 16  #: rows from which the size of the rest is guessed
 
 
@@ -39,7 +40,8 @@ def frame_rows(parcel: Parcel, limit: int, clock: Clock, style: Style) -> Framed
         return Framed(tuple(single.parts()), parcel, one)
     made, rows = fullest
     if batch.missing and len(rows) < len(batch.rows):  # a column may be empty in just these
-        made = Batch(replace(parcel, rows=rows), limit, clock, style).frame(len(rows))
+        again = frame_rows(replace(parcel, rows=rows), limit, clock, style)
+        return replace(again, parcel=parcel)
     return Framed((made,), parcel, rows)
 
 
@@ -66,7 +68,7 @@ class Batch:
         """The frame with the most rows, or so close to it that little room is left."""
         best: tuple[bytes, Sequence[Row]] | None = None
         fits, over = 0, len(self.rows) + 1
-        slack = max(len(self.columns) // 8, self.limit // 50)
+        slack = self.limit // 50 if self.limit > RADIO_BYTES else 1
         count = min(over - 1, max(round(self.limit / self._row_bytes()), 1))
         while fits + 1 < over:
             made = self.frame(count)
@@ -197,12 +199,11 @@ def _joined(rows: Sequence[Row], width: int) -> list[Any] | None:
         return None
     try:
         flat: list[Any] = cbor.load(whole + b"".join([row.cells[skip:] for row in rows]))
-    except ValueError:
+        numbers = list(filter(None, flat))  # without null, false, undefined; zero is in range
+        good = not numbers or -RAW_LIMIT < min(numbers) <= max(numbers) < RAW_LIMIT
+    except (ValueError, TypeError):
         return None
-    numbers = list(filter(None, flat))  # null, false and undefined are no numbers; zero is in range
-    if numbers and not -RAW_LIMIT < min(numbers) <= max(numbers) < RAW_LIMIT:
-        return None
-    return flat
+    return flat if good else None
 
 
 def _what_is_wrong(row: Row, width: int) -> str:
