@@ -1,0 +1,81 @@
+"""`stadtsinn decode`: frames in words, both directions, and what it says to bad input."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from agent import codec, explain
+from agent.cli.decode import decode
+from agent.schema import field_for, registered_schemas
+from tests.fuzz.frames import valid_frames
+
+SCHOOL = "84 01 19 86 85 01 4b 44 5b 92 28 bc 30 df 06 b0 2c 98"
+WHEN = ["--received", "1767606080"]
+
+
+def told(*arguments: str, piped: bytes | None = None) -> Result:
+    """Run the command."""
+    return CliRunner().invoke(decode, [*arguments], input=piped)
+
+
+def test_a_packed_frame_is_told_item_by_item() -> None:
+    said = told(*WHEN, *SCHOOL.split()).output
+    assert "slot 34437 (mod 65536), 2026-01-05T09:41:00Z" in said
+    assert "temp 21.45 Cel" in said
+
+
+def test_bits_show_every_code() -> None:
+    said = told(*WHEN, "--bits", SCHOOL).output
+    assert "01000100010      temp: order 8: +145 on 2000 = 21.45 Cel" in said
+    assert "  0                padding" in said
+
+
+def test_hex_and_binary_can_be_piped() -> None:
+    typed = told(*WHEN, SCHOOL).output
+    assert told(*WHEN, piped=SCHOOL.encode()).output == typed
+    assert told(*WHEN, piped=bytes.fromhex(SCHOOL)).output == typed
+
+
+def test_json_has_the_rows() -> None:
+    said = json.loads(told(*WHEN, "--json", SCHOOL).output)
+    assert said["rows"][0]["time"] == "2026-01-05T09:41:00Z"
+    event = json.loads(told("--json", "86200119874d03011905fe").output)
+    assert event == {"kind": "event", "items": [-1, 1, 34637, 3, 1, 1534]}
+    assert json.loads(told("--json", "84190190000141ff").output)["known"] is False
+
+
+@pytest.mark.parametrize("made", valid_frames()[::5] + valid_frames()[-18:], ids=bytes.hex)
+def test_every_kind_of_frame_is_told_and_made_again_from_json(made: bytes) -> None:
+    for bits in (False, True):
+        lines = explain.explain(made, registered_schemas().get, 1.7676e9, bits=bits)
+        assert lines[0][1].startswith("array of")
+        explain.explain(made, lambda _: None, 1.7676e9, bits=bits)
+    items = json.dumps(codec.items_of(made))
+    if made[1] != 0x24:  # a typed array has no JSON
+        assert bytes.fromhex(told("--encode", items).output) == made
+
+
+def test_a_private_schema_comes_from_a_file(tmp_path: Path) -> None:
+    fields = [field_for("tilt_x", "tilt", 0.001)]
+    file = tmp_path / "400"
+    file.write_bytes(codec.frame_of([-2, 400, 1, 1, 0, *(f.wire() for f in fields)]))
+    assert "tilt_x: 0.012 deg" in told("--schema", str(file), "84 19 01 90 00 01 81 0c").output
+    file.write_bytes(bytes.fromhex("83 22 18 2a 00"))
+    assert "no whole schema" in told("--schema", str(file), SCHOOL).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["8401"], 1), (["zz"], 2), (["--encode", "[1"], 1), (["--encode", "[1,2]"], 1)],
+)
+def test_bad_input_is_one_clear_line(arguments: list[str], code: int) -> None:
+    result = told(*arguments)
+    assert result.exit_code == code
+    assert result.output.startswith("stadtsinn: not ")
+    assert result.output.count("\n") == 1
+
+
+def test_a_later_kind_is_kept_unread() -> None:
+    assert "unknown, a later version" in told("82 25 01").output
