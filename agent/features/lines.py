@@ -1,0 +1,44 @@
+"""Machine lines: known frequencies that are never modes, and a test for a sine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from agent.features.arrays import Array, detrend, fast_length, ramp
+
+#: railway supply (50/3 Hz by origin, 16.7 Hz today), machines at 25 and 33 1/3 Hz, mains
+LINES_HZ = (50 / 3, 25.0, 100 / 3, 50.0)
+TOLERANCE = 0.005  #: mains 50 +- 0.2 Hz in normal operation (ENTSO-E), the others follow it
+SINE_KURTOSIS = -1.2  #: excess kurtosis: sine -1.5, random 0
+
+
+def on_line(
+    frequency_hz: float, resolution_hz: float, lines_hz: Sequence[float] = LINES_HZ
+) -> bool:
+    """Whether a peak is nearer to a known line than resolution and mains tolerance allow."""
+    return any(
+        abs(frequency_hz - line) <= max(resolution_hz, TOLERANCE * line) for line in lines_hz
+    )
+
+
+def aliases(lines_hz: Sequence[float], rate_hz: float) -> tuple[float, ...]:
+    """Where lines appear at `rate_hz`: above Nyquist they fold back."""
+    return tuple(abs(line - round(line / rate_hz) * rate_hz) for line in lines_hz)
+
+
+def sine_like(x: Array, rate_hz: float, frequency_hz: float, width_hz: float) -> bool:
+    """Whether x, shape (samples,), within `frequency_hz` +- `width_hz` is a steady sine.
+
+    Excess kurtosis of the band: -1.5 for a sine, 0 for a mode driven at random (Brincker,
+    Andersen, Moller 2000, An indicator for separation of structural and harmonic modes).
+    """
+    length = fast_length(len(x))
+    spectrum = np.fft.rfft(detrend(x[:, None])[:, 0], length)
+    frequency = np.arange(len(spectrum)) * rate_hz / length
+    away = abs(frequency - frequency_hz)
+    band = np.fft.irfft(spectrum * ramp(away, width_hz, width_hz / 2), length)[: len(x)]
+    square = band**2
+    power = square.mean()
+    return bool(power > 0 and (square**2).mean() / power**2 - 3 < SINE_KURTOSIS)

@@ -1,0 +1,142 @@
+"""Natural frequencies and damping of one window: SSI-COV, stabilisation, clustering.
+
+Poles that stay where they are while the model order grows are physical (Peeters and De Roeck
+2001, Stochastic system identification for operational modal analysis, J. Dyn. Syst. Meas.
+Control 123, 659-667, section 4). A mode is a cluster of them; the median is reported, the
+spread and the share of orders it was seen in say how good it is.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from agent.features.arrays import Complex, Segments
+from agent.features.lines import LINES_HZ, on_line
+from agent.features.ssi import Poles, correlations, poles
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How modes are looked for; the defaults suit road bridges."""
+
+    highest_hz: float = 15.0
+    lowest_hz: float = 0.5
+    block_rows: int = 32
+    highest_order: int = 40
+    frequency_step: float = 0.01  #: largest relative change from one order to the next
+    damping_step: float = 0.2  #: same for damping
+    assurance: float = 0.95  #: least MAC between the shapes of two orders
+    least_damping: float = 0.001
+    most_damping: float = 0.08
+    least_orders: int = 8  #: stable orders that make a mode
+    lines_hz: tuple[float, ...] = LINES_HZ
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """One identified mode."""
+
+    frequency_hz: float
+    damping: float  #: share of critical
+    frequency_spread_hz: float  #: standard deviation over the orders
+    damping_spread: float
+    quality: float  #: 0..1, share of model orders in which it was stable
+    shape: tuple[complex, ...] = ()  #: one per axis, largest 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Stable:
+    order: int
+    frequency_hz: float
+    damping: float
+    shape: Complex
+
+
+def identify(segments: Segments, rate_hz: float, settings: Settings | None = None) -> list[Mode]:
+    """Modes of one window by rising frequency; empty if no segment is long enough.
+
+    `segments`: gapless stretches of shape (samples, axes), any unit, at `rate_hz`.
+    """
+    how = settings or Settings()
+    usable = [one for one in segments if len(one)]
+    if not usable:
+        return []
+    found, rate = correlations(usable, rate_hz, how.highest_hz, 2 * how.block_rows)
+    if not found[0].trace() > 0:
+        return []
+    diagram = poles(found, rate, how.block_rows, how.highest_order)
+    clusters = _clusters(_stable(diagram, how), how)
+    modes = [_mode(cluster, len(diagram)) for cluster in clusters]
+    resolution = rate_hz / max(len(one) for one in usable)
+    return [mode for mode in modes if not on_line(mode.frequency_hz, resolution, how.lines_hz)]
+
+
+def assurance(one: Complex, other: Complex) -> float:
+    """MAC of two shapes (axes,): 1 = same, 0 = orthogonal (Allemang 2003)."""
+    scale = np.vdot(one, one).real * np.vdot(other, other).real
+    return float(abs(np.vdot(one, other)) ** 2 / scale) if scale else 0.0
+
+
+def _stable(diagram: Sequence[Poles], how: Settings) -> list[_Stable]:
+    """Poles that the next lower order has as well."""
+    kept = []
+    for before, now in itertools.pairwise(diagram):
+        for k, (frequency, damping) in enumerate(zip(now.frequency_hz, now.damping, strict=True)):
+            if not how.lowest_hz <= frequency <= how.highest_hz:
+                continue
+            if how.least_damping <= damping <= how.most_damping and _seen(before, now, k, how):
+                kept.append(_Stable(now.order, float(frequency), float(damping), now.shapes[:, k]))
+    return kept
+
+
+def _seen(before: Poles, now: Poles, k: int, how: Settings) -> bool:
+    """Whether pole `k` of `now` has a partner in `before`."""
+    if not len(before.frequency_hz):
+        return False
+    frequency, damping = now.frequency_hz[k], now.damping[k]
+    near = int(np.argmin(abs(before.frequency_hz - frequency)))
+    return bool(
+        abs(before.frequency_hz[near] - frequency) <= how.frequency_step * frequency
+        and abs(before.damping[near] - damping) <= how.damping_step * damping
+        and assurance(before.shapes[:, near], now.shapes[:, k]) >= how.assurance
+    )
+
+
+def _clusters(stable: Sequence[_Stable], how: Settings) -> list[list[_Stable]]:
+    """Neighbours in frequency, split where the gap exceeds half the allowed step."""
+    groups: list[list[_Stable]] = []
+    for one in sorted(stable, key=lambda pole: pole.frequency_hz):
+        last = groups[-1][-1].frequency_hz if groups else 0.0
+        if one.frequency_hz - last > how.frequency_step / 2 * one.frequency_hz:
+            groups.append([])
+        groups[-1].append(one)
+    unique = [_one_per_order(group) for group in groups]
+    return [group for group in unique if len(group) >= how.least_orders]
+
+
+def _one_per_order(group: Sequence[_Stable]) -> list[_Stable]:
+    """Of the poles of one order the one nearest to the median of all."""
+    middle = float(np.median([pole.frequency_hz for pole in group]))
+    nearest: dict[int, _Stable] = {}
+    for pole in sorted(group, key=lambda pole: -abs(pole.frequency_hz - middle)):
+        nearest[pole.order] = pole
+    return list(nearest.values())
+
+
+def _mode(cluster: Sequence[_Stable], orders: int) -> Mode:
+    """Median and spread of a cluster."""
+    frequency = np.array([pole.frequency_hz for pole in cluster])
+    damping = np.array([pole.damping for pole in cluster])
+    typical = cluster[int(np.argmin(abs(frequency - np.median(frequency))))]
+    return Mode(
+        float(np.median(frequency)),
+        float(np.median(damping)),
+        float(frequency.std()),
+        float(damping.std()),
+        len(cluster) / orders,
+        tuple(complex(value) for value in typical.shape),
+    )
