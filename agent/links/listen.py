@@ -13,16 +13,24 @@ CONNECT_S = 10.0
 
 
 class Listener:
-    """Subscribes to everything a node says. `take(topic word, payload)` runs in paho's thread."""
+    """Subscribes to everything a node says. `take(topic word, payload)` runs in paho's thread.
 
-    def __init__(self, url: str, node: str, take: Callable[[str, bytes], None]) -> None:
+    With a `session` name the broker keeps what comes while the listener is away.
+    """
+
+    def __init__(
+        self, url: str, node: str, take: Callable[[str, bytes], None], session: str = ""
+    ) -> None:
         self.url, self.base, self.take = url, f"stadtsinn/{node}", take
+        self.session = session
         self._client: Client | None = None
         self._ready = threading.Event()
 
     def start(self) -> None:
         """Connect and subscribe; from here on nothing is missed. Raises OSError."""
-        client = Client(CallbackAPIVersion.VERSION2, client_id="", clean_session=True)
+        client = Client(
+            CallbackAPIVersion.VERSION2, client_id=self.session, clean_session=not self.session
+        )
         client.on_connect = lambda one, *_: one.subscribe(f"{self.base}/#", qos=1)
         client.on_subscribe = lambda *_: self._ready.set()
         client.on_message = self._on_message

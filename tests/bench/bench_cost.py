@@ -54,9 +54,9 @@ def start(*arguments: str) -> subprocess.Popen[bytes]:
 
 
 def cpu_s(pid: int) -> float:
-    """User and system seconds so far (proc_pid_stat(5), fields 14 and 15)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Seconds on a CPU so far, all threads (/proc/PID/task/TID/schedstat, nanoseconds)."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
 def rss_mb(pid: int) -> float:
@@ -74,7 +74,7 @@ def measure(seconds: float = SECONDS) -> dict[str, tuple[float, float]]:
         broker.start()
         place = ["127.0.0.1", str(broker.port), name]
         running = {
-            "agent": start("-m", "agent", "run", str(profile(folder, broker.url))),
+            "agent": start("-m", "tests.bench.trusted", "run", str(profile(folder, broker.url))),
             "bare loop": start("-m", "tests.bench.bare_loop", *place),
             "plain script": start("-m", "tests.bench.plain_script", *place),
             "plain script with queue": start("-m", "tests.bench.plain_script", *place, "queue"),

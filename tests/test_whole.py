@@ -1,0 +1,194 @@
+"""Simulated air -> real drivers -> real store -> real mosquitto -> decoded; in real processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from agent.broker import Broker
+from agent.cli.demo import replayed
+from agent.clock import Clock
+from agent.daemon import Daemon
+from agent.demo import prepare
+from agent.farside import FarSide
+from agent.links import mqtt
+from agent.links.listen import Listener
+from agent.node import Node, build, make_plan, read_profile
+from agent.shipped import shipped
+from tests.bench.bench_cost import profile as canned_profile
+from tests.conftest import DATA
+from tests.durable.kills import kill_often
+from tests.test_mqtt import until
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def test_kills_at_random_moments_lose_no_row_and_invent_none(tmp_path: Path) -> None:
+    outcome = kill_often(tmp_path, kills=12, seed=int(time.time()))
+    assert outcome.put > 50
+    assert (outcome.lost, outcome.invented, outcome.conflicts) == (0, 0, 0)
+
+
+@pytest.mark.skipif(not (DATA / "office_1min.csv").exists(), reason="the recording is not here")
+def test_a_recording_comes_out_of_chips_and_broker_as_it_was(tmp_path: Path) -> None:
+    lines = (DATA / "office_1min.csv").read_text().splitlines()[:301]
+    (tmp_path / "office.csv").write_text("\n".join(lines))
+    demo = prepare(
+        shipped("nodes/school.toml"), tmp_path / "demo", speed=1, replay=tmp_path / "office.csv"
+    )
+    demo.start()
+    assert demo.done.wait(60)
+    demo.stop()
+    assert demo.measured() == demo.decoded()
+    assert demo.deviations() == dict.fromkeys(("temp", "hum", "co2", "lux"), (0, 300))
+    assert replayed(demo) == 0
+
+
+def test_faults_on_a_timetable_lose_nothing(tmp_path: Path) -> None:
+    (tmp_path / "faults.toml").write_text(
+        '[[fault]]\nat_s = 120\nfor_s = 300\nwhat = "broker_away"\n'
+        '[[fault]]\nat_s = 180\nfor_s = 200\nwhat = "unplug"\ntarget = "air"\n'
+        '[[fault]]\nat_s = 240\nfor_s = 100\nwhat = "stuck_bus"\ntarget = "i2c-1"\n'
+        '[[fault]]\nat_s = 300\nfor_s = 100\nwhat = "crc_noise"\ntarget = "climate"\n'
+        '[[fault]]\nat_s = 350\nfor_s = 120\nwhat = "clock_unset"\n'
+        '[[fault]]\nat_s = 500\nfor_s = 60\nwhat = "clock_jump"\nseconds = 7200\n'
+    )
+    demo = prepare(
+        shipped("nodes/school.toml"), tmp_path / "demo", speed=200, faults=tmp_path / "faults.toml"
+    )
+    demo.start()
+    time.sleep(4.5)
+    demo.stop()
+    assert len(demo.measured()) >= 10
+    missing = {key for key, row in demo.measured().items() if demo.decoded().get(key) != row}
+    assert missing == set()
+    assert not demo.far.conflicts
+    assert not demo.far.refused
+    codes = {one.code for one in demo.far.events}
+    assert {4, 6} <= codes
+
+
+def test_without_a_broker_the_demo_uses_files_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.broker.installed", lambda: None)
+    demo = prepare(shipped("nodes/school.toml"), tmp_path, speed=600)
+    assert "apt install mosquitto" in demo.where
+    demo.start()
+    time.sleep(1.5)
+    demo.stop()
+    assert demo.measured() == demo.decoded()
+    assert list((tmp_path / "city").glob("*.cborseq"))
+
+
+def start(folder: Path, url: str) -> subprocess.Popen[str]:
+    """The daemon as systemd would start it."""
+    command = [sys.executable, "-m", "tests.bench.trusted", "run", str(canned_profile(folder, url))]
+    runtime = {**ENVIRONMENT, "RUNTIME_DIRECTORY": str(folder)}
+    return subprocess.Popen(command, env=runtime, cwd=ROOT, stderr=None, text=True)
+
+
+def test_sigterm_ends_the_daemon_within_two_seconds_with_nothing_lost(
+    tmp_path: Path, broker: Broker
+) -> None:
+    heard: list[str] = []
+    listener = Listener(broker.url, "school", lambda topic, _: heard.append(topic))
+    listener.start()
+    process = start(tmp_path, broker.url)
+    until(lambda: "up" in heard, 20)
+    time.sleep(1.2)
+    broker.freeze()
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    assert time.monotonic() - began < 2.5
+    broker.thaw()
+    state = tmp_path / "state.json"
+    state.unlink()
+    again = start(tmp_path, broker.url)
+
+    def nothing_owed() -> bool:
+        return state.exists() and json.loads(state.read_text())["links"]["city"]["owed"] == 0
+
+    until(nothing_owed, 20)
+    again.send_signal(signal.SIGTERM)
+    assert again.wait(10) == 0
+    listener.stop()
+
+
+def test_a_wrong_profile_ends_with_two_and_one_line(tmp_path: Path) -> None:
+    path = canned_profile(tmp_path, "mqtt://localhost")
+    path.write_text(path.read_text().replace("interval_s", "intervall_s"))
+    done = subprocess.run(
+        [sys.executable, "-m", "agent", "run", str(path)],
+        env=ENVIRONMENT, cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "did you mean 'interval_s'?" in done.stderr
+
+
+def test_a_bug_in_the_agent_ends_with_one(tmp_path: Path, broker: Broker) -> None:
+    node = small(tmp_path, broker)
+    node.samplers[0].step = None  # type: ignore[method-assign,assignment]
+    node.jobs[0].step = node.samplers[0].step
+    daemon = Daemon(node.jobs, node.clock, node.headline, node.stopping)
+    assert daemon.run() == 1
+    node.close()
+
+
+def small(folder: Path, broker: Broker) -> Node:
+    """A node of canned sensors at the broker, in this process."""
+    config, source = read_profile(canned_profile(folder, broker.url))
+    return build(make_plan(config, source), Clock())
+
+
+def test_a_link_that_goes_silent_loses_nothing_and_rows_arrive_in_order(
+    tmp_path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt, "ACK_S", 0.5)  # a silence of 100 s, twenty times as fast
+    monkeypatch.setattr(mqtt, "CONNACK_S", 0.5)
+    heard: list[int] = []
+    far = FarSide()
+
+    def take(topic: str, payload: bytes) -> None:
+        if topic == "up":
+            heard.append(cbor_time(payload))
+        if topic != "state":
+            far.take(payload, None)
+
+    listener = Listener(broker.url, "school", take, session="far")
+    listener.start()
+    node = small(tmp_path, broker)
+    node.clock.trust = "ntp"
+    node.clock._ask_at = 1e18
+    daemon = Daemon(node.jobs, node.clock, node.headline, node.stopping)
+    thread = threading.Thread(target=daemon.run)
+    thread.start()
+    until(lambda: bool(heard), 10)
+    broker.freeze()
+    time.sleep(5)
+    broker.thaw()
+    until(lambda: node.store.counts().owed["city"] == 0 and len(far.rows) >= 5, 20)
+    node.stopping.set()
+    thread.join(10)
+    kept = [row.start for _, row in node.store.rows("air")]
+    node.close()
+    time.sleep(0.3)
+    listener.stop()
+    assert {key[1] for key in far.rows if key[0] == 1} >= set(kept[:-1])
+    assert not far.conflicts
+
+
+def cbor_time(frame: bytes) -> int:
+    """The time item of a data frame."""
+    from agent import cbor
+
+    return int(cbor.load(frame)[1])
