@@ -15,17 +15,20 @@ SINE_KURTOSIS = -1.2  #: excess kurtosis: sine -1.5, random 0
 
 
 def on_line(
-    frequency_hz: float, resolution_hz: float, lines_hz: Sequence[float] = LINES_HZ
+    frequency_hz: float,
+    resolution_hz: float,
+    rate_hz: float,
+    lines_hz: Sequence[float] = LINES_HZ,
 ) -> bool:
-    """Whether a peak is nearer to a known line than resolution and mains tolerance allow."""
+    """Whether a peak is nearer to a known line than resolution and mains tolerance allow.
+
+    Lines above half of `rate_hz`, the rate of the chip, are looked for where they fold back to.
+    """
     return any(
-        abs(frequency_hz - line) <= max(resolution_hz, TOLERANCE * line) for line in lines_hz
+        abs(frequency_hz - abs(line - round(line / rate_hz) * rate_hz))
+        <= max(resolution_hz, TOLERANCE * line)
+        for line in lines_hz
     )
-
-
-def aliases(lines_hz: Sequence[float], rate_hz: float) -> tuple[float, ...]:
-    """Where lines appear at `rate_hz`: above Nyquist they fold back."""
-    return tuple(abs(line - round(line / rate_hz) * rate_hz) for line in lines_hz)
 
 
 def sine_like(x: Array, rate_hz: float, frequency_hz: float, width_hz: float) -> bool:

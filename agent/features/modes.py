@@ -14,9 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.features.arrays import Complex, Segments
-from agent.features.lines import LINES_HZ, on_line
+from agent.features.arrays import Array, Complex, Segments
+from agent.features.lines import LINES_HZ, on_line, sine_like
 from agent.features.ssi import Poles, correlations, poles
+
+SINE_WIDTH = 0.01  #: relative half width of the band that is tested for a sine
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +73,22 @@ def identify(segments: Segments, rate_hz: float, settings: Settings | None = Non
     diagram = poles(found, rate, how.block_rows, how.highest_order)
     clusters = _clusters(_stable(diagram, how), how)
     modes = [_mode(cluster, len(diagram)) for cluster in clusters]
-    resolution = rate_hz / max(len(one) for one in usable)
-    return [mode for mode in modes if not on_line(mode.frequency_hz, resolution, how.lines_hz)]
+    longest = max(usable, key=len)
+    return [mode for mode in modes if not _machine(mode, longest, rate_hz, how)]
 
 
 def assurance(one: Complex, other: Complex) -> float:
     """MAC of two shapes (axes,): 1 = same, 0 = orthogonal (Allemang 2003)."""
     scale = np.vdot(one, one).real * np.vdot(other, other).real
     return float(abs(np.vdot(one, other)) ** 2 / scale) if scale else 0.0
+
+
+def _machine(mode: Mode, x: Array, rate_hz: float, how: Settings) -> bool:
+    """Whether a mode is a known line, or a steady sine on the axis where it is largest."""
+    if on_line(mode.frequency_hz, rate_hz / len(x), rate_hz, how.lines_hz):
+        return True
+    axis = int(np.argmax(np.abs(mode.shape)))
+    return sine_like(x[:, axis], rate_hz, mode.frequency_hz, SINE_WIDTH * mode.frequency_hz)
 
 
 def _stable(diagram: Sequence[Poles], how: Settings) -> list[_Stable]:

@@ -92,9 +92,8 @@ def peaks(
         surroundings = level[int(at / 2**0.5) : int(at * 2**0.5) + 2]
         offset = _top(level[at - 1 : at + 2])
         frequency = float(frequency_hz[at]) + offset * step
-        if level[at] - np.median(surroundings) >= prominence_db and not on_line(
-            frequency, step, lines_hz
-        ):
+        stands = level[at] - np.median(surroundings) >= prominence_db
+        if stands and not on_line(frequency, step, 2 * float(frequency_hz[-1]), lines_hz):
             found.append(Peak(frequency, float(level[at]), prominence))
     return found
 

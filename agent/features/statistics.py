@@ -70,14 +70,3 @@ def _summary(parts: list[Array], rate_hz: float, full_scale: float) -> Summary:
     rms = power**0.5
     kurtosis = float((square**2).mean()) / power**2 - 3
     return Summary(mean, rms, peak, peak / rms, kurtosis, clipped)
-
-
-def event_level(x: Array, rate_hz: float, percentile: float = 99.9) -> float | None:
-    """Percentile of the 1-s rms of band-passed x, shape (samples,): a robust "how loud"."""
-    size = round(rate_hz)
-    seconds = x[: len(x) // size * size].reshape(-1, size)
-    return (
-        float(np.percentile(np.sqrt((seconds**2).mean(axis=1)), percentile))
-        if len(seconds)
-        else None
-    )
