@@ -38,6 +38,7 @@ MARGIN_DB, STEP_DB = 10, 3
 EXTRA_CHANNELS = (867_100_000, 867_300_000, 867_500_000, 867_700_000, 867_900_000)
 WINDOW_TOLERANCE_S = 0.02
 FORGET_S = 20.0
+CLOCK_PORT = 202  # LoRa Alliance TS003
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,8 @@ class NetworkServer:
         if not repeated:
             uplink = (data.counter, data.port, data.payload, radio, data.confirmed)
             self.uplinks.append(Uplink(dev_eui, end, *uplink))
+            if data.port == CLOCK_PORT:
+                self._clock(device, data.payload, end)
             self._obey(device, session, list(mac.split(orders, mac.TO_NETWORK)), radio, end)
         self._answer(device, session, data, radio, end)
 
@@ -214,6 +217,15 @@ class NetworkServer:
                 self._agreed(device, session, identifier, body)
         if self.adr and device.heard % ADR_AFTER == 0:
             self._adapt(device, radio)
+
+    def _clock(self, device: Registered, payload: bytes, end: float) -> None:
+        """AppTimeReq of TS003: say how wrong the device's time is."""
+        if len(payload) == 6 and payload[0] == 1:
+            theirs = int.from_bytes(payload[1:5], "little")
+            ours = round(self.unix_at_zero + end - mac.GPS_EPOCH + mac.LEAP_S)
+            correction = (ours - theirs).to_bytes(4, "little", signed=True)
+            answer = b"\x01" + correction + bytes([payload[5] & 15])
+            device.queue.insert(0, (CLOCK_PORT, answer, False))
 
     def _agreed(self, device: Registered, session: Session, identifier: int, status: bytes) -> None:
         """From now on answer as the device has agreed to listen."""

@@ -1,0 +1,309 @@
+"""Microchip RN2483(A): LoRaWAN modem, 57600 Bd with auto-baud.
+
+RN2483 LoRa Technology Module Command Reference, DS40001784G. What is peculiar:
+
+- Join and send are answered twice: at once, and when it is over. `mac_rx` doubles as the
+  acknowledgement of a confirmed frame; a missing one is `mac_err`.
+- Session and counters are in RAM; `mac save` keeps them. After a power cut `mac join abp` takes a
+  saved session up again (Microchip's FAQ on OTAA); its counter is then raised by what may have been
+  sent since. DevNonces are random, as in LoRaWAN 1.0.2.
+- No DeviceTimeReq: the time comes by TS003 (LoRa Alliance Application Layer Clock
+  Synchronization 1.0.0) on port 202.
+- Bit 4 of the 4-byte status says joined; in the 2-byte one of older firmware it is bit 0.
+"""
+
+from __future__ import annotations
+
+import re
+
+from drivers.api import (
+    BUSY,
+    DUTY_CYCLE,
+    NO_ACCEPT,
+    NOT_ACKED,
+    NOT_JOINED,
+    RESTARTED,
+    TOO_LONG,
+    BusError,
+    Downlink,
+    ModemError,
+    Signal,
+)
+from drivers.bus.port import Port
+from drivers.modems.dialogue import Dialogue
+from drivers.modems.eu868 import LIMIT_REPEATER, MAC_ANSWERS
+from drivers.modems.keys import Keys
+from drivers.modems.reset import ResetPin
+from drivers.sim.lorawan.microchip import RN2483Twin
+
+JOIN_S, PLAIN_S, CONFIRMED_S = 15.0, 12.0, 12.0  # deadlines that cover SF12; per try if confirmed
+SAVE_S = 3.0  # the EEPROM is slow
+BREAK_S = 0.02
+BUSY_S, NO_CHANNEL_S = 5.0, 60.0
+TRIES = 3
+SAVE_EVERY = 32  # frames between two `mac save`
+BUSY_LIMIT = 10  # in a row: it will not recover by itself
+CLOCK_PORT = 202
+GPS_EPOCH, LEAP_S = 315_964_800, 18
+EUI = "[0-9A-Fa-f]{16}"
+BANNER = re.compile(r"RN2483A? \d+\.\d+\.\d+ .*")
+MAC_RX = re.compile(r"mac_rx (\d{1,3}) ((?:[0-9A-Fa-f]{2})+)")
+REFUSALS = {
+    "invalid_param": ("bad parameter", 0.0),
+    "invalid_data_len": (TOO_LONG, 0.0),
+    "not_joined": (NOT_JOINED, 0.0),
+    "keys_not_init": ("keys missing", 0.0),
+    "no_free_ch": (DUTY_CYCLE, NO_CHANNEL_S),
+    "silent": ("silenced by the network", 0.0),
+    "busy": (BUSY, BUSY_S),
+    "mac_paused": (BUSY, 0.0),
+}
+
+
+class RN2483:
+    """One module. `tries`: how often a confirmed frame is sent at most."""
+
+    baudrate = 57600
+
+    def __init__(
+        self,
+        port: Port,
+        keys: Keys,
+        *,
+        adr: bool = True,
+        data_rate: int = 0,
+        tries: int = TRIES,
+        reset: ResetPin | None = None,
+    ) -> None:
+        self.port, self.keys, self.reset = port, keys, reset
+        self.adr, self.join_rate, self.tries = adr, data_rate, tries
+        self.signal = Signal()
+        self.talk = Dialogue(port, self._unasked)
+        self._downlinks: list[Downlink] = []
+        self._joined = False
+        self._answers = 0  # bytes the module's own answers may take off the next payload
+        self._unsaved = self._busy = self._token = 0
+        self._asked_link = False
+        self._heard = False  # a downlink came with the newest frame
+        self._gps_offset: float | None = None  # GPS time less the timer's
+
+    def setup(self) -> None:
+        """Wake, identify, take up a session or write the keys. Safe to call again."""
+        self._wake()
+        present = [self._get(f"mac get {name}", EUI).upper() for name in ("deveui", "appeui")]
+        if present != [self.keys.dev_eui, self.keys.join_eui]:
+            self._configure()
+        self._joined = self._status() or self._resume()
+        for command in (f"adr {'on' if self.adr else 'off'}", f"retx {self.tries - 1}", "ar off"):
+            self._do(f"mac set {command}")
+
+    def joined(self) -> bool:
+        """Whether it holds a session of these keys."""
+        return self._joined
+
+    def join(self) -> None:
+        """One attempt; returns when accepted."""
+        self._do(f"mac set appkey {self.keys.app_key}")  # cannot be read
+        self._do(f"mac set dr {self.join_rate}")
+        self._joined = False
+        self._do("mac join otaa")
+        for line in self.talk.until(JOIN_S):
+            if line == "accepted":
+                self._joined = True
+                self._save()
+                return
+            if line == "denied":
+                raise ModemError(NO_ACCEPT, 0.0)
+            self._unasked(line, sending=True)
+        raise BusError(f"{self.port.path}: join: neither accepted nor denied in {JOIN_S:g} s")
+
+    def data_rate(self) -> int:
+        """The present data rate."""
+        return int(self._get("mac get dr", "[0-6]"))
+
+    def limit(self) -> int:
+        """Bytes the next payload may have."""
+        return LIMIT_REPEATER[self.data_rate()] - self._answers
+
+    def send(self, payload: bytes, *, port: int, confirmed: bool = False) -> None:
+        """Send; returns when the modem says sent, or acknowledged."""
+        kind = "cnf" if confirmed else "uncnf"
+        try:
+            self._do(f"mac tx {kind} {port} {payload.hex()}")
+            self._sent(confirmed)
+        except ModemError as error:
+            self._learn(error)
+            raise
+        self._busy = self._answers = 0
+        self._unsaved += 1
+        if self._unsaved >= SAVE_EVERY:
+            self._save()
+        if self._heard:
+            self.signal.snr_db, self._heard = float(self._get("radio get snr")), False
+        if self._asked_link:
+            self._read_link()
+
+    def received(self) -> list[Downlink]:
+        """Downlinks since the last call."""
+        self.talk.settle()
+        got, self._downlinks = self._downlinks, []
+        return got
+
+    def ask_link(self) -> None:
+        """Let the next uplink ask how well it is heard."""
+        self._do("mac set linkchk 1")
+        self._asked_link = True
+
+    def ask_time(self) -> None:
+        """Ask for the time with an uplink of its own: AppTimeReq of TS003."""
+        self._token = (self._token + 1) % 16
+        mine = int(self.port.timer.monotonic())
+        self._gps_offset = None
+        request = b"\x01" + mine.to_bytes(4, "little") + bytes([0x10 | self._token])
+        self.send(request, port=CLOCK_PORT)
+
+    def time(self) -> float | None:
+        """Unix time now, if the network has answered. Good to a second."""
+        self.talk.settle()
+        if self._gps_offset is None:
+            return None
+        return self.port.timer.monotonic() + self._gps_offset + GPS_EPOCH - LEAP_S
+
+    def _wake(self) -> None:
+        """Get in step with it; with the reset line if nothing else helps. Raises BusError."""
+        if self._alive():
+            return
+        if self.reset is not None:
+            self.reset.pulse()
+            if self._alive():
+                return
+        raise BusError(f"{self.port.path}: no answer to sys get ver: is it an RN2483?")
+
+    def _alive(self) -> bool:
+        for attempt in range(3):
+            if attempt:
+                self.port.send_break(BREAK_S)
+                self.port.write(b"\x55\r\n")
+                self.port.pause(0.1)
+            self.talk.settle()
+            self.talk.say("sys get ver")
+            if any(BANNER.fullmatch(line) for line in self.talk.until(0.5)):
+                return True
+        return False
+
+    def _configure(self) -> None:
+        """New keys: everything from the beginning."""
+        self._do("mac reset 868")
+        self._do(f"mac set deveui {self.keys.dev_eui}")
+        self._do(f"mac set appeui {self.keys.join_eui}")
+        self._do(f"mac set appkey {self.keys.app_key}")
+        self._do("mac set devaddr 00000000")  # no session to take up
+        self._save()
+
+    def _status(self) -> bool:
+        """Whether the module says joined."""
+        text = self._get("mac get status", "[0-9A-Fa-f]{4}|[0-9A-Fa-f]{8}")
+        return bool(int(text, 16) & (0x10 if len(text) == 8 else 1))
+
+    def _resume(self) -> bool:
+        """Take up a saved session, its counter raised by what may have been sent since."""
+        if not int(self._get("mac get devaddr", "[0-9A-Fa-f]{8}"), 16):
+            return False
+        counter = int(self._get("mac get upctr", r"\d{1,10}"))
+        self._do(f"mac set upctr {counter + SAVE_EVERY}")
+        self._do("mac join abp")
+        for line in self.talk.until(2.0):
+            if line in ("accepted", "denied"):
+                self._save()
+                return line == "accepted"
+            self._unasked(line)
+        return False
+
+    def _save(self) -> None:
+        self._do("mac save", SAVE_S)
+        self._unsaved = 0
+
+    def _get(self, command: str, shape: str = r"-?\d{1,10}") -> str:
+        """The answer to a question: the line that looks like one. Raises ModemError."""
+        for line in self.talk.ask(command):
+            if re.fullmatch(shape, line):
+                return line
+            if line in REFUSALS:
+                raise ModemError(f"{command}: {REFUSALS[line][0]}", 0.0)
+            self._unasked(line)
+        raise AssertionError
+
+    def _do(self, command: str, timeout_s: float = 2.0) -> None:
+        """A command that answers `ok` or refuses. Raises ModemError."""
+        for line in self.talk.ask(command, timeout_s):
+            if line == "ok":
+                return
+            self._refuse(line)
+            self._unasked(line)
+
+    def _refuse(self, line: str) -> None:
+        """Raise ModemError if a line says no."""
+        if line.startswith("fram"):  # spelled in two ways: the counter is used up
+            raise ModemError(NOT_JOINED, 0.0)
+        if line in REFUSALS:
+            raise ModemError(*REFUSALS[line])
+
+    def _sent(self, confirmed: bool) -> None:
+        """Wait for the second answer."""
+        wait_s = CONFIRMED_S * self.tries if confirmed else PLAIN_S
+        for line in self.talk.until(wait_s):
+            if line == "mac_tx_ok":
+                return
+            if MAC_RX.fullmatch(line):
+                self._unasked(line)
+                return
+            if line == "mac_err":
+                raise ModemError(NOT_ACKED, 0.0)
+            self._refuse(line)
+            self._unasked(line, sending=True)
+        raise BusError(f"{self.port.path}: no end of the frame in {wait_s:g} s")
+
+    def _learn(self, error: ModemError) -> None:
+        """What a refusal means for the next time."""
+        if error.reason == TOO_LONG:
+            self._answers = MAC_ANSWERS
+        if error.reason in (NOT_JOINED, RESTARTED, REFUSALS["silent"][0]):
+            self._joined = False
+        if error.reason != BUSY:
+            return
+        self._busy += 1
+        if error.retry_s == 0.0:
+            self.talk.say("mac resume")
+        if self._busy >= BUSY_LIMIT and self.reset is not None:
+            self._busy, self._joined = 0, False
+            self.reset.pulse()
+
+    def _read_link(self) -> None:
+        margin, gateways = int(self._get("mac get mrgn")), int(self._get("mac get gwnb"))
+        self._do("mac set linkchk 0")
+        self._asked_link = False
+        if margin != 255:  # no answer yet
+            self.signal.margin_db, self.signal.gateways = margin, gateways
+
+    def _unasked(self, line: str, *, sending: bool = False) -> None:
+        """A line nobody waited for. Raises ModemError if it means that a frame is lost."""
+        match = MAC_RX.fullmatch(line)
+        self._heard = self._heard or bool(match)
+        if match and int(match[1]) == CLOCK_PORT:
+            self._clock(bytes.fromhex(match[2]))
+        elif match:
+            self._downlinks.append(Downlink(int(match[1]), bytes.fromhex(match[2])))
+        elif BANNER.fullmatch(line):
+            self._joined = False
+            if sending:
+                raise ModemError(RESTARTED, 0.0)
+        else:
+            self.talk.note(line)
+
+    def _clock(self, answer: bytes) -> None:
+        """AppTimeAns: correction of the time we said, in seconds, and the token."""
+        if len(answer) >= 6 and answer[0] == 1 and answer[5] & 15 == self._token:
+            self._gps_offset = float(int.from_bytes(answer[1:5], "little", signed=True))
+
+
+DRIVER, TWIN = RN2483, RN2483Twin
