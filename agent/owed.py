@@ -54,7 +54,7 @@ class Owed:
         self._replace(low, high, [piece for piece in (left, right) if piece[0] <= piece[1]])
 
     def subtract_each(self, seqs: Sequence[int]) -> None:
-        """Owe none of `seqs` any more; ascending or descending."""
+        """Owe none of `seqs`, which are distinct, any more."""
         for first, last in runs(seqs):
             self.subtract(first, last)
 
@@ -86,10 +86,10 @@ def length(ranges: Iterable[Range]) -> int:
 
 
 def runs(seqs: Sequence[int]) -> list[Range]:
-    """Distinct sequence numbers, ascending or descending, as ranges of neighbours."""
+    """Distinct sequence numbers, in any order, as ranges of neighbours."""
     if not seqs:
         return []
-    low, high = min(seqs[0], seqs[-1]), max(seqs[0], seqs[-1])
+    low, high = min(seqs), max(seqs)
     if high - low + 1 == len(seqs):  # the rule: no gap
         return [(low, high)]
     found = Owed()

@@ -187,12 +187,13 @@ class Pick:
         return max(fill_s, 2.0 * layout.interval_s)
 
     def _age(self, row: Row) -> float:
-        """Seconds since a row was due; infinite where nobody knows."""
+        """Seconds since a row was due; infinite where nobody knows, as when an earlier boot had
+        a clock that was ahead."""
         if row.boot == self.stock.boot:
             return max(self.now - row.mono_ms / 1000, 0.0)
-        if row.start is None or self.utc is None:
+        if row.start is None or self.utc is None or row.start > self.utc:
             return NEVER
-        return max(self.utc - row.start, 0.0)
+        return self.utc - row.start
 
     def _held(self, row: Row) -> bool:
         """Whether a row still waits for a clock; then look again when it need not any more."""

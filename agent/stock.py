@@ -34,7 +34,7 @@ KEEP_LATER = """UPDATE row SET start = NULL, lost = 1 WHERE tbl = ? AND start BE
     AND EXISTS (SELECT 1 FROM row AS later WHERE later.tbl = row.tbl
     AND later.start = row.start AND later.seq > row.seq)"""
 ISLANDS = """SELECT min(seq), max(seq) FROM (
-    SELECT seq, seq - row_number() OVER (ORDER BY seq) AS island FROM row
+    SELECT seq, seq - row_number() OVER (ORDER BY seq) AS island FROM row INDEXED BY row_start
     WHERE tbl = ? AND layout = ? AND start BETWEEN ? AND ?) GROUP BY island"""
 DOWNWARDS = UPWARDS.replace("ORDER BY seq", "ORDER BY seq DESC")
 

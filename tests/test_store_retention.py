@@ -141,11 +141,11 @@ def test_an_empty_store_has_nothing_to_drop(node: Kit) -> None:
 
 
 def test_a_full_store_of_undelivered_rows_stays_below_its_limit(node: Kit) -> None:
-    fill(node, 6000)
+    fill(node, 4000)
     retain(node)
     counts = node.store.counts()
     assert node.store._file.used_bytes() <= 1_000_000
-    assert counts.lost == 6000 - counts.rows > 0
+    assert counts.lost == 4000 - counts.rows > 0
     assert counts.owed["city"] == counts.rows
     newest = starts(node)[-200:]
     assert newest == list(range(newest[0], newest[0] + 200 * 60, 60))

@@ -207,6 +207,16 @@ def test_a_clock_that_jumps_twenty_years_ahead_and_back_costs_no_row(node: Kit) 
     assert node.store.counts().lost == 0
 
 
+def test_rows_of_an_earlier_boot_whose_clock_was_ahead_go_at_once(node: Kit) -> None:
+    trust(node)
+    node.put(3)
+    back = node.crash(VirtualClock(MONDAY - 86_400))
+    back.store.links({"city": LinkPolicy(fill_s=600)})
+    assert back.store.next("city").lane == "backfill"
+    assert back.drain() == [[3, 2, 1]]
+    back.store.close()
+
+
 def test_rows_after_a_jump_back_into_taken_slots_keep_them(node: Kit) -> None:
     trust(node)
     node.put(3)
