@@ -35,7 +35,8 @@ def inclination(mean: Array, gravity: float = STANDARD_GRAVITY) -> Array:
     if len(mean) == 2:
         return np.asarray(np.degrees(np.arcsin(np.clip(mean / gravity, -1, 1))))
     x, y, z = mean
-    return np.degrees(np.array([np.arctan2(x, np.hypot(y, z)), np.arctan2(y, np.hypot(x, z))]))
+    angles = np.array([np.arctan2(x, np.hypot(y, z)), np.arctan2(y, np.hypot(x, z))])
+    return np.asarray(np.degrees(angles))
 
 
 def compensated(tilt_deg: float, sensor_cel: float, slope: float, reference_cel: float) -> float:
