@@ -88,6 +88,7 @@ class LinkState:
     owed: dict[int, Owed] = field(default_factory=dict)  #: by table; 0 = messages
     lanes: MessageLanes = field(default_factory=MessageLanes)
     fits: dict[int, int] = field(default_factory=dict)  #: layout -> rows that filled a live frame
+    batch: int = CANDIDATES  #: rows to hand out for a back-fill frame: a few more than fitted last
     turn: int = 0  #: table of the last data frame: the others come first
 
 

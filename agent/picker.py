@@ -132,7 +132,7 @@ class Pick:
             coarse = self._coarse(table, owed, upper)
             if coarse is not None:
                 return self._made("backfill", coarse)
-        records = self.stock.upwards(table, first, upper, CANDIDATES)
+        records = self.stock.upwards(table, first, upper, self.link.batch)
         if records and records[-1][0] > last:
             records = [record for record in records if record[0] in owed]
         if not records:

@@ -131,7 +131,8 @@ class Stock:
         self, table: str, schema: Schema, interval_s: int
     ) -> tuple[Layout, list[Statement]]:
         """Open a layout, and its table if that is new."""
-        owner, statements = self.table(table), []
+        owner = self.table(table)
+        statements: list[Statement] = []
         if owner is None:
             owner, statements = self.new_table(table)
         layout = Layout(max(self.layouts, default=0) + 1, table, schema, interval_s)

@@ -15,7 +15,7 @@ from typing import TypeVar
 from agent import lines
 from agent.clock import Clock
 from agent.counts import Counts, count
-from agent.lanes import LinkPolicy
+from agent.lanes import CANDIDATES, LinkPolicy
 from agent.lines import Resend
 from agent.owed import Owed
 from agent.parcel import ACK, Framed, Layout, Message, Parcel, Row
@@ -214,8 +214,11 @@ class Store:
             state.turn = table.id
             if table.id in state.owed:
                 state.owed[table.id].subtract_each([row.seq for row in framed.rows])
-            if parcel.lane == "live" and len(framed.rows) < len(parcel.rows):
+            full = len(framed.rows) < len(parcel.rows)
+            if parcel.lane == "live" and full:
                 state.fits[parcel.layout.id] = len(framed.rows)
+            elif parcel.lane == "backfill":
+                state.batch = len(framed.rows) * 33 // 32 + 4 if full else CANDIDATES
 
     def set_aside(self, parcel: Parcel, link: str | None = None) -> None:
         """What cannot be framed is counted and owed no longer: the message, or the newest row."""

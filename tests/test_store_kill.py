@@ -12,7 +12,7 @@ from tests.durable.kit import Kit
 from tests.durable.putter import cells_of
 
 ROUNDS = 30
-MOST_ROWS = 120  # the kill comes after so many rows at the latest
+MOST_ROWS = 60  # the kill comes after so many rows at the latest
 
 
 def one_life(path: Path, first: int, rows: int) -> list[str]:
