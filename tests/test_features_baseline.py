@@ -1,0 +1,192 @@
+"""Temperature models, drift, change detection, tilt, cracks: against the truth put in."""
+
+import numpy as np
+import pytest
+from scipy.stats import theilslopes
+
+from agent.features.baseline import fit, lagged, theil_sen
+from agent.features.change import Change, follow
+from agent.features.crack import TRAINING_H, judge, learn
+from agent.features.temperature import (
+    CONCRETE_PER_K,
+    STEEL_PER_K,
+    gradient,
+    mechanical_strain,
+)
+from agent.features.tilt import STANDARD_GRAVITY, compensated, inclination, tilt
+from tests.features_kit import ADXL355_NOISE, MODES, bridge, law
+
+RATE = 125.0
+HOURS = np.arange(40 * 24)
+AIR = 15 + 6 * np.sin(2 * np.pi * HOURS / 24) + 4 * np.sin(2 * np.pi * HOURS / 24 / 9)
+
+
+def noise(seed: int, scale: float, samples: int = len(HOURS)) -> np.ndarray:
+    return np.random.default_rng(seed).normal(scale=scale, size=samples)
+
+
+def test_baseline_finds_slopes_and_residual():
+    x = np.stack([AIR, lagged(AIR, 6)], axis=1)
+    y = 5.0 - 0.01 * x[:, 0] + 0.004 * x[:, 1] + noise(1, 0.02)
+    found = fit(y, x, "f1 2026-01")
+    assert found.slopes == pytest.approx((-0.01, 0.004), abs=3 * found.slope_error)
+    assert found.residual == pytest.approx(0.02, rel=0.1)
+    assert (found.version, found.rows) == ("f1 2026-01", len(AIR) - 6)
+    assert found.expected((15.0, 15.0)) == pytest.approx(5.0 - 0.09, abs=0.005)
+    assert found.deviation(6.0, (15.0, 15.0)) == pytest.approx(1.09, abs=0.005)
+
+
+def test_outside_its_temperatures_a_baseline_gives_no_verdict():
+    found = fit(2 * AIR, AIR[:, None], "a")
+    assert found.expected((AIR.max() + 0.1,)) is None
+    assert found.deviation(30.0, (AIR.min() - 0.1,)) is None
+    assert found.deviation(2 * 15.0, (15.0,)) == pytest.approx(0, abs=1e-3)
+
+
+def test_slope_error_is_honest():
+    slopes = [fit(noise(seed, 1.0), AIR[:, None], "a") for seed in range(100)]
+    spread = np.std([found.slopes[0] for found in slopes])
+    assert np.mean([found.slope_error for found in slopes]) == pytest.approx(spread, rel=0.25)
+
+
+def test_a_regressor_that_never_moves_gets_no_slope():
+    x = np.stack([AIR, np.full(len(AIR), 3.0)], axis=1)
+    assert fit(2 * AIR, x, "a").slopes == pytest.approx((2.0, 0.0), abs=1e-4)
+
+
+def test_too_few_rows_make_no_baseline():
+    with pytest.raises(ValueError, match="too few"):
+        fit(np.ones(5), np.ones((5, 1)), "a")
+
+
+def test_theil_sen_equals_scipy_and_bears_outliers():
+    days = np.arange(30.0)
+    y = 0.5 * days + noise(3, 0.1, 30)
+    y[4] = 100
+    y[7] = np.nan
+    whole = np.isfinite(y)
+    assert theil_sen(days, y) == pytest.approx(theilslopes(y[whole], days[whole])[0])
+    assert theil_sen(days, y) == pytest.approx(0.5, abs=0.02)
+    assert theil_sen(days[:1], y[:1]) is None
+
+
+def test_lag_begins_with_nothing():
+    np.testing.assert_equal(lagged(np.array([1.0, 2, 3]), 2), [np.nan, np.nan, 1])
+    np.testing.assert_equal(lagged(np.array([1.0]), 2), [np.nan])
+
+
+def alarms(deviations: np.ndarray, sigma: float) -> list[bool]:
+    out, state = [], Change()
+    for deviation in deviations:
+        state = follow(state, float(deviation), sigma)
+        out.append(state.alarm)
+    return out
+
+
+def test_one_per_cent_drop_is_seen_within_a_day_and_a_healthy_month_stays_silent():
+    for seed in range(20):
+        mode = MODES[seed % len(MODES)]
+        sigma = 3 * law(mode.frequency_hz, mode.damping, 600)
+        healthy = noise(seed, sigma, 30 * 144)
+        healthy[::97] += 0.04  # a wrong assignment now and then
+        assert not any(alarms(healthy, sigma))
+        assert any(alarms(noise(seed + 100, sigma, 144) - 0.01, sigma))
+
+
+def test_a_missed_mode_changes_nothing_and_an_alarm_ends_low():
+    state = Change()
+    assert follow(state, None, 1.0) is state
+    for _ in range(30):
+        state = follow(state, 5.0, 1.0)
+    assert state.alarm
+    assert follow(state, 0.0, 1.0).alarm
+    for _ in range(30):
+        state = follow(state, 0.0, 1.0)
+    assert not state.alarm
+
+
+def test_tilt_of_ten_seconds_is_within_half_a_millidegree_rms():
+    true_deg = np.array([0.7, -1.3])
+    gravity = np.sin(np.radians(true_deg))
+    down = np.sqrt(1 - gravity @ gravity)
+    errors = []
+    for seed in range(40):
+        x = bridge(seed, seconds=10, rms=0.0, noise=ADXL355_NOISE)
+        x += STANDARD_GRAVITY * np.array([*gravity, down])
+        errors += [
+            np.array(tilt([x], RATE)) - true_deg,
+            np.array(tilt([x[:, :2]], RATE)) - true_deg,
+        ]
+    rms = float(np.sqrt(np.mean(np.square(errors))))
+    assert rms < 0.0005
+    assert rms == pytest.approx(np.degrees(22.5e-6 / np.sqrt(2 * 10)), rel=0.2)
+
+
+def test_traffic_does_not_count_and_gaps_do_not_hurt():
+    x = np.zeros((7500, 2)) + STANDARD_GRAVITY * np.sin(np.radians([1.0, 2.0]))
+    x[1250:2500] += 1.0
+    assert tilt([x[:3000], x[3100:]], RATE) == pytest.approx([1.0, 2.0])
+    assert tilt([x[:100]], RATE) is None
+    assert tilt([], RATE) is None
+
+
+def test_three_axes_do_not_need_the_local_gravity():
+    lean = inclination(np.array([0.0, 9.5, 9.5]))
+    assert list(lean) == pytest.approx([0.0, 45.0])
+    assert inclination(np.array([20.0, 0.0]))[0] == 90
+
+
+def test_compensation_takes_the_sensor_back_to_its_reference():
+    assert compensated(0.0586, 30.0, 0.00086, 20.0) == pytest.approx(0.05)
+
+
+def test_a_pair_gives_a_gradient_or_nothing():
+    assert gradient(25.0, 19.0, 1.5) == 4.0
+    assert gradient(None, 19.0, 1.5) is None
+    assert gradient(25.0, None, 1.5) is None
+
+
+def test_expansion_is_taken_off_the_strain():
+    assert mechanical_strain(150.0, 10.0, STEEL_PER_K, CONCRETE_PER_K) == pytest.approx(130.0)
+
+
+def crack_width(seed: int, drift_mm_month: float = 0.0, k: float = 0.005) -> np.ndarray:
+    return 0.2 + k * (AIR - 15) + drift_mm_month * HOURS / 720 + noise(seed, 0.003)
+
+
+def test_a_crack_that_only_breathes_shows_no_drift():
+    baseline = learn(crack_width(1)[:480], AIR[:480], "crack 1")
+    assert baseline.slopes[0] == pytest.approx(0.005, rel=0.02)
+    found = judge(crack_width(1)[480:], AIR[480:], baseline)
+    assert found.deviation_mm == pytest.approx(0, abs=0.002)
+    assert found.drift_mm_month == pytest.approx(0, abs=0.004)
+    assert found.slope_change == pytest.approx(0, abs=0.03)
+    assert found.judged > 400
+
+
+def test_a_crack_that_opens_shows_its_drift():
+    baseline = learn(crack_width(2)[:480], AIR[:480], "crack 1")
+    opening = crack_width(2, k=0.007)[480:] + 0.06 * (HOURS[480:] - 480) / 720
+    found = judge(opening, AIR[480:], baseline)
+    assert found.drift_mm_month == pytest.approx(0.06, abs=0.012)
+    assert found.slope_change == pytest.approx(0.4, abs=0.06)
+
+
+def test_a_crack_is_not_judged_at_temperatures_never_seen():
+    baseline = learn(crack_width(3)[:480], AIR[:480], "crack 1")
+    found = judge(crack_width(3)[:24], np.full(24, 40.0), baseline)
+    assert found.judged == 0
+    assert found.deviation_mm is found.drift_mm_month is found.slope_mm_k is None
+
+
+def test_a_day_has_a_deviation_but_no_drift():
+    baseline = learn(crack_width(4)[:480], AIR[:480], "crack 1")
+    found = judge(np.full(24, 0.3), np.full(24, 15.0), baseline)
+    assert found.deviation_mm == pytest.approx(0.1, abs=0.005)
+    assert found.drift_mm_month is None
+    assert found.slope_mm_k is None
+
+
+def test_two_weeks_are_the_least_to_learn_from():
+    with pytest.raises(ValueError, match="needs 336"):
+        learn(np.ones(TRAINING_H - 1), np.ones(TRAINING_H - 1), "crack 1")
