@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drivers.api import NOT_JOINED, ModemError
 from drivers.bus.pins import Pins
 from drivers.bus.port import Port
 from drivers.modems.keys import Keys
@@ -86,6 +87,20 @@ class Bench:
             self.modem.send(payload, port=port, confirmed=confirmed)
         finally:
             self.rest()
+
+    def sure(self, payload: bytes) -> None:
+        """Send as a link would: set up, and join if it has to."""
+        self.modem.setup()
+        if self.modem.joined():
+            try:
+                self.send(payload)
+                return
+            except ModemError as error:
+                if error.reason != NOT_JOINED:
+                    raise
+        self.modem.join()
+        self.rest()
+        self.send(payload)
 
     def rest(self, seconds: float = 400.0) -> None:
         """Let the duty cycle recover."""

@@ -103,13 +103,19 @@ class LA66:
     def join(self) -> None:
         """One attempt; returns when accepted, also by an attempt of the module's own."""
         self._ensure("DR", str(self.join_rate), "[0-7]")
-        self._do("JOIN")
+        refusal = ModemError(NO_ACCEPT, 0.0)
+        try:
+            self._do("JOIN")
+        except ModemError as error:
+            if error.reason != BUSY:
+                raise
+            refusal = error  # the duty cycle, or it is joining by itself just now
         for line in self.talk.until(JOIN_S):
             if line == "JOINED":
                 self._rekeyed = False
                 return
             self._unasked(line, sending=True)
-        raise ModemError(NO_ACCEPT, 0.0)
+        raise refusal
 
     def data_rate(self) -> int:
         """The present data rate."""

@@ -91,8 +91,9 @@ class RAK3172:
         version = self._read("VER")
         if not version.startswith("RUI_"):
             raise DataError(f"{self.port.path}: firmware {version!r} is no RUI3: update it")
-        if self._ensure("NWM", "1") or self._ensure("BAND", EU868):
-            self._wake()  # a change of mode restarts it
+        for name, value in (("NWM", "1"), ("BAND", EU868)):
+            if self._ensure(name, value):
+                self._wake()  # the change restarts it
         for name, value in (("NJM", "1"), ("CLASS", "A"), ("DCS", "1")):
             self._ensure(name, value)
         self._ensure("ADR", str(int(self.adr)))

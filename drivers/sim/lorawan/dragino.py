@@ -44,6 +44,7 @@ class LA66Twin(ModemTwin):
         self.strength = (0, 0.0)
         self.clock = (0.0, now)
         self._busy_until = now
+        self.restarts = False  # a downlink said so
         self.heard = False  # in the windows of the newest frame
         self.say("Dragino LA66 Device", now)
         self.say("Image Version: v1.3", now)
@@ -183,9 +184,15 @@ class LA66Twin(ModemTwin):
             self.clock = (event.unix, event.at)
         elif isinstance(event, Received):
             self._received(event, at)
-        elif isinstance(event, Sent) and not self.heard:
-            self.say("rxTimeout", at, b"\n\r")
+        elif isinstance(event, Sent):
+            self._over(at)
         self.heard = isinstance(event, Received)
+
+    def _over(self, at: float) -> None:
+        if not self.heard:
+            self.say("rxTimeout", at, b"\n\r")
+        if self.restarts:
+            self.reset(at)
 
     def _received(self, event: Received, at: float) -> None:
         self.strength = (event.rssi_dbm, event.snr_db)
@@ -195,11 +202,8 @@ class LA66Twin(ModemTwin):
             return
         self.waiting = f"{event.port}:{event.payload.hex()}"
         self.say("Run AT+RECVB=? to see detail", at)
-        if event.payload[:2] == b"\x04\xff":
-            self.reset(at)
-        elif event.payload[:2] == b"\x04\xfe":
-            self.held["CFM"], self.device.duty.on = "0,7,0", False
-            self.reset(at)
+        if event.payload[:2] in (b"\x04\xff", b"\x04\xfe"):
+            self.restarts = True
         elif event.payload[0] == 0x22 and len(event.payload) >= 3:
             self.device.adr = event.payload[1] == 1
             self.device.memory.data_rate = event.payload[2] % 6

@@ -13,6 +13,8 @@ from drivers.sim.lorawan.events import Event
 if TYPE_CHECKING:  # drivers name their twins; only a simulation needs its cryptography
     from drivers.sim.lorawan.device import Device
 
+PIECE_S = 0.015
+
 
 @dataclass
 class Quirks:
@@ -43,7 +45,7 @@ class ModemTwin(ABC):
         device.random_nonce = self.random_nonce
         self._line = bytearray()
         self._out: list[tuple[float, bytes]] = []
-        self._listens_at = 0.0
+        self._listens_at = self._free_at = 0.0
 
     # -- the dialect ---------------------------------------------------------------------------
 
@@ -71,6 +73,7 @@ class ModemTwin(ABC):
         self.device.stop()
         self._line.clear()
         self._out = [entry for entry in self._out if entry[0] <= now]
+        self._free_at = now
         self.quirks.dead = False
         self._listens_at = now + self.boot_s
         self.boot(self._listens_at)
@@ -111,10 +114,10 @@ class ModemTwin(ABC):
             self.command(line, now)
 
     def _later(self, raw: bytes, at: float) -> None:
-        if not self.quirks.split:
-            self._out.append((at, raw))
-            return
+        """Bytes leave in the order they were said, not before `at`."""
+        at = max(at, self._free_at)
         while raw:
-            cut = self.quirks.chance.randint(1, len(raw))
+            cut = self.quirks.chance.randint(1, len(raw)) if self.quirks.split else len(raw)
             self._out.append((at, raw[:cut]))
-            raw, at = raw[cut:], at + 0.015
+            raw, at = raw[cut:], at + (PIECE_S if self.quirks.split else 0.0)
+        self._free_at = at
