@@ -14,6 +14,7 @@ from agent.features.temperature import (
     mechanical_strain,
 )
 from agent.features.tilt import STANDARD_GRAVITY, compensated, inclination, tilt
+from tests.bench.healthy_month import A_DAY, outcome
 from tests.features_kit import ADXL355_NOISE, MODES, bridge, law
 
 RATE = 125.0
@@ -91,6 +92,13 @@ def test_one_per_cent_drop_is_seen_within_a_day_and_a_healthy_month_stays_silent
         healthy[::97] += 0.04  # a wrong assignment now and then
         assert not any(alarms(healthy, sigma))
         assert any(alarms(noise(seed + 100, sigma, 144) - 0.01, sigma))
+
+
+def test_a_simulated_bridge_is_watched_from_vibration_to_alarm():
+    """Few windows of the bench's month, spread over the same weeks."""
+    found = outcome(range(0, 14 * A_DAY, 67), range(14 * A_DAY, 44 * A_DAY, 300), range(20))
+    assert found.false_alarms == 0
+    assert found.slowest <= 20
 
 
 def test_a_missed_mode_changes_nothing_and_an_alarm_ends_low():

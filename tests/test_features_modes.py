@@ -49,7 +49,7 @@ def test_lines_are_never_modes():
             x += amplitude * G * np.outer(np.sin(2 * np.pi * line * time), [1, 0.7, 0.4])
         for highest_hz in (20.0, 45.0):
             for mode in identify([x], RATE, Settings(highest_hz=highest_hz)):
-                assert min(abs(mode.frequency_hz / f - 1) for f in (8.3, 16.7, 25, 50)) > 0.005
+                assert min(abs(mode.frequency_hz / f - 1) for f in (8.3, 16.7, 25, 50)) > 0.02
 
 
 def test_a_known_line_is_refused_even_where_it_looks_like_a_mode():

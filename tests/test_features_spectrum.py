@@ -1,5 +1,8 @@
 """Spectra, peaks, bands, statistics and velocity against scipy and against what was put in."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy.signal import welch as scipy_welch
@@ -182,3 +185,12 @@ def test_fast_lengths_are_five_smooth_and_least():
     smooth = sorted(2**a * 3**b * 5**c for a in range(12) for b in range(8) for c in range(6))
     for least in range(1, 2000):
         assert fast_length(least) == next(n for n in smooth if n >= least)
+
+
+def test_features_never_import_scipy():
+    code = (
+        "import importlib, pkgutil, sys, agent.features as f\n"
+        "for one in pkgutil.iter_modules(f.__path__): importlib.import_module(f'{f.__name__}.{one.name}')\n"
+        "assert 'numpy' in sys.modules and 'scipy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -31,7 +31,6 @@ def test_unfrozen_ratio_equals_obspy(reference):
     x[0] = 0.0  # obspy leaves the first sample out
     found, _, _ = ratios(x.tolist(), Settings(62, 2500, freeze=False))
     wanted = reference(x, 62, 2500)
-    wanted[:2500] = 0.0  # the compiled one fills these differently
     np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
 
 
