@@ -90,8 +90,10 @@ class Clock:
 
     def _look(self) -> None:
         """Ask every 30 s, hourly once trusted, whether the system clock is synchronised."""
+        now = self.monotonic()
+        if now < self._ask_at:
+            return
         with self._ask:
-            now = self.monotonic()
             if now < self._ask_at:
                 return
             source = self._vouched()

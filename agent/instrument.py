@@ -97,10 +97,10 @@ class Instrument:
 
     def judge(self, name: str, value: float | None) -> Reading:
         """Calibrate and range-check one value."""
-        quantity = self.quantities.get(name)
-        if value is None or quantity is None or math.isnan(value):
+        quantity = self.sensor.quantities.get(name)
+        if value is None or quantity is None or value != value:  # not a number
             return Missing.FAILED
-        if calibration := self.calibrate.get(name):
+        if self.calibrate and (calibration := self.calibrate.get(name)):
             value = value * calibration.gain + calibration.offset
         if value < quantity.low:
             return Missing.BELOW

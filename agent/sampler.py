@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from agent.alarm import Alarm
@@ -14,7 +14,7 @@ from agent.codec import cells_to_bytes
 from agent.instrument import TELL_AFTER, Instrument, Reading
 from agent.messages import SENSOR_BACK, SENSOR_FAILED, event
 from agent.parcel import Layout, Message, Row
-from agent.schema import Cell, Field, Missing
+from agent.schema import Cell, Missing
 from agent.store import Store
 
 log = logging.getLogger(__name__)
@@ -57,10 +57,16 @@ class Sampler:
     _due: Due | None = None
     _last_start: int | None = None
     _instruments: list[Instrument] = field(default_factory=list)
+    _columns: list[tuple[int, str, Callable[[float], int]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         instruments = [source.instrument for source in self.sources if source.instrument]
         self._instruments = list({id(one): one for one in instruments}.values())
+        fields = self.layout.schema.fields
+        self._columns = [
+            (id(source.instrument), source.quantity, field_.raw)
+            for source, field_ in zip(self.sources, fields, strict=True)
+        ]
 
     def change(self, layout: Layout) -> None:
         """Go on with another interval, at its next slot. From any thread."""
@@ -81,6 +87,7 @@ class Sampler:
             self.layout, self._next_layout, self._due = self._next_layout, None, None
         if not self._prepared:
             self._prepared = True
+            self._last_start = self.store.newest_start(self.layout.table)
             for instrument in self._instruments:
                 instrument.prepare()
         if self._due is None:
@@ -106,8 +113,11 @@ class Sampler:
 
     def _measure(self, due: Due) -> None:
         due = self._redated(due)
-        values = {id(one): one.ask() for one in self._instruments}
-        cells = [self._cell(source, column, values) for source, column in self._columns()]
+        values = {id(one): one.ask() for one in self._instruments} | {id(None): {}}
+        cells = [
+            cell_of(values[instrument].get(quantity, Missing.NOT_AVAILABLE), raw)
+            for instrument, quantity, raw in self._columns
+        ]
         row = Row(0, self.store.boot, round(due.mono * 1000), due.start, cells_to_bytes(cells))
         self.latest = cells
         events, settings = self._events(cells, row)
@@ -120,22 +130,8 @@ class Sampler:
         if offset is None or (due.offset is not None and abs(offset - due.offset) <= STEP_S):
             return due
         interval = self.layout.interval_s
-        start = math.floor((due.mono + offset) / interval) * interval
-        return Due(due.mono, start, offset)
-
-    def _columns(self) -> zip[tuple[Source, Field]]:
-        return zip(self.sources, self.layout.schema.fields, strict=True)
-
-    def _cell(
-        self, source: Source, column: Field, values: Mapping[int, Mapping[str, Reading]]
-    ) -> Cell:
-        if source.instrument is None:
-            return Missing.NOT_AVAILABLE
-        reading = values[id(source.instrument)].get(source.quantity, Missing.NOT_AVAILABLE)
-        if isinstance(reading, Missing):
-            return reading
-        raw = column.raw(reading)
-        return raw if abs(raw) < RAW_LIMIT else (Missing.ABOVE if raw > 0 else Missing.BELOW)
+        unix_ms = round((due.mono + offset) * 1000)  # a hair before the slot is in the slot
+        return Due(due.mono, unix_ms // 1000 // interval * interval, offset)
 
     def _events(self, cells: Sequence[Cell], row: Row) -> tuple[list[Message], dict[str, bytes]]:
         """Events of this row, and the alarm states that change with it."""
@@ -156,6 +152,16 @@ class Sampler:
     def _event(self, column: int, code: int, value: int | None) -> Message:
         number = self.layout.schema.number
         return event(number, column, code, value, self.store.boot, self.clock)
+
+
+def cell_of(reading: Reading, raw: Callable[[float], int]) -> Cell:
+    """A reading in whole steps; what does not fit the wire is off the range."""
+    if isinstance(reading, Missing):
+        return reading
+    steps = raw(reading)
+    if -RAW_LIMIT < steps < RAW_LIMIT:
+        return steps
+    return Missing.ABOVE if steps > 0 else Missing.BELOW
 
 
 def news(instrument: Instrument | None) -> int | None:

@@ -141,7 +141,11 @@ class File:
         """
         assert self._connection is not None, "open() comes first"
         execute = self._connection.execute
+        statements = list(statements)
         try:
+            if len(statements) == 1:  # a transaction of its own; the usual case of a row
+                execute(*statements[0])
+                return
             execute("BEGIN IMMEDIATE")
             for sql, values in statements:
                 execute(sql, values)

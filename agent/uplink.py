@@ -58,7 +58,7 @@ class Uplink:
                 self.link.send(frame, kind=parcel.kind, urgent=parcel.urgent)
         except codec.CodecError as error:
             log.error("link=%s state=set-aside reason='%s'", self.name, error)
-            self.store.set_aside(parcel)
+            self.store.set_aside(parcel, self.name)
             return 0.0
         except LinkError as error:
             return self._back_off(error)

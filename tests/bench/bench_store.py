@@ -1,7 +1,7 @@
 """Keeping rows: sampler to fsync'd row beside bare SQLite; fsyncs and bytes per value.
 
-Both on the same disk, in turn, several rounds; medians. Bytes are write_bytes of proc_pid_io(5),
-fsyncs are counted with strace where it is installed, else by SQLite's own WAL arithmetic not at all.
+Both on the same disk, in turn, several rounds; medians. Bytes are write_bytes of proc_pid_io(5);
+fsyncs are counted with strace, where it is installed.
 """
 
 import shutil
@@ -19,11 +19,11 @@ from agent.doors import RealDoors
 from agent.health import HealthDoor
 from agent.node import Node, build, make_plan
 from tests.bench.bench_cost import COLUMNS, PROFILE, ROOT
-from tests.bench.canned import Canned
 from tests.bench.table import Line
 
-ROWS = 2000
-ROUNDS = 5
+ROWS = 100  #: per turn
+ROUNDS = 60
+MANY = 2000
 VALUES = 9
 
 
@@ -37,33 +37,62 @@ def make_node(folder: Path) -> tuple[Node, VirtualClock]:
     return build(made, clock), clock
 
 
-def sampled(folder: Path, rows: int) -> float:
-    """Rows per second from sensor to fsync, by the sampler's own step."""
-    node, clock = make_node(folder)
-    step = node.samplers[0].step
-    clock.sleep(step())
-    began = time.perf_counter()
-    for _ in range(rows):
-        clock.sleep(step())
-    took = time.perf_counter() - began
-    node.close()
-    return rows / took
+class Sampled:
+    """The sampler's own step, row after row."""
+
+    def __init__(self, folder: Path) -> None:
+        self.node, self.clock = make_node(folder)
+        self.clock.sleep(self.node.samplers[0].step())
+
+    def seconds(self, rows: int) -> float:
+        """Real seconds for so many rows, from sensor to fsync."""
+        step, sleep = self.node.samplers[0].step, self.clock.sleep
+        began = time.perf_counter()
+        for _ in range(rows):
+            sleep(step())
+        return time.perf_counter() - began
+
+    def close(self) -> None:
+        """Close the store."""
+        self.node.close()
 
 
-def bare(folder: Path, rows: int) -> float:
-    """Commits per second of bare SQLite: WAL, FULL, one row of the same size per commit."""
-    base = sqlite3.connect(folder / "bare.db", isolation_level=None)
-    base.execute("PRAGMA page_size = 1024")
-    base.execute("PRAGMA journal_mode = WAL")
-    base.execute("PRAGMA synchronous = FULL")
-    base.execute("CREATE TABLE row (seq INTEGER PRIMARY KEY, at INTEGER, cells BLOB)")
-    cells = bytes(len(Canned.quantities) * 3)
-    began = time.perf_counter()
-    for at in range(rows):
-        base.execute("INSERT INTO row (at, cells) VALUES (?, ?)", (at, cells))
-    took = time.perf_counter() - began
-    base.close()
-    return rows / took
+class Bare:
+    """Bare SQLite: WAL, FULL, one row of the same size per commit."""
+
+    def __init__(self, folder: Path) -> None:
+        self.base = sqlite3.connect(folder / "bare.db", isolation_level=None)
+        self.base.execute("PRAGMA journal_mode = WAL")
+        self.base.execute("PRAGMA synchronous = FULL")
+        self.base.execute("CREATE TABLE row (seq INTEGER PRIMARY KEY, at INTEGER, cells BLOB)")
+
+    def seconds(self, rows: int) -> float:
+        """Real seconds for so many commits."""
+        cells = bytes(VALUES * 3)
+        began = time.perf_counter()
+        for at in range(rows):
+            self.base.execute("INSERT INTO row (at, cells) VALUES (?, ?)", (at, cells))
+        return time.perf_counter() - began
+
+    def close(self) -> None:
+        """Close the file."""
+        self.base.close()
+
+
+def sampled(folder: Path, rows: int) -> None:
+    """Keep so many rows."""
+    one = Sampled(folder)
+    one.seconds(rows)
+    one.close()
+
+
+def paired(folder: Path) -> list[tuple[float, float]]:
+    """Seconds of both for ROWS rows, in turn, so that a slow moment of the disk hits both."""
+    ours, theirs = Sampled(folder), Bare(folder)
+    pairs = [(ours.seconds(ROWS), theirs.seconds(ROWS)) for _ in range(ROUNDS)]
+    ours.close()
+    theirs.close()
+    return pairs
 
 
 def written(folder: Path, rows: int) -> float:
@@ -95,21 +124,17 @@ def fsyncs(folder: Path, rows: int) -> float | None:
 
 def lines() -> list[Line]:
     """Rates, bytes, fsyncs."""
-    ours, theirs = [], []
     with tempfile.TemporaryDirectory(dir=ROOT, prefix=".bench-") as name:
-        for number in range(ROUNDS):
-            folder = Path(name) / str(number)
+        folders = [Path(name) / one for one in ("pairs", "bytes", "fsync")]
+        for folder in folders:
             folder.mkdir()
-            ours.append(sampled(folder, ROWS))
-            theirs.append(bare(folder, ROWS))
-        (Path(name) / "bytes").mkdir()
-        (Path(name) / "fsync").mkdir()
-        size = written(Path(name) / "bytes", ROWS)
-        calls = fsyncs(Path(name) / "fsync", ROWS)
-    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+        pairs = paired(folders[0])
+        size, calls = written(folders[1], MANY), fsyncs(folders[2], MANY)
+    ours, theirs = (statistics.median(ROWS / pair[n] for pair in pairs) for n in (0, 1))
+    ratios = [b / a for a, b in pairs]
     shown = [
-        Line("kept rows: sampler to fsync", statistics.median(ours), "rows/s"),
-        Line("kept rows: bare SQLite, WAL and FULL", statistics.median(theirs), "rows/s"),
+        Line("kept rows: sampler to fsync", ours, "rows/s"),
+        Line("kept rows: bare SQLite, WAL and FULL", theirs, "rows/s"),
         Line("kept rows: ratio", 100 * statistics.median(ratios), "%", 70, most=False),
         Line("kept rows: written to the device per value", size / 1000, "kB", 1.0),
     ]
