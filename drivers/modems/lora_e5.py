@@ -38,6 +38,7 @@ from drivers.sim.lorawan.risinghf import LoRaE5Twin
 JOIN_S, PLAIN_S, CONFIRMED_S = 20.0, 12.0, 12.0  # deadlines that cover SF12; per try if confirmed
 BUSY_S, NO_CHANNEL_S = 5.0, 60.0
 TRIES = 3
+LONGEST = 242  # bytes, at any data rate
 SYNCED_YEAR = 2026  # its clock starts in 2020
 LINE = re.compile(r"\+(\w+): ?(.*)")
 ERROR = re.compile(r"ERROR\((-?\d+)\)")
@@ -122,7 +123,7 @@ class LoRaE5:
         """Bytes the next payload may have, as the module itself says."""
         text = self._ask("LW=LEN")
         match = re.fullmatch(r"LEN, (\d{1,3})", text)
-        if match is None:
+        if match is None or int(match[1]) > LONGEST:
             raise DataError(f"{self.port.path}: payload limit {text!r}")
         return int(match[1])
 
@@ -215,7 +216,7 @@ class LoRaE5:
         for line in self.talk.ask(f"AT+{command}", timeout_s):
             match = LINE.fullmatch(line)
             if match and match[1] in names and not self._news(match[2]):
-                yield match[2].strip()
+                yield match[2]
             elif not match or match[1] not in names:
                 self._unasked(line)
 

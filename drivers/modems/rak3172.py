@@ -206,7 +206,7 @@ class RAK3172:
             if line in REFUSALS:
                 raise ModemError(f"AT+{name}: {REFUSALS[line]}", 0.0)
             if line.startswith(f"AT+{name}="):
-                value = line.partition("=")[2].strip()
+                value = line.partition("=")[2]
             elif name == "VER" and not line.startswith("+") and line != "OK":
                 value = line  # firmware before RUI3 wrote the bare value
             elif line != "OK":
