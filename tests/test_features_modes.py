@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from agent.features.modes import Mode, Settings, assurance, identify
-from agent.features.ssi import correlations
+from agent.features.ssi import correlations, decimation
 from agent.features.tracking import Reference, track
 from drivers.sim.modal import Mode as TrueMode
 from drivers.sim.modal import Resonator
@@ -81,12 +81,15 @@ def test_one_axis_is_enough():
 def test_correlations_are_the_plain_sums():
     x = np.random.default_rng(0).normal(size=(4000, 2))
     x = x[1:] + x[:-1]
-    found, rate = correlations([x], 50.0, 40.0, 20)
-    assert rate == 50.0
+    found = correlations([x], 50.0, 1, 20)
     y = x - x.mean(axis=0)
     for lag in (0, 3, 20):
         plain = y[lag:].T @ y[: len(y) - lag] / (len(y) - lag)
         np.testing.assert_allclose(found[lag], plain, atol=0.15)
+
+
+def test_decimation_keeps_enough_samples_per_period():
+    assert [decimation(125.0, 15.0), decimation(104.0, 15.0), decimation(20.0, 15.0)] == [3, 2, 1]
 
 
 def mode(frequency_hz: float, *shape: complex) -> Mode:

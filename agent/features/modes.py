@@ -16,8 +16,9 @@ import numpy as np
 
 from agent.features.arrays import Array, Complex, Segments
 from agent.features.lines import LINES_HZ, on_line, sine_like
-from agent.features.ssi import Poles, correlations, poles
+from agent.features.ssi import Poles, correlations, decimation, poles
 
+LEAST_ROWS = 20  #: block rows of the Toeplitz matrix
 SINE_WIDTH = 0.01  #: relative half width of the band that is tested for a sine
 
 
@@ -27,7 +28,7 @@ class Settings:
 
     highest_hz: float = 15.0
     lowest_hz: float = 0.5
-    block_rows: int = 32
+    lag_s: float = 1.5  #: span of the correlations: three or more periods of the first mode
     highest_order: int = 40
     frequency_step: float = 0.01  #: largest relative change from one order to the next
     damping_step: float = 0.2  #: same for damping
@@ -67,10 +68,12 @@ def identify(segments: Segments, rate_hz: float, settings: Settings | None = Non
     usable = [one for one in segments if len(one)]
     if not usable:
         return []
-    found, rate = correlations(usable, rate_hz, how.highest_hz, 2 * how.block_rows)
+    factor = decimation(rate_hz, how.highest_hz)
+    rows = max(LEAST_ROWS, round(how.lag_s * rate_hz / factor / 2))
+    found = correlations(usable, rate_hz, factor, 2 * rows)
     if not found[0].trace() > 0:
         return []
-    diagram = poles(found, rate, how.block_rows, how.highest_order)
+    diagram = poles(found, rate_hz / factor, rows, how.highest_order)
     clusters = _clusters(_stable(diagram, how), how)
     modes = [_mode(cluster, len(diagram)) for cluster in clusters]
     longest = max(usable, key=len)

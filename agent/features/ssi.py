@@ -26,16 +26,19 @@ class Poles:
     shapes: Complex  #: shape (axes, poles), largest component 1
 
 
-def correlations(
-    segments: Segments, rate_hz: float, highest_hz: float, lags: int
-) -> tuple[Array, float]:
-    """Unbiased output correlations R_k, k = 0..lags, decimated; and their rate in Hz.
+def decimation(rate_hz: float, highest_hz: float) -> int:
+    """The whole factor that leaves at least `OVERSAMPLING` samples per period."""
+    return max(1, int(rate_hz / (OVERSAMPLING * highest_hz)))
+
+
+def correlations(segments: Segments, rate_hz: float, factor: int, lags: int) -> Array:
+    """Unbiased output correlations R_k at lags of k x `factor` samples, k = 0..`lags`.
 
     Shape (lags + 1, axes, axes), R_k[i, j] = mean of x_i(t + k) x_j(t), in the unit of the
     samples squared. Decimation and correlation are one step: the cross spectrum is cut above the
-    new Nyquist frequency and transformed back. Segments are pooled, none is bridged.
+    new Nyquist frequency and transformed back. Segments, shape (samples, axes), are pooled, none
+    is bridged; those shorter than four times the longest lag are left out.
     """
-    factor = max(1, int(rate_hz / (OVERSAMPLING * highest_hz)))
     axes = segments[0].shape[1]
     total = np.zeros((lags + 1, axes, axes))
     weight = np.zeros(lags + 1)
@@ -43,7 +46,7 @@ def correlations(
         if len(one) > 4 * lags * factor:
             total += _products(one, rate_hz, factor, lags)
             weight += len(one) - np.arange(lags + 1) * factor
-    return total / np.maximum(weight, 1)[:, None, None], rate_hz / factor
+    return np.asarray(total / np.maximum(weight, 1)[:, None, None])
 
 
 def _products(x: Array, rate_hz: float, factor: int, lags: int) -> Array:
