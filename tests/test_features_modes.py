@@ -58,6 +58,15 @@ def test_a_known_line_is_refused_even_where_it_looks_like_a_mode():
     assert identify([x], RATE, Settings(highest_hz=45.0)) == []
 
 
+def test_a_pole_that_splits_off_is_no_mode_of_its_own():
+    for seed in range(4):
+        x = bridge(seed, modes=(TrueMode(12.0, 0.01, (1.0, 0.5)),), rms=0.003 * G)
+        found = identify([x], RATE, Settings(highest_hz=45.0))
+        assert [mode.frequency_hz for mode in found if 11.7 < mode.frequency_hz < 12.3] == [
+            pytest.approx(12.0, rel=0.005)
+        ]
+
+
 def test_a_gap_costs_samples_and_moves_nothing():
     x = bridge(3)
     window = track(identify([x[:30_000], x[31_000:]], RATE), REFERENCES)

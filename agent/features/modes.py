@@ -19,6 +19,7 @@ from agent.features.lines import LINES_HZ, on_line, sine_like
 from agent.features.ssi import Poles, correlations, decimation, poles
 
 LEAST_ROWS = 20  #: block rows of the Toeplitz matrix
+SPLIT = 0.02  #: relative; nearer modes of one shape cannot be told apart in a window
 SINE_WIDTH = 0.01  #: relative half width of the band that is tested for a sine
 
 
@@ -75,7 +76,7 @@ def identify(segments: Segments, rate_hz: float, settings: Settings | None = Non
         return []
     diagram = poles(found, rate_hz / factor, rows, how.highest_order)
     clusters = _clusters(_stable(diagram, how), how)
-    modes = [_mode(cluster, len(diagram)) for cluster in clusters]
+    modes = _whole([_mode(cluster, len(diagram)) for cluster in clusters], how)
     longest = max(usable, key=len)
     return [mode for mode in modes if not _machine(mode, longest, rate_hz, how)]
 
@@ -84,6 +85,21 @@ def assurance(one: Complex, other: Complex) -> float:
     """MAC of two shapes (axes,): 1 = same, 0 = orthogonal (Allemang 2003)."""
     scale = np.vdot(one, one).real * np.vdot(other, other).real
     return float(abs(np.vdot(one, other)) ** 2 / scale) if scale else 0.0
+
+
+def _whole(modes: Sequence[Mode], how: Settings) -> list[Mode]:
+    """Without poles that split off: near a mode of more stable orders and of the same shape."""
+    kept: list[Mode] = []
+    for mode in sorted(modes, key=lambda one: -one.quality):
+        if not any(_split(mode, better, how) for better in kept):
+            kept.append(mode)
+    return sorted(kept, key=lambda one: one.frequency_hz)
+
+
+def _split(mode: Mode, better: Mode, how: Settings) -> bool:
+    apart = abs(mode.frequency_hz - better.frequency_hz)
+    alike = assurance(np.array(mode.shape), np.array(better.shape)) >= how.assurance
+    return alike and apart <= SPLIT * better.frequency_hz
 
 
 def _machine(mode: Mode, x: Array, rate_hz: float, how: Settings) -> bool:
