@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import rainflow as package
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.features.fatigue import damage, equivalent_range, reinforcement, steel, stress
@@ -57,11 +57,13 @@ def test_random_walks_cut_anywhere_equal_the_package():
         assert found == wanted
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-9, 9), min_size=3, max_size=40), st.integers(0, 40))
 def test_windows_never_change_the_count(series, cut):
     assert counted(series[:cut], series[cut:]) == counted(series)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-9, 9, allow_subnormal=False), min_size=1, max_size=40))
 def test_gate_lets_no_small_cycle_through(series):
     cycles, _ = count(np.array(series), gate=1.0)

@@ -6,7 +6,7 @@ outliers, and the mode of a passing lorry, raise nothing: about ten windows in a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 WEIGHT = 0.1  #: of the newest deviation
 LIMIT = 7.0  #: in standard deviations of the EWMA itself, sqrt(WEIGHT / (2 - WEIGHT)) sigma
@@ -32,4 +32,4 @@ def follow(state: Change, deviation: float | None, sigma: float) -> Change:
     level = (1 - WEIGHT) * state.level + WEIGHT * clipped
     limit = LIMIT * (WEIGHT / (2 - WEIGHT)) ** 0.5
     alarm = abs(level) > (limit / 2 if state.alarm else limit)
-    return replace(state, level=level, alarm=alarm)
+    return Change(level, alarm)

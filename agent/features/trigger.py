@@ -8,7 +8,7 @@ absolute floor nothing begins, else a quiet night triggers on nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 TINY = 2.2250738585072014e-308  #: smallest normal double: keeps an empty LTA from dividing by 0
 
@@ -72,7 +72,7 @@ def ratios(
             since = None
             edges.append(Edge(seen, False))
         seen += 1
-    return out, edges, replace(state, sta=sta, lta=lta, seen=seen, since=since)
+    return out, edges, State(sta, lta, seen, since)
 
 
 def _too_long(samples: int, longest: int | None) -> bool:
