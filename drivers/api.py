@@ -107,6 +107,7 @@ TOO_LONG = "too long for the data rate"
 DUTY_CYCLE = "duty cycle"
 BUSY = "busy"
 RESTARTED = "modem restarted"
+UNFINISHED = "frame accepted, its end not heard of"  # it may wait for the duty cycle to repeat it
 
 
 @dataclass(frozen=True, slots=True)

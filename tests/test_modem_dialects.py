@@ -20,6 +20,7 @@ from drivers.api import (
     NOT_JOINED,
     RESTARTED,
     TOO_LONG,
+    UNFINISHED,
     BusError,
     DataError,
     DeviceError,
@@ -212,8 +213,11 @@ def test_rak_refusals_have_their_reason(lines, reason):
 )
 def test_rak_no_other_line_is_taken_for_the_end_of_a_frame(lines):
     modem, _ = rak(lines)
-    with pytest.raises(BusError):
+    with pytest.raises(DeviceError) as wrong:
         modem.send(b"\x83\x01\x02", port=10)
+    accepted = "OK" in lines
+    assert isinstance(wrong.value, ModemError if accepted else BusError)
+    assert (UNFINISHED in str(wrong.value)) is accepted
 
 
 def test_rak_tx_done_does_not_end_a_confirmed_frame():
@@ -264,6 +268,16 @@ def test_rak_time_is_month_day_year():
     modem, _ = play("rak3172", {"AT+LTIME=?": ["AT+LTIME=14h25m30s on 11/22/2026", "OK"]})
     modem._timed = True
     assert modem.time() == 1795357530
+
+
+def test_times_that_cannot_be_true_are_no_times():
+    for text in ("14h25m30s on 99/22/2026", "14h25m99s on 11/22/2026", "14h25m30s on 11/22/1980"):
+        modem, _ = play("rak3172", {"AT+LTIME=?": [f"AT+LTIME={text}", "OK"]})
+        modem._timed = True
+        assert modem.time() is None
+    modem, _ = play("lora_e5", {"AT+RTC=UTCMS": ["+RTC: 2026-99-22 14:25:30.125"]})
+    modem._asked_time = True
+    assert modem.time() is None
 
 
 def test_rak_repeats_a_join_by_itself_if_told_to():
@@ -404,6 +418,13 @@ def test_e5_done_without_acknowledgement_is_the_failure():
     with pytest.raises(ModemError) as refused:
         modem.send(b"\x83\x01\x02", port=10, confirmed=True)
     assert refused.value.reason == NOT_ACKED
+
+
+def test_e5_frame_without_an_end_is_unfinished_not_sent():
+    modem, _ = play("lora_e5", {**PORT10, HEX: ["+MSGHEX: Start"]})
+    with pytest.raises(ModemError) as refused:
+        modem.send(b"\x83\x01\x02", port=10)
+    assert refused.value.reason == UNFINISHED
 
 
 def test_e5_done_of_an_earlier_frame_is_not_taken_for_this_one():
@@ -547,7 +568,7 @@ def test_rn2483_second_answer_may_be_a_refusal(second, reason):
 @pytest.mark.parametrize("lines", [["ok"], ["mac_tx_ok"], ["ok", "mac_tx"], ["o", "mac_tx_ok"]])
 def test_rn2483_half_an_answer_is_no_success(lines):
     modem, _ = play("rn2483", {TX: lines})
-    with pytest.raises(BusError):
+    with pytest.raises(DeviceError):
         modem.send(b"\x83\x01\x02", port=10)
 
 
@@ -612,8 +633,8 @@ def test_rn2483_clock_answers_of_others_are_ignored():
     for payload in (b"", b"\x01\0\0\0\0\x04", b"\x03\x01\0\0\0\x03"):
         modem._clock(payload)
     assert modem.time() is None
-    modem._clock(b"\x01" + (1_000_000).to_bytes(4, "little") + b"\x03")
-    assert modem.time() == pytest.approx(1_000_000 + 100 + 315_964_800 - 18, abs=1)
+    modem._clock(b"\x01" + (1_500_000_000).to_bytes(4, "little") + b"\x03")
+    assert modem.time() == pytest.approx(1_500_000_000 + 100 + 315_964_800 - 18, abs=1)
 
 
 def test_rn2483_neither_accepted_nor_denied_is_a_bus_error():
@@ -662,7 +683,7 @@ def test_la66_frame_is_over_when_accepted_transmitted_and_listened_for(lines):
         (["AT_PARAM_ERROR"], "bad parameter"),
         (["uplink payload oversize at current data rate", "OK", "txDone", "rxTimeout"], TOO_LONG),
         (["OK", "txDone", (0.5, "Dragino LA66 Device")], RESTARTED),
-        (["OK", "txDone"], "no end of the frame"),
+        (["OK", "txDone"], UNFINISHED),
     ],
 )
 def test_la66_refusals_have_their_reason(lines, reason):

@@ -15,6 +15,7 @@ from drivers.api import (
     NOT_ACKED,
     NOT_JOINED,
     TOO_LONG,
+    UNFINISHED,
     BusError,
     DeviceError,
     Downlink,
@@ -92,6 +93,20 @@ def test_confirmed_frame_without_acknowledgement_says_so(bench):
     bench.faults.lose_down = 0.0
     bench.rest()
     bench.send()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_modem_that_waits_for_the_duty_cycle_to_repeat_a_frame_is_not_taken_for_dead(name):
+    bench = bench_of(name, data_rate=0, adr=False).ready()
+    bench.server.channels = ()
+    bench.faults.lose_down = 1.0
+    with pytest.raises(ModemError) as refused:
+        bench.modem.send(bytes(51), port=10, confirmed=True)
+    assert refused.value.reason in (UNFINISHED, NOT_ACKED)
+    bench.rest(2000)
+    bench.faults.lose_down = 0.0
+    bench.send(b"after")
+    assert bench.heard()[-1] == b"after"
 
 
 def test_join_that_nobody_answers_says_so_and_the_next_uses_another_nonce(fresh):

@@ -24,6 +24,7 @@ from drivers.api import (
     NOT_JOINED,
     RESTARTED,
     TOO_LONG,
+    UNFINISHED,
     BusError,
     DataError,
     Downlink,
@@ -31,6 +32,7 @@ from drivers.api import (
     Signal,
 )
 from drivers.bus.port import Port
+from drivers.modems.believe import believable
 from drivers.modems.dialogue import Dialogue
 from drivers.modems.eu868 import LIMIT, MAC_ANSWERS
 from drivers.modems.keys import Keys, bare
@@ -38,7 +40,7 @@ from drivers.modems.reset import ResetPin
 from drivers.sim.lorawan.dragino import LA66Twin
 
 JOIN_S, PLAIN_S, CONFIRMED_S = 15.0, 10.0, 12.0  # deadlines that cover SF12; per try if confirmed
-BUSY_S, DUTY_S = 5.0, 60.0
+BUSY_S, DUTY_S, UNFINISHED_S = 5.0, 60.0, 30.0
 TRIES = 3
 REFUSALS = {
     "AT_ERROR": "refused",
@@ -163,8 +165,7 @@ class LA66:
         if not self._asked_time:
             return None
         match = CLOCK.fullmatch(self._read("TIMESTAMP", CLOCK.pattern))
-        unix = int(match[1]) if match else 0
-        return float(unix) if unix > 1_767_225_600 else None  # 2026: it starts in 1970 or 1980
+        return believable(float(match[1])) if match else None
 
     def _wake(self) -> None:
         """Get in step with it; with the reset line if nothing else helps. Raises BusError."""
@@ -243,7 +244,9 @@ class LA66:
             self._answers = MAC_ANSWERS
             raise ModemError(TOO_LONG, 0.0)
         if accepted and transmitted:
-            raise ModemError(NOT_ACKED if confirmed else "no end of the frame", 0.0)
+            if confirmed:
+                raise ModemError(NOT_ACKED, 0.0)
+            raise ModemError(UNFINISHED, UNFINISHED_S)
         raise BusError(f"{self.port.path}: frame neither accepted nor sent in {wait_s:g} s")
 
     def _sending_refusal(self, line: str) -> ModemError:

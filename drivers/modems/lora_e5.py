@@ -12,7 +12,6 @@ from Start to Done. What is peculiar:
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections.abc import Iterator
 
@@ -23,6 +22,7 @@ from drivers.api import (
     NOT_ACKED,
     NOT_JOINED,
     TOO_LONG,
+    UNFINISHED,
     BusError,
     DataError,
     Downlink,
@@ -30,16 +30,16 @@ from drivers.api import (
     Signal,
 )
 from drivers.bus.port import Port
+from drivers.modems.believe import moment
 from drivers.modems.dialogue import Dialogue
 from drivers.modems.keys import Keys, bare
 from drivers.modems.reset import ResetPin
 from drivers.sim.lorawan.risinghf import LoRaE5Twin
 
 JOIN_S, PLAIN_S, CONFIRMED_S = 20.0, 12.0, 12.0  # deadlines that cover SF12; per try if confirmed
-BUSY_S, NO_CHANNEL_S = 5.0, 60.0
+BUSY_S, NO_CHANNEL_S, UNFINISHED_S = 5.0, 60.0, 30.0
 TRIES = 3
 LONGEST = 242  # bytes, at any data rate
-SYNCED_YEAR = 2026  # its clock starts in 2020
 LINE = re.compile(r"\+(\w+): ?(.*)")
 ERROR = re.compile(r"ERROR\((-?\d+)\)")
 NO_BAND = re.compile(r"No band in (\d+)ms")
@@ -132,20 +132,26 @@ class LoRaE5:
         if port != self._fport:
             self._ask(f"PORT={port}")
             self._fport = port
-        started = acked = False
         command = f'{"C" if confirmed else ""}MSGHEX="{payload.hex().upper()}"'
+        self._frame(command, confirmed)
+
+    def _frame(self, command: str, confirmed: bool) -> None:
+        """Send a frame and wait for its end."""
+        started = acked = False
         wait_s = CONFIRMED_S * self.tries if confirmed else PLAIN_S
-        for text in self._run(command, wait_s, FRAMES):
-            if text == "Start":
-                started = True
-            elif text == "ACK Received":
-                acked = started
-            elif text == "Done" and started:
-                if confirmed and not acked:
-                    raise ModemError(NOT_ACKED, 0.0)
-                return
-            else:
+        try:
+            for text in self._run(command, wait_s, FRAMES):
+                if text == "Done" and started:
+                    break
+                started = started or text == "Start"
+                acked = acked or (started and text == "ACK Received")
                 self._refused(text)
+        except BusError as error:
+            if started:
+                raise ModemError(UNFINISHED, UNFINISHED_S) from error
+            raise
+        if confirmed and not acked:
+            raise ModemError(NOT_ACKED, 0.0)
 
     def received(self) -> list[Downlink]:
         """Downlinks since the last call."""
@@ -163,16 +169,15 @@ class LoRaE5:
         self._asked_time = True
 
     def time(self) -> float | None:
-        """Unix time now, if the network has set the module's clock."""
+        """Unix time now, if the network has set the module's clock: that starts in 2020."""
         if not self._asked_time:
             return None
         match = CLOCK.fullmatch(self._ask("RTC=UTCMS"))
         if match is None:
             raise DataError(f"{self.port.path}: no time in the answer to AT+RTC")
-        if int(match[1]) < SYNCED_YEAR:
-            return None
         numbers = [int(match[group]) for group in range(1, 7)]
-        return calendar.timegm((*numbers, 0, 0, 0)) + float(match[7] or 0)
+        second = moment(numbers)
+        return None if second is None else second + float(match[7] or 0)
 
     def _wake(self) -> None:
         """Get in step with it; with the reset line if nothing else helps. Raises BusError."""

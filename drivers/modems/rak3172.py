@@ -12,7 +12,6 @@ What is peculiar, seen in RUI3's source:
 
 from __future__ import annotations
 
-import calendar
 import re
 
 from drivers.api import (
@@ -23,6 +22,7 @@ from drivers.api import (
     NOT_JOINED,
     RESTARTED,
     TOO_LONG,
+    UNFINISHED,
     BusError,
     DataError,
     Downlink,
@@ -30,6 +30,7 @@ from drivers.api import (
     Signal,
 )
 from drivers.bus.port import Port
+from drivers.modems.believe import moment
 from drivers.modems.dialogue import Dialogue
 from drivers.modems.eu868 import LIMIT, MAC_ANSWERS
 from drivers.modems.keys import Keys
@@ -38,7 +39,7 @@ from drivers.sim.lorawan.rui3 import RAK3172Twin
 
 EU868 = "4"
 JOIN_S, PLAIN_S, CONFIRMED_S = 15.0, 10.0, 12.0  # deadlines that cover SF12; per try if confirmed
-BUSY_S = 5.0
+BUSY_S, UNFINISHED_S = 5.0, 30.0
 TRIES = 3
 REFUSALS = {
     "AT_ERROR": "refused",
@@ -175,7 +176,7 @@ class RAK3172:
         if match is None:
             raise DataError(f"{self.port.path}: no time in the answer to AT+LTIME")
         hour, minute, second, month, day, year = map(int, match.groups())
-        return float(calendar.timegm((year, month, day, hour, minute, second)))
+        return moment((year, month, day, hour, minute, second))
 
     def _wake(self) -> None:
         """Get in step with it; with the reset line if nothing else helps. Raises BusError."""
@@ -244,7 +245,7 @@ class RAK3172:
             if confirmed and line.startswith("+EVT:SEND_CONFIRMED_FAILED"):
                 raise ModemError(NOT_ACKED, 0.0)
             self._unasked(line, sending=True)
-        raise BusError(f"{self.port.path}: no end of the frame in {wait_s:g} s")
+        raise ModemError(UNFINISHED, UNFINISHED_S)
 
     def _empty_instead(self) -> None:
         """It sent an empty frame to get rid of its own answers: wait until that is over."""

@@ -24,12 +24,14 @@ from drivers.api import (
     NOT_JOINED,
     RESTARTED,
     TOO_LONG,
+    UNFINISHED,
     BusError,
     Downlink,
     ModemError,
     Signal,
 )
 from drivers.bus.port import Port
+from drivers.modems.believe import believable
 from drivers.modems.dialogue import Dialogue
 from drivers.modems.eu868 import LIMIT_REPEATER, MAC_ANSWERS
 from drivers.modems.keys import Keys
@@ -39,7 +41,7 @@ from drivers.sim.lorawan.microchip import RN2483Twin
 JOIN_S, PLAIN_S, CONFIRMED_S = 15.0, 12.0, 12.0  # deadlines that cover SF12; per try if confirmed
 SAVE_S = 3.0  # the EEPROM is slow
 BREAK_S = 0.02
-BUSY_S, NO_CHANNEL_S = 5.0, 60.0
+BUSY_S, NO_CHANNEL_S, UNFINISHED_S = 5.0, 60.0, 30.0
 TRIES = 3
 SAVE_EVERY = 32  # frames between two `mac save`
 BUSY_LIMIT = 10  # in a row: it will not recover by itself
@@ -167,7 +169,7 @@ class RN2483:
         self.talk.settle()
         if self._gps_offset is None:
             return None
-        return self.port.timer.monotonic() + self._gps_offset + GPS_EPOCH - LEAP_S
+        return believable(self.port.timer.monotonic() + self._gps_offset + GPS_EPOCH - LEAP_S)
 
     def _wake(self) -> None:
         """Get in step with it; with the reset line if nothing else helps. Raises BusError."""
@@ -261,7 +263,7 @@ class RN2483:
                 raise ModemError(NOT_ACKED, 0.0)
             self._refuse(line)
             self._unasked(line, sending=True)
-        raise BusError(f"{self.port.path}: no end of the frame in {wait_s:g} s")
+        raise ModemError(UNFINISHED, UNFINISHED_S)
 
     def _learn(self, error: ModemError) -> None:
         """What a refusal means for the next time."""
