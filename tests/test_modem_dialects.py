@@ -280,6 +280,13 @@ def test_times_that_cannot_be_true_are_no_times():
     assert modem.time() is None
 
 
+def test_garbled_wait_silences_nobody_for_more_than_an_hour():
+    modem, _ = rak(["Restricted_Wait_9999999999999_ms", "AT_BUSY_ERROR"])
+    with pytest.raises(ModemError) as refused:
+        modem.send(b"\x83\x01\x02", port=10)
+    assert refused.value.retry_s == 3600
+
+
 def test_rak_repeats_a_join_by_itself_if_told_to():
     bench = bench_of("rak3172")
     bench.modem.setup()

@@ -143,7 +143,7 @@ class LA66:
         if self._hinted:
             self._hinted = False
             match = DOWN.fullmatch(self._read("RECVB", DOWN.pattern))
-            if match and match[2]:
+            if match and match[2] and 0 < int(match[1]) < 256:
                 self._downlinks.append(Downlink(int(match[1]), bytes.fromhex(match[2])))
         got, self._downlinks = self._downlinks, []
         return got

@@ -30,7 +30,7 @@ from drivers.api import (
     Signal,
 )
 from drivers.bus.port import Port
-from drivers.modems.believe import moment
+from drivers.modems.believe import moment, waiting
 from drivers.modems.dialogue import Dialogue
 from drivers.modems.keys import Keys, bare
 from drivers.modems.reset import ResetPin
@@ -43,7 +43,7 @@ LONGEST = 242  # bytes, at any data rate
 LINE = re.compile(r"\+(\w+): ?(.*)")
 ERROR = re.compile(r"ERROR\((-?\d+)\)")
 NO_BAND = re.compile(r"No band in (\d+)ms")
-DOWN = re.compile(r'PORT: (\d+); RX: "((?:[0-9A-Fa-f]{2})+)"')
+DOWN = re.compile(r'PORT: (\d{1,3}); RX: "((?:[0-9A-Fa-f]{2})+)"')
 WINDOW = re.compile(r"RXWIN[12], RSSI (-?\d+), SNR (-?\d+(?:\.\d+)?)")
 LINK = re.compile(r"Link (\d+), (\d+)")
 CLOCK = re.compile(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(\.\d+)?")
@@ -239,7 +239,7 @@ class LoRaE5:
         if text == "LoRaWAN modem is busy":
             raise ModemError(BUSY, BUSY_S)
         if match := NO_BAND.fullmatch(text):
-            raise ModemError(DUTY_CYCLE, int(match[1]) / 1000)
+            raise ModemError(DUTY_CYCLE, waiting(match[1]))
         if text.startswith("No free channel"):
             raise ModemError(DUTY_CYCLE, NO_CHANNEL_S)
         if text.startswith("Length error") or text == "DR error":
@@ -249,7 +249,7 @@ class LoRaE5:
 
     def _news(self, text: str) -> bool:
         """Take a downlink, its strength or a link check out of a line. False: none of them."""
-        if match := DOWN.fullmatch(text):
+        if (match := DOWN.fullmatch(text)) and 0 < int(match[1]) < 256:
             self._downlinks.append(Downlink(int(match[1]), bytes.fromhex(match[2])))
         elif match := WINDOW.fullmatch(text):
             self.signal.rssi_dbm, self.signal.snr_db = float(match[1]), float(match[2])

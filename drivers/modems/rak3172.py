@@ -30,7 +30,7 @@ from drivers.api import (
     Signal,
 )
 from drivers.bus.port import Port
-from drivers.modems.believe import moment
+from drivers.modems.believe import moment, waiting
 from drivers.modems.dialogue import Dialogue
 from drivers.modems.eu868 import LIMIT, MAC_ANSWERS
 from drivers.modems.keys import Keys
@@ -54,7 +54,9 @@ REFUSALS = {
     "AT_UNSUPPORTED_BAND": "firmware without EU868",
 }
 RESTRICTED = re.compile(r"Restricted_Wait_(\d+)_ms")
-DOWN = re.compile(r"\+EVT:RX_[12BC]:(-?\d+):(-?\d+):(?:UNI|MULTI)CAST:(\d+):((?:[0-9a-fA-F]{2})+)")
+DOWN = re.compile(
+    r"\+EVT:RX_[12BC]:(-?\d+):(-?\d+):(?:UNI|MULTI)CAST:(\d{1,3}):((?:[0-9a-fA-F]{2})+)"
+)
 LINK = re.compile(r"\+EVT:LINKCHECK:0:(\d+):(\d+):(-?\d+):(-?\d+)")
 LOCAL_TIME = re.compile(r"(\d+)h(\d+)m(\d+)s on (\d+)/(\d+)/(\d+)")
 BANNER = "Current Work Mode"
@@ -259,8 +261,8 @@ class RAK3172:
     def _unasked(self, line: str, *, sending: bool = False) -> None:
         """A line nobody waited for. Raises ModemError if it means that a frame is lost."""
         if match := RESTRICTED.fullmatch(line):
-            self._wait_s = int(match[1]) / 1000
-        elif match := DOWN.fullmatch(line):
+            self._wait_s = waiting(match[1])
+        elif (match := DOWN.fullmatch(line)) and 0 < int(match[3]) < 256:
             self.signal.rssi_dbm, self.signal.snr_db = float(match[1]), float(match[2])
             self._downlinks.append(Downlink(int(match[3]), bytes.fromhex(match[4])))
         elif match := LINK.fullmatch(line):

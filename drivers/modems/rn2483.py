@@ -293,7 +293,7 @@ class RN2483:
         self._heard = self._heard or bool(match)
         if match and int(match[1]) == CLOCK_PORT:
             self._clock(bytes.fromhex(match[2]))
-        elif match:
+        elif match and 0 < int(match[1]) < 256:
             self._downlinks.append(Downlink(int(match[1]), bytes.fromhex(match[2])))
         elif BANNER.fullmatch(line):
             self._joined = False

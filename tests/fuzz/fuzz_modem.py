@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from random import Random
 
-from drivers.api import DeviceError
+from drivers.api import DeviceError, ModemError
 from drivers.modems.keys import Keys
 from drivers.modems.la66 import LA66
 from drivers.modems.lora_e5 import LoRaE5
@@ -156,10 +155,22 @@ def one(dialect: type, answer: Callable[[str], list[str]], end: bytes, random: R
     ]
     for _ in range(8):
         start = wire.timer.now
-        with suppress(DeviceError):
-            random.choice(calls)()
+        call = random.choice(calls)
+        try:
+            call()
+        except ModemError as error:
+            refused(error)
+        except DeviceError as error:
+            refused(ModemError(str(error), 0.0))
         assert wire.timer.now - start < LONGEST_S
     return wire.damaged
+
+
+def refused(error: ModemError) -> None:
+    """A refusal names a reason, keeps the key to itself, silences nobody for over an hour."""
+    assert error.reason
+    assert APP_KEY not in str(error)
+    assert 0 <= error.retry_s <= 3600
 
 
 def frame(modem: object, wire: Wire, confirmed: bool) -> None:
@@ -183,5 +194,5 @@ def asked(modem: object) -> None:
 def downlinks(modem: object) -> None:
     """Ports and payloads as LoRaWAN has them."""
     for downlink in modem.received():
-        assert 0 <= downlink.port <= 255
+        assert 0 < downlink.port <= 255
         assert 0 < len(downlink.payload) <= 242
