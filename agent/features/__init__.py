@@ -2,3 +2,8 @@
 
 numpy is imported nowhere else, and only by a profile that uses these (extra `bridge`).
 """
+
+import os
+
+# the matrices are small: a second thread makes them slower, and drains wait for it
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is imported

@@ -1,9 +1,5 @@
 """What the features must reach, on simulated bridges: frequency, damping, drops, cost."""
 
-import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in the unit; before numpy is imported
-
 import subprocess
 import sys
 import time
