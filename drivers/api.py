@@ -138,7 +138,7 @@ class Modem(Protocol):
     signal: Signal
 
     def setup(self) -> None:
-        """Wake, identify, configure, write the keys if they differ. Safe to call again."""
+        """Wake, identify, configure, see whether it has these keys. Safe to call again."""
         ...
 
     def joined(self) -> bool:

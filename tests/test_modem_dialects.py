@@ -98,6 +98,11 @@ def say(bench: Bench, command: str, wait_s: float = 0.0) -> list[str]:
     return [line for line in text.replace("\r", "\n").split("\n") if line]
 
 
+RAK_KEYS = {
+    "AT+DEVEUI=?": [f"AT+DEVEUI={DEV_EUI}", "OK"],
+    "AT+APPEUI=?": [f"AT+APPEUI={JOIN_EUI}", "OK"],
+    "AT+APPKEY=?": [f"AT+APPKEY={APP_KEY}", "OK"],
+}
 DR5 = {"AT+DR=?": ["AT+DR=5", "OK"]}
 SENT = "AT+SEND=10:830102"
 
@@ -116,6 +121,7 @@ def test_rak_transcripts_of_join_and_frames():
     modem, _ = play(
         "rak3172",
         {
+            **RAK_KEYS,
             "AT+DR=?": ["AT+DR=0", "OK"],
             "AT+JOIN=1:0:8:0": ["OK", (6.5, "+EVT:JOINED")],
             SENT: ["OK", (2.2, "+EVT:TX_DONE"), (2.2, "+EVT:RX_1:-52:8:UNICAST:10:a1031903e8")],
@@ -290,6 +296,8 @@ def test_garbled_wait_silences_nobody_for_more_than_an_hour():
 def test_rak_repeats_a_join_by_itself_if_told_to():
     bench = bench_of("rak3172")
     bench.modem.setup()
+    for name, value in bench.modem._identity():
+        bench.modem._ensure(name, value)
     bench.server.refuse_join = True
     bench.twin.device.duty.on = False
     assert say(bench, "AT+JOIN=1:0:8:2", 30) == ["OK", "+EVT:JOIN_FAILED_RX_TIMEOUT"]
@@ -309,13 +317,15 @@ def test_rak_empty_payload_is_refused_before_the_radio():
 
 
 def test_rak_that_neither_joins_nor_fails_is_a_bus_error():
-    modem, _ = play("rak3172", {"AT+DR=?": ["AT+DR=0", "OK"], "AT+JOIN=1:0:8:0": ["OK"]})
+    answers = {"AT+DR=?": ["AT+DR=0", "OK"], "AT+JOIN=1:0:8:0": ["OK"]}
+    modem, _ = play("rak3172", RAK_KEYS | answers)
     with pytest.raises(BusError, match="neither"):
         modem.join()
 
 
 # -- LoRa-E5 -----------------------------------------------------------------------------------
 
+E5_KEY = {f'AT+KEY=APPKEY,"{APP_KEY}"': [f"+KEY: APPKEY {APP_KEY}"]}
 PORT10 = {"AT+PORT=10": ["+PORT: 10"]}
 HEX = 'AT+MSGHEX="830102"'
 SURE = 'AT+CMSGHEX="830102"'
@@ -454,7 +464,7 @@ def test_e5_done_of_an_earlier_frame_is_not_taken_for_this_one():
     ],
 )
 def test_e5_join_refusals_have_their_reason(lines, reason):
-    modem, _ = play("lora_e5", {"AT+DR=0": ["+DR: DR0"], "AT+JOIN": lines})
+    modem, _ = play("lora_e5", {**E5_KEY, "AT+DR=0": ["+DR: DR0"], "AT+JOIN": lines})
     with pytest.raises(ModemError) as refused:
         modem.join()
     assert refused.value.reason == reason
@@ -462,7 +472,8 @@ def test_e5_join_refusals_have_their_reason(lines, reason):
 
 
 def test_e5_that_is_joined_already_costs_no_airtime():
-    modem, _ = play("lora_e5", {"AT+DR=0": ["+DR: DR0"], "AT+JOIN": ["+JOIN: Joined already"]})
+    answers = {"AT+DR=0": ["+DR: DR0"], "AT+JOIN": ["+JOIN: Joined already"]}
+    modem, _ = play("lora_e5", E5_KEY | answers)
     modem.join()
     assert modem.joined()
 
@@ -656,6 +667,11 @@ def test_rn2483_neither_accepted_nor_denied_is_a_bus_error():
 
 # -- LA66 --------------------------------------------------------------------------------------
 
+LA_KEYS = {
+    "AT+DEUI=?": ["70 B3 D5 7E D0 05 12 34", "", "OK"],
+    "AT+APPEUI=?": ["01 02 03 04 05 06 07 08", "", "OK"],
+    "AT+APPKEY=?": ["2B 7E 15 16 28 AE D2 A6 AB F7 15 88 09 CF 4F 3C", "", "OK"],
+}
 LDR5 = {"AT+DR=?": ["5", "", "OK"]}
 SENDB = "AT+SENDB=00,10,3,830102"
 SENDC = "AT+SENDB=01,10,3,830102"
@@ -790,7 +806,7 @@ def test_la66_of_another_region_is_named():
 
 
 def test_la66_busy_join_waits_for_its_own_and_then_says_busy():
-    answers = {"AT+DR=?": ["0", "", "OK"], "AT+JOIN": ["AT_BUSY_ERROR"]}
+    answers = {**LA_KEYS, "AT+DR=?": ["0", "", "OK"], "AT+JOIN": ["AT_BUSY_ERROR"]}
     modem, _ = play("la66", answers)
     with pytest.raises(ModemError) as refused:
         modem.join()

@@ -80,6 +80,31 @@ def test_other_keys_end_the_session(bench):
     assert not bench.modem.joined()
 
 
+def test_other_keys_are_not_forgotten_by_a_restart_before_the_join(bench):
+    """The modem must not go on with the session of the old keys."""
+    again = type(bench.modem)(bench.port, Keys("70B3D57ED0059999", JOIN_EUI, APP_KEY))
+    again.setup()
+    third = type(bench.modem)(bench.port, Keys("70B3D57ED0059999", JOIN_EUI, APP_KEY))
+    third.setup()
+    assert not third.joined()
+
+
+def test_one_garbled_answer_does_not_end_the_session(bench):
+    garbled = []
+
+    def flip(line: str) -> list[str]:
+        spoiled = "0B" in line.upper() or "70" in line
+        if spoiled and not garbled:
+            garbled.append(line)
+            return [line.replace("70", "71", 1)]
+        return [line]
+
+    bench.twin.quirks.distort = flip
+    bench.modem.setup()
+    assert garbled
+    assert bench.modem.joined()
+
+
 def test_confirmed_frame_returns_when_acknowledged(bench):
     bench.send(confirmed=True)
     assert bench.server.uplinks[0].confirmed

@@ -56,7 +56,7 @@ STRENGTH = re.compile(r"Rssi= (-?\d+)")
 CLOCK = re.compile(r"systime= ?\S+ \S+ \((\d+)\)")
 BANNER = "Dragino LA66 Device"
 WINDOWS_OVER = ("rxDone", "rxTimeout", "rxError")
-NUMBER = r"-?\d{1,10}"
+HEX = "(?:[0-9A-Fa-f]{2} ?)+"
 
 
 class LA66:
@@ -84,7 +84,7 @@ class LA66:
         self._hinted = self._asked_time = False
 
     def setup(self) -> None:
-        """Wake, identify, configure, write the keys if they differ. Safe to call again."""
+        """Wake, identify, configure, compare the keys. Safe to call again."""
         self._wake()
         version = self._read("VER", r"\w+ v\d+\.\d+.*")
         if not VERSION.fullmatch(version):
@@ -93,10 +93,7 @@ class LA66:
             self._ensure(name, value, r"[A-C]|\d")
         self._ensure("ADR", str(int(self.adr)), r"\d")
         self._ensure("CFM", f"0,{self.tries - 1},0", r"\d,\d,\d")
-        keys = self.keys
-        named = (("DEUI", keys.dev_eui), ("APPEUI", keys.join_eui), ("APPKEY", keys.app_key))
-        written = [self._ensure(name, value, "(?:[0-9A-Fa-f]{2} ?)+") for name, value in named]
-        self._rekeyed = self._rekeyed or any(written)
+        self._rekeyed = any(self._differs(*one, HEX) for one in self._identity())
 
     def joined(self) -> bool:
         """Whether it holds a session of these keys."""
@@ -104,6 +101,8 @@ class LA66:
 
     def join(self) -> None:
         """One attempt; returns when accepted, also by an attempt of the module's own."""
+        for name, value in self._identity():
+            self._ensure(name, value, HEX)
         self._ensure("DR", str(self.join_rate), "[0-7]")
         refusal = ModemError(NO_ACCEPT, 0.0)
         try:
@@ -203,10 +202,19 @@ class LA66:
 
     def _ensure(self, name: str, value: str, shape: str) -> bool:
         """Write a setting if it differs: each write wears the flash. True if written."""
-        if bare(self._read(name, shape)) == value:
+        if not self._differs(name, value, shape):
             return False
         self._do(f"{name}={value}")
         return True
+
+    def _differs(self, name: str, value: str, shape: str) -> bool:
+        """Whether a setting is another; asked twice: a garbled answer must not end a session."""
+        return all(bare(self._read(name, shape)) != value for _ in range(2))
+
+    def _identity(self) -> tuple[tuple[str, str], ...]:
+        """Written by `join` only, so that setup finds a session of other keys until then."""
+        keys = self.keys
+        return ("DEUI", keys.dev_eui), ("APPEUI", keys.join_eui), ("APPKEY", keys.app_key)
 
     def _do(self, command: str) -> None:
         """A command that answers with OK or a refusal. Raises ModemError."""

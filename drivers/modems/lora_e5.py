@@ -74,7 +74,7 @@ class LoRaE5:
         self._fport = 0  # as last set; 0: not known
 
     def setup(self) -> None:
-        """Wake, identify, configure, write the keys if they differ. Safe to call again."""
+        """Wake, identify, configure, compare the identifiers. Safe to call again."""
         self._wake()
         self._ask("UART=TIMEOUT,0")  # a slow line is no error
         version = self._ask("VER")
@@ -84,9 +84,8 @@ class LoRaE5:
             self._ask(command)
         self._ask(f"ADR={'ON' if self.adr else 'OFF'}")
         self._ask(f"RETRY={self.tries}")
-        for name, value in (("DevEui", self.keys.dev_eui), ("AppEui", self.keys.join_eui)):
-            self._identify(name, value)
-        self._ask(f'KEY=APPKEY,"{self.keys.app_key}"')  # cannot be read
+        self._rekeyed = any(self._differs(name, value) for name, value in self._identity())
+        self._joined = self._joined and not self._rekeyed
         self._fport = 0
 
     def joined(self) -> bool:
@@ -97,6 +96,10 @@ class LoRaE5:
         """One attempt; returns when accepted, at once if it still holds a session."""
         if not self._joined:
             self._ask(f"DR={self.join_rate}")
+        if self._rekeyed:
+            for name, value in self._identity():
+                self._ask(f'ID={name},"{value}"')
+        self._ask(f'KEY=APPKEY,"{self.keys.app_key}"')  # cannot be read
         joined = False
         for text in self._run("JOIN=FORCE" if self._rekeyed else "JOIN", JOIN_S, ("JOIN",)):
             if text in ("Network joined", "Joined already"):
@@ -199,11 +202,13 @@ class LoRaE5:
                 return True
         return False
 
-    def _identify(self, name: str, value: str) -> None:
-        """Write an identifier if it differs."""
-        if bare(self._ask(f"ID={name}").rpartition(",")[2]) != value:
-            self._ask(f'ID={name},"{value}"')
-            self._joined, self._rekeyed = False, True
+    def _differs(self, name: str, value: str) -> bool:
+        """Whether an identifier is another; asked twice: garbled answers must not end a session."""
+        return all(bare(self._ask(f"ID={name}").rpartition(",")[2]) != value for _ in range(2))
+
+    def _identity(self) -> tuple[tuple[str, str], ...]:
+        """Written by `join` only, so that setup finds a session of other keys until then."""
+        return ("DevEui", self.keys.dev_eui), ("AppEui", self.keys.join_eui)
 
     def _ask(self, command: str) -> str:
         """A command with a one-line answer: its text. Raises ModemError."""

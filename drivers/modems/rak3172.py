@@ -89,7 +89,7 @@ class RAK3172:
         self._timed = False
 
     def setup(self) -> None:
-        """Wake, identify, configure, write the keys if they differ. Safe to call again."""
+        """Wake, identify, configure, compare the keys. Safe to call again."""
         self._wake()
         version = self._read("VER")
         if not version.startswith("RUI_"):
@@ -102,13 +102,7 @@ class RAK3172:
         self._ensure("ADR", str(int(self.adr)))
         self._ensure("RETY", str(self.tries - 1))
         self._confirming = self._read("CFM") == "1"
-        keys = self.keys
-        written = [
-            self._ensure("DEVEUI", keys.dev_eui),
-            self._ensure("APPEUI", keys.join_eui),
-            self._ensure("APPKEY", keys.app_key),
-        ]
-        self._rekeyed = self._rekeyed or any(written)
+        self._rekeyed = any(self._differs(name, value) for name, value in self._identity())
 
     def joined(self) -> bool:
         """Whether it holds a session of these keys."""
@@ -116,6 +110,8 @@ class RAK3172:
 
     def join(self) -> None:
         """One attempt; returns when accepted."""
+        for name, value in self._identity():
+            self._ensure(name, value)
         self._ensure("DR", str(self.join_rate))
         self._do("JOIN=1:0:8:0")
         for line in self.talk.until(JOIN_S):
@@ -218,10 +214,19 @@ class RAK3172:
 
     def _ensure(self, name: str, value: str) -> bool:
         """Write a setting if it differs: each write wears the flash. True if written."""
-        if self._read(name).upper() == value:
+        if not self._differs(name, value):
             return False
         self._do(f"{name}={value}")
         return True
+
+    def _differs(self, name: str, value: str) -> bool:
+        """Whether a setting is another; asked twice: a garbled answer must not end a session."""
+        return all(self._read(name).upper() != value for _ in range(2))
+
+    def _identity(self) -> tuple[tuple[str, str], ...]:
+        """Written by `join` only, so that setup finds a session of other keys until then."""
+        keys = self.keys
+        return ("DEVEUI", keys.dev_eui), ("APPEUI", keys.join_eui), ("APPKEY", keys.app_key)
 
     def _do(self, command: str) -> None:
         """A command that answers with one word. Raises ModemError with the module's reason."""

@@ -92,8 +92,7 @@ class RN2483:
     def setup(self) -> None:
         """Wake, identify, take up a session or write the keys. Safe to call again."""
         self._wake()
-        present = [self._get(f"mac get {name}", EUI).upper() for name in ("deveui", "appeui")]
-        if present != [self.keys.dev_eui, self.keys.join_eui]:
+        if all(self._foreign() for _ in range(2)):  # a garbled answer must not end a session
             self._configure()
         self._joined = self._status() or self._resume()
         for command in (f"adr {'on' if self.adr else 'off'}", f"retx {self.tries - 1}", "ar off"):
@@ -192,6 +191,11 @@ class RN2483:
             if any(BANNER.fullmatch(line) for line in self.talk.until(0.5)):
                 return True
         return False
+
+    def _foreign(self) -> bool:
+        """Whether it has another identity."""
+        present = [self._get(f"mac get {name}", EUI).upper() for name in ("deveui", "appeui")]
+        return present != [self.keys.dev_eui, self.keys.join_eui]
 
     def _configure(self) -> None:
         """New keys: everything from the beginning."""
