@@ -6,6 +6,7 @@ import time as times
 from collections.abc import Mapping
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.markup import escape
 from rich.panel import Panel
@@ -26,7 +27,7 @@ def tables(state: Mapping[str, Any]) -> list[Table]:
 
 def sensors(state: Mapping[str, Any]) -> Table:
     """One line per sensor: state, newest values, reason."""
-    table = Table("sensor", "state", "values", title="Sensors", title_justify="left", expand=True)
+    table = plain("Sensors", "sensor", "state", "values")
     for name, one in state["sensors"].items():
         values = "  ".join(f"{key} {short(v['value'])}" for key, v in one["values"].items())
         reason = f" [dim]{escape(one['reason'])}[/]" if one["reason"] else ""
@@ -36,8 +37,7 @@ def sensors(state: Mapping[str, Any]) -> Table:
 
 def links(state: Mapping[str, Any]) -> Table:
     """One line per link: state, what it sent, what it owes."""
-    table = Table("link", "state", "frames", "bytes", "owed", "last ack", title="Links")
-    table.title_justify, table.expand = "left", True
+    table = plain("Links", "link", "state", "frames", "bytes", "owed", "last ack")
     for name, one in state["links"].items():
         ago = "never" if one["last_ack_s"] is None else f"{one['last_ack_s']:.0f} s ago"
         reason = f" [dim]{escape(one['reason'])}[/]" if one["reason"] else ""
@@ -49,11 +49,15 @@ def links(state: Mapping[str, Any]) -> Table:
 def store(state: Mapping[str, Any]) -> Table:
     """Rows kept and lost."""
     one = state["store"]
-    table = Table("rows kept", "in memory", "lost", "on disk", title="Store")
-    table.title_justify, table.expand = "left", True
+    table = plain("Store", "rows kept", "in memory", "lost", "on disk")
     size = f"{one['bytes'] / 1e6:.1f} MB"
     table.add_row(f"{one['rows']:,}", f"{one['in_memory']:,}", f"{one['lost']:,}", size)
     return table
+
+
+def plain(title: str, *columns: str) -> Table:
+    """A table with as few lines as possible: small terminals show all of it."""
+    return Table(*columns, title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False)
 
 
 def coloured(state: str) -> str:
@@ -99,7 +103,7 @@ def cost(far: FarSide) -> str:
 def far_side(far: FarSide) -> Table:
     """The newest row as the receiver decoded it."""
     title = f"Decoded on the far side: {len(far.rows)} rows, {len(far.events)} events"
-    table = Table(title=title, title_justify="left", expand=True)
+    table = plain(title)
     texts: list[str] = []
     for name, text in newest(far).items():
         table.add_column(name)
