@@ -38,7 +38,7 @@ class ResetLine:
     BCM, OUT, IN, HIGH, LOW, PUD_UP, PUD_DOWN = 11, 0, 1, 1, 0, 22, 21
 
     def __init__(self, twin: Any, timer: Timer) -> None:
-        self.twin, self.timer, self.level = twin, timer, 1
+        self.twin, self.timer, self.level, self.resets = twin, timer, 1, 0
 
     def setwarnings(self, flag: bool) -> None:
         """As the real one."""
@@ -51,6 +51,7 @@ class ResetLine:
 
     def output(self, pin: int, level: int) -> None:
         if level and not self.level:
+            self.resets += 1
             self.twin.reset(self.timer.now)
         self.level = level
 
@@ -69,8 +70,8 @@ class Bench:
         self.twin = twin(Device(self.air))
         self.stream = SimPort(self.timer, self.twin)
         self.port = Port("/dev/modem", driver.baudrate, self.timer, self.stream)
-        pins = Pins(ResetLine(self.twin, self.timer))
-        self.reset = ResetPin(pins, 17, self.timer)
+        self.line = ResetLine(self.twin, self.timer)
+        self.reset = ResetPin(Pins(self.line), 17, self.timer)
         self.keys = Keys(DEV_EUI, JOIN_EUI, APP_KEY)
         self.modem = driver(self.port, self.keys, data_rate=data_rate, reset=self.reset, **options)
 
@@ -105,6 +106,11 @@ class Bench:
     def rest(self, seconds: float = 400.0) -> None:
         """Let the duty cycle recover."""
         self.timer.sleep(seconds)
+
+    @property
+    def resets(self) -> int:
+        """How often the reset line was pulled."""
+        return self.line.resets
 
     def heard(self) -> list[bytes]:
         """Payloads the application got, empty frames included."""

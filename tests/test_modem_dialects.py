@@ -619,18 +619,6 @@ def test_rn2483_asleep_is_woken_by_a_break():
     assert bench.heard() == [b"\x83\x01\x02"]
 
 
-def test_rn2483_that_stays_busy_is_reset():
-    bench = bench_of("rn2483").ready()
-    bench.twin.quirks.distort = lambda line: ["busy" if line == "ok" else line]
-    for _ in range(10):
-        with pytest.raises(ModemError) as refused:
-            bench.send()
-        assert refused.value.reason == BUSY
-    bench.twin.quirks.distort = None
-    bench.sure(b"fresh")
-    assert bench.heard()[-1] == b"fresh"
-
-
 def test_rn2483_old_status_word_has_the_joined_bit_elsewhere():
     for text, joined in (("0001", True), ("0000", False), ("00000810", True), ("00000001", False)):
         modem, _ = play("rn2483", {"mac get status": [text]})

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
+import random
 import re
 
 import pytest
 
 from drivers.api import (
+    BUSY,
     DUTY_CYCLE,
     NO_ACCEPT,
     NOT_ACKED,
@@ -320,6 +322,53 @@ def test_dead_modem_is_brought_back_by_the_reset_line(bench):
     bench.twin.quirks.dead = True
     bench.sure(b"again")
     assert bench.heard() == [b"again"]
+
+
+@pytest.mark.parametrize(
+    ("name", "yes", "busy"),
+    [
+        ("rak3172", "OK", "AT_BUSY_ERROR"),
+        ("lora_e5", "+MSGHEX: Start", "+MSGHEX: LoRaWAN modem is busy"),
+        ("rn2483", "ok", "busy"),
+    ],
+)
+def test_modem_that_stays_busy_is_reset(name, yes, busy):
+    bench = bench_of(name).ready()
+    sending = ("AT+SEND", "AT+MSGHEX", "mac tx")
+
+    def stuck(line: str) -> list[str]:
+        return [busy if line == yes and bench.twin.commands[-1].startswith(sending) else line]
+
+    bench.twin.quirks.distort = stuck
+    for _ in range(10):
+        with pytest.raises(ModemError) as refused:
+            bench.send()
+        assert refused.value.reason == BUSY
+    bench.twin.quirks.distort = None
+    bench.sure(b"fresh")
+    assert bench.heard()[-1] == b"fresh"
+    assert bench.resets == 1
+
+
+def test_whatever_happens_to_the_lines_what_counts_as_sent_was_sent(bench):
+    chance = random.Random(7)
+
+    def damage(line: str) -> list[str]:
+        if chance.random() > 0.03:
+            return [line]
+        at = chance.randrange(len(line) + 1)
+        return chance.choice(([], [line, line], [line[:at]], [line[at:]], [line[:at], line[at:]]))
+
+    bench.twin.quirks.distort = damage
+    sent = []
+    for number in range(60):
+        payload = number.to_bytes(2, "big")
+        with contextlib.suppress(DeviceError):
+            bench.sure(payload)
+            sent.append(payload)
+        bench.rest()
+    assert len(sent) > 10
+    assert set(sent) <= set(bench.heard())
 
 
 def test_without_a_reset_line_a_dead_modem_stays_a_bus_error(bench):

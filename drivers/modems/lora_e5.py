@@ -153,6 +153,12 @@ class LoRaE5:
             if started:
                 raise ModemError(UNFINISHED, UNFINISHED_S) from error
             raise
+        except ModemError as error:
+            if error.reason == BUSY and self.reset is not None and self.reset.busy():
+                self._joined = False
+            raise
+        if self.reset is not None:
+            self.reset.calm()
         if confirmed and not acked:
             raise ModemError(NOT_ACKED, 0.0)
 

@@ -146,7 +146,11 @@ class RAK3172:
         except ModemError as error:
             if error.reason == REFUSALS["AT_PARAM_ERROR"]:
                 self._empty_instead()
+            if error.reason == BUSY and self.reset is not None:
+                self.reset.busy()
             raise
+        if self.reset is not None:
+            self.reset.calm()
         self._sent(confirmed)
         self._answers = 0
 

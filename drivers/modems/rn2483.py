@@ -44,7 +44,6 @@ BREAK_S = 0.02
 BUSY_S, NO_CHANNEL_S, UNFINISHED_S = 5.0, 60.0, 30.0
 TRIES = 3
 SAVE_EVERY = 32  # frames between two `mac save`
-BUSY_LIMIT = 10  # in a row: it will not recover by itself
 CLOCK_PORT = 202
 GPS_EPOCH, LEAP_S = 315_964_800, 18
 EUI = "[0-9A-Fa-f]{16}"
@@ -84,7 +83,7 @@ class RN2483:
         self._downlinks: list[Downlink] = []
         self._joined = False
         self._answers = 0  # bytes the module's own answers may take off the next payload
-        self._unsaved = self._busy = self._token = 0
+        self._unsaved = self._token = 0
         self._asked_link = False
         self._heard = False  # a downlink came with the newest frame
         self._gps_offset: float | None = None  # GPS time less the timer's
@@ -135,7 +134,9 @@ class RN2483:
         except ModemError as error:
             self._learn(error)
             raise
-        self._busy = self._answers = 0
+        self._answers = 0
+        if self.reset is not None:
+            self.reset.calm()
         self._unsaved += 1
         if self._unsaved >= SAVE_EVERY:
             self._save()
@@ -277,12 +278,10 @@ class RN2483:
             self._joined = False
         if error.reason != BUSY:
             return
-        self._busy += 1
         if error.retry_s == 0.0:
             self.talk.say("mac resume")
-        if self._busy >= BUSY_LIMIT and self.reset is not None:
-            self._busy, self._joined = 0, False
-            self.reset.pulse()
+        if self.reset is not None and self.reset.busy():
+            self._joined = False
 
     def _read_link(self) -> None:
         margin, gateways = int(self._get("mac get mrgn")), int(self._get("mac get gwnb"))

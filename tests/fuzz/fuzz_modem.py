@@ -107,7 +107,7 @@ class Wire:
                 stray + line,
                 line + stray,
                 stray,
-                line[:at] + b"\xa5" * 2000 + line[at:],
+                line[:at] + b"\xa5" * random.choice((3,) * 9 + (2000,)) + line[at:],
             )
         )
 
