@@ -780,6 +780,16 @@ def test_la66_acts_on_downlinks_by_their_first_byte_so_cbor_arrays_are_safe(payl
     assert (bench.twin.device.memory.join_nonce > 1) is restarted
 
 
+def test_la66_takes_a_data_rate_only_without_adr_and_has_adr_on_again_after_the_join():
+    bench = bench_of("la66", data_rate=4)
+    bench.modem.setup()
+    assert say(bench, "AT+DR=2") == ["OK"]
+    assert bench.modem.data_rate() == 0
+    bench.modem.join()
+    assert bench.modem.data_rate() == 4
+    assert bench.twin.device.adr
+
+
 def test_la66_back_door_to_adr_and_data_rate_exists():
     bench = bench_of("la66").ready()
     bench.server.enqueue(EUI, 20, b"\x22\x00\x02")

@@ -4,7 +4,7 @@ LA66 AT commands, firmware v1.3 as published by Dragino. What is peculiar:
 
 - Lines end in CR LF, LF CR or CR; a value comes before an empty line and OK.
 - While a command runs it drops what it hears.
-- It joins by itself at start.
+- It joins by itself at start. Its data rate can be set only while ADR is off.
 - A frame too long for the data rate is answered with a warning and OK: an empty frame was sent.
 - No line says that a confirmed frame was acknowledged: only that something was received in time.
 - The firmware acts on downlinks by their first byte, on any port (04 FF restarts it): send it
@@ -103,7 +103,9 @@ class LA66:
         """One attempt; returns when accepted, also by an attempt of the module's own."""
         for name, value in self._identity():
             self._ensure(name, value, HEX)
-        self._ensure("DR", str(self.join_rate), "[0-7]")
+        if self._differs("DR", str(self.join_rate), "[0-7]"):
+            self._ensure("ADR", "0", r"\d")  # it takes a data rate only without ADR
+            self._do(f"DR={self.join_rate}")
         refusal = ModemError(NO_ACCEPT, 0.0)
         try:
             self._do("JOIN")
@@ -114,6 +116,7 @@ class LA66:
         for line in self.talk.until(JOIN_S):
             if line == "JOINED":
                 self._rekeyed = False
+                self._ensure("ADR", str(int(self.adr)), r"\d")
                 return
             self._unasked(line, sending=True)
         raise refusal

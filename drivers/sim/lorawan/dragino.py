@@ -127,7 +127,8 @@ class LA66Twin(ModemTwin):
                 return False
             self.held[name] = digits.upper()
         elif name == "DR" and value in "012345":
-            self.device.memory.data_rate = int(value)
+            if not self.device.adr:
+                self.device.memory.data_rate = int(value)
         elif name == "ADR" and value in "01":
             self.device.adr = value == "1"
         elif name == "DCS" and value in "01":
