@@ -65,7 +65,7 @@ class Driver:
 
 
 def find(name: str) -> Driver:
-    """The driver `name`: one of drivers.sensors, or a dotted module. Raises CatalogError."""
+    """The driver `name`: one of drivers.sensors, or any module. Raises CatalogError."""
     module = _import(name)
     sensor = getattr(module, "DRIVER", None)
     if sensor is None:
@@ -85,10 +85,12 @@ def known() -> list[str]:
 def _import(name: str) -> ModuleType:
     if not all(part.isidentifier() for part in name.split(".")):
         raise CatalogError(f"'{name}' is no name of a driver")
-    dotted = name if "." in name else f"drivers.sensors.{name}"
-    try:
-        return importlib.import_module(dotted)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (dotted == error.name or dotted.startswith(error.name + ".")):
-            raise CatalogError(f"no driver '{name}'{near(name, known())}") from error
-        raise CatalogError(f"driver '{name}' needs the module '{error.name}'") from error
+    places = [name] if "." in name else [f"drivers.sensors.{name}", name]
+    for place in places:
+        try:
+            return importlib.import_module(place)
+        except ModuleNotFoundError as error:
+            inside = error.name is not None and (place + ".").startswith(error.name + ".")
+            if not inside:
+                raise CatalogError(f"driver '{name}' needs the module '{error.name}'") from error
+    raise CatalogError(f"no driver '{name}'{near(name, known())}")
