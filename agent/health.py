@@ -8,13 +8,14 @@ sysfs-class-hwmon (in0_lcrit_alarm of the driver rpi_volt), statvfs(3).
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from agent.clock import Clock
 from drivers.api import Quantity
 
+STARTS = "starts"  #: under which name the store keeps how often the agent was started
 CLOCK_STATES = {"": 0, "rtc": 1, "lorawan": 2, "ntp": 3}
 
 
@@ -37,16 +38,34 @@ class Memory(Protocol):
 
     path: Path
 
+    def setting(self, key: str) -> bytes | None:
+        """A value kept under a name."""
+        ...
+
     def counts(self) -> Counts:
         """The numbers of now."""
         ...
 
 
 class HealthDoor:
-    """What the health sensor looks at: the clock, the store, and the file system's root."""
+    """What the health sensor looks at: clock, store, the other sensors, the file system's root."""
 
     def __init__(self, clock: Clock, store: Memory | None = None, root: Path = Path("/")) -> None:
         self.clock, self.store, self.root = clock, store, root
+        self.bad_sensors: Callable[[], int] = lambda: 0
+        self._day, self._written_before = -1, 0
+
+    def written_today(self) -> float | None:
+        """MB this process has caused to be written since midnight UTC, or since its start."""
+        io = first_text([self.root / "proc/self/io"])
+        if io is None:
+            return None
+        written = int(io.split("write_bytes:")[1].split()[0])
+        day = int(self.clock.system_utc() // 86_400)
+        if self._day not in (-1, day):
+            self._written_before = written
+        self._day = day
+        return (written - self._written_before) / 1e6
 
 
 class Health:
@@ -61,6 +80,9 @@ class Health:
         "owed": Quantity("count", 1, 0, 2e9),
         "lost": Quantity("count", 1, 0, 2e9),
         "clock": Quantity("state", 1, 0, 3),
+        "bad_sensors": Quantity("count", 1, 0, 1000),
+        "restarts": Quantity("count", 1, 0, 2e9),
+        "written": Quantity("storage", 1, 0, 1e9),
     }
 
     def __init__(self, node: HealthDoor) -> None:
@@ -70,7 +92,10 @@ class Health:
         """Nothing to set up."""
 
     def read(self) -> Mapping[str, float | None]:
-        """cpu_temperature Cel, disk and memory MB, uptime s, clock 0 none 1 rtc 2 lorawan 3 ntp."""
+        """cpu_temperature Cel, disk and memory MB, uptime s, clock 0 none 1 rtc 2 lorawan 3 ntp.
+
+        written: MB today; restarts: of the agent, since the store began.
+        """
         node = self.node
         values: dict[str, float | None] = {
             "cpu_temperature": cpu_temperature(node.root),
@@ -79,10 +104,13 @@ class Health:
             "memory_available": memory_available(node.root),
             "uptime": uptime(node.root),
             "clock": CLOCK_STATES[node.clock.trust],
+            "bad_sensors": node.bad_sensors(),
+            "written": node.written_today(),
         }
         if node.store:
             counts = node.store.counts()
-            values |= {"owed": counts.waiting, "lost": counts.lost}
+            restarts = int(node.store.setting(STARTS) or 0)
+            values |= {"owed": counts.waiting, "lost": counts.lost, "restarts": restarts}
         return {name: value for name, value in values.items() if value is not None}
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.clock import Clock
+from agent.health import STARTS
 from agent.messages import CLOCK_CORRECTED, RESTART, node_event
 from agent.parcel import Message
 from agent.sampler import STEP_S
@@ -39,6 +40,8 @@ class Keeper:
         """Do what is due. Return the seconds until the next look."""
         if not self._started:
             self._started = True
+            starts = int(self.store.setting(STARTS) or 0) + 1
+            self.store.set_setting(STARTS, str(starts).encode())
             self._post(node_event(RESTART, None, self.store.boot, self.clock))
         self._follow_clock()
         now = self.clock.monotonic()

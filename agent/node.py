@@ -58,10 +58,14 @@ class Node:
 
     def headline(self) -> str:
         """One line for the service manager."""
-        bad = [one.name for one in self.instruments.values() if one.state not in ("ok", "new")]
+        bad = self.bad_sensors()
         owed = self.store.counts().owed
         waiting = ", ".join(f"{name} owes {count}" for name, count in owed.items())
         return f"{len(self.instruments) - len(bad)}/{len(self.instruments)} sensors; {waiting}"
+
+    def bad_sensors(self) -> list[str]:
+        """Names of the sensors that are not well."""
+        return [one.name for one in self.instruments.values() if one.state not in ("ok", "new")]
 
     def close(self) -> None:
         """Leave every link in order, write what is still owed, close the store."""
@@ -167,6 +171,8 @@ def build(
     instruments = make_instruments(made, clock)
     samplers = [make_sampler(one, made, store, clock, settings, instruments) for one in made.tables]
     node = Node(config, clock, store, instruments, samplers)
+    if isinstance(health, HealthDoor):
+        health.bad_sensors = lambda: len(node.bad_sensors())
     add_jobs(node, made, settings, links, state_file)
     return node
 
