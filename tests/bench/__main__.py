@@ -1,6 +1,7 @@
 """All figures as one table, with the machine. usage: python -m tests.bench [NAME ...]
 
-Names: bytes store backfill start cost kills (default: all). Quote the table with its first line.
+Names: bytes mqtt store backfill start cost features kills (default: all). Quote the table with its
+first line.
 """
 
 import importlib
@@ -10,7 +11,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-NAMES = ("bytes", "store", "backfill", "start", "cost", "kills")
+NAMES = ("bytes", "mqtt", "store", "backfill", "start", "cost", "features", "kills")
 
 
 def machine() -> str:
