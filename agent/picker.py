@@ -32,6 +32,9 @@ MULTIPLES = """SELECT seq, boot, mono_ms, start, cells, layout FROM row
     ORDER BY start DESC LIMIT ?"""
 
 
+GRACE_S = 5.0
+
+
 class Pick:
     """One look for one link. `parcel` is what to send; else `due` says when to look again."""
 
@@ -112,8 +115,9 @@ class Pick:
         if self._held(rows[0]):
             return None, upper
         full = min(self.link.fits.get(run.layout.id, CANDIDATES), CANDIDATES)
-        left_s = self.fill_s - self._age(rows[-1])
-        if len(rows) < full and left_s > 0:
+        complete = (rows[0].mono_ms - rows[-1].mono_ms) / 1000 >= self.fill_s
+        left_s = self.fill_s + self._grace(run.layout) - self._age(rows[-1])
+        if len(rows) < full and not complete and left_s > 0:
             self.due = min(self.due, self.now + left_s)
             return None, upper
         return self._overlapping(table, Run(run.layout, rows)), upper
@@ -181,9 +185,13 @@ class Pick:
         """How long a live row may wait for company."""
         return self.link.policy.fill_s
 
+    def _grace(self, layout: Layout) -> float:
+        """How much longer a row may wait, for the last of its company is being measured."""
+        return min(layout.interval_s / 2, GRACE_S) if self.fill_s else 0.0
+
     def _window(self, layout: Layout) -> float:
-        """How old a live row may be: one interval more than it may wait, for it goes then."""
-        fill_s = self.fill_s + layout.interval_s if self.fill_s else 0.0
+        """How old a live row may be: somewhat more than it may wait, for it goes then."""
+        fill_s = self.fill_s + 2.0 * layout.interval_s if self.fill_s else 0.0
         return max(fill_s, 2.0 * layout.interval_s)
 
     def _age(self, row: Row) -> float:

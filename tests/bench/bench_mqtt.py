@@ -76,10 +76,11 @@ def bytes_per_value(folder: Path, broker: Broker, rows: int) -> float:
         connect(uplink.link)
         before, measured = meter.count, 0
         while measured < ROWS:
-            node.clock.sleep(sampler.step())
-            measured = node.store.counts().rows
+            wait_s = sampler.step()
             while uplink.step() == 0:
                 pass
+            node.clock.sleep(wait_s)
+            measured = node.store.counts().rows
         time.sleep(0.2)
         sent = measured - node.store.counts().owed["city"]
         size = (meter.count - before) / sent / VALUES
