@@ -29,7 +29,7 @@ class DS18B20:
         self.name = rom
 
     def setup(self) -> None:
-        """Find it. Raises BusError if it is not there, or not the only one and no `rom` given."""
+        """Find it, convert once. Raises BusError: not there, or several and no `rom` given."""
         present = self.onewire.devices(FAMILY)
         if not self.rom and len(present) > 1:
             raise BusError(f"several DS18B20: choose rom = one of {', '.join(present)}")
@@ -38,6 +38,7 @@ class DS18B20:
             seen = ", ".join(present) or "none"
             raise BusError(f"{name or 'DS18B20'}: not on the bus; seen: {seen}")
         self.name = name
+        self.onewire.read(name)  # a first conversion, after which 85 Cel is no power-on value
 
     def read(self) -> dict[str, float]:
         """One conversion, up to 750 ms. Raises BusError, DataError."""

@@ -1,0 +1,348 @@
+"""Published raw bytes through the production drivers, and what is peculiar about each chip.
+
+The vectors come from the makers' datasheets and from tests of published drivers, as named.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from smbus2 import i2c_msg
+
+from agent.clock import VirtualClock
+from drivers.api import BusError, DataError
+from drivers.bus.i2c import I2C
+from drivers.bus.onewire import OneWire
+from drivers.bus.port import Port
+from drivers.crc import crc8_31
+from drivers.sensors.ads1115 import ADS1115, ADS1115Twin
+from drivers.sensors.bh1750 import BH1750, BH1750Twin
+from drivers.sensors.bme280 import BME280, BME280Twin
+from drivers.sensors.ds18b20 import DS18B20, DS18B20Twin, crc8
+from drivers.sensors.pms5003 import PMS5003, PMS5003Twin, parse
+from drivers.sensors.scd41 import SCD41, SCD41Twin
+from drivers.sensors.sht4x import SHT4x
+from drivers.sim.i2c import SimI2C
+from drivers.sim.onewire import text
+from drivers.sim.port import SimPort
+
+
+class Said:
+    """A bus that answers reads with the bytes it was given, in turn, and keeps what was written."""
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = [bytes.fromhex(answer) for answer in answers]
+        self.written: list[str] = []
+
+    def i2c_rdwr(self, *messages: i2c_msg) -> None:
+        for message in messages:
+            if message.flags & 1:
+                answer = self.answers.pop(0)
+                assert len(answer) == message.len
+                for index, byte in enumerate(answer):
+                    message.buf[index] = byte
+            else:
+                self.written.append(bytes(message).hex())
+
+
+def door(bus: Said | SimI2C) -> I2C:
+    return I2C(bus, VirtualClock())
+
+
+def test_crc_of_be_ef_is_92() -> None:  # SHT3x and SCD4x datasheets
+    assert crc8_31(bytes.fromhex("beef")) == 0x92
+
+
+# -- SHT4x ---------------------------------------------------------------------------------------
+
+
+def test_sht4x_by_its_datasheet() -> None:
+    bus = Said("66 66 93 80 00 a2")
+    assert SHT4x(door(bus)).read() == pytest.approx(
+        {"temperature": 25.0, "relative_humidity": 56.5}, abs=0.01
+    )
+    assert bus.written == ["fd"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "values"), [("00 00 81 00 00 81", (-45, 0)), ("ff ff ac ff ff ac", (130, 100))]
+)
+def test_sht4x_at_the_ends_of_its_ticks(answer: str, values: tuple[float, float]) -> None:
+    read = SHT4x(door(Said(answer))).read()
+    assert tuple(read.values()) == values  # -6 and 119 % are cut to 0 and 100
+
+
+# -- BME280 --------------------------------------------------------------------------------------
+
+# pimoroni/bme280-python, tests/test_compensation.py; five published drivers agree
+TRIM_1 = "696d 3664 3200 e998 02d6 d00b 2316 88ff f9ff 8c3c f8c6 7017 00 4b"
+TRIM_2 = "78 01 00 11 2e 03 1e"
+
+
+def test_bme280_by_a_published_vector() -> None:
+    data = (326_816 << 4).to_bytes(3, "big") + (529_191 << 4).to_bytes(3, "big")
+    data += (30_281).to_bytes(2, "big")
+    bus = Said("60", "00", TRIM_1, TRIM_2, "00", data.hex(), "00")
+    chip = BME280(door(bus))
+    chip.setup()
+    read = chip.read()
+    assert read["temperature"] == pytest.approx(24.7894877676, abs=1e-6)
+    assert read["pressure"] == pytest.approx(100_661.517564, abs=0.5)
+    assert read["relative_humidity"] == pytest.approx(68.66996649, abs=1e-4)
+
+
+def test_bmp280_by_its_datasheet_and_without_humidity() -> None:  # section 3.12
+    trim = "706b 4367 18fc 7d8e 43d6 d00b 270b 8c00 f9ff 8c3c f8c6 7017 0000"
+    data = (415_148 << 4).to_bytes(3, "big") + (519_888 << 4).to_bytes(3, "big") + b"\x80\x00"
+    chip = BME280(door(Said("58", "00", trim, data.hex(), "00")))
+    chip.setup()
+    read = chip.read()
+    assert read["temperature"] == pytest.approx(25.08, abs=0.005)
+    assert read["pressure"] == pytest.approx(100_653.27, abs=0.5)
+    assert "relative_humidity" not in read
+
+
+def test_bme280_refuses_another_chip_and_a_chip_that_lost_its_supply() -> None:
+    with pytest.raises(DataError, match="id 61, not a BME280"):
+        BME280(door(Said("61"))).setup()
+    with pytest.raises(DataError, match="not ready after reset"):
+        BME280(door(Said("60", "01"))).setup()
+    with pytest.raises(DataError, match="no calibration"):
+        BME280(door(Said("60", "00", "00" * 26))).setup()
+    clock = VirtualClock()
+    bus, twin = SimI2C(clock), BME280Twin()
+    bus.attach(0x76, twin)
+    chip = BME280(I2C(bus, clock))
+    chip.setup()
+    twin._convert = lambda *_: bytes.fromhex("8000008000008000")  # type: ignore[method-assign]
+    with pytest.raises(DataError, match="did it lose its supply"):
+        chip.read()
+
+
+# -- SCD41 ---------------------------------------------------------------------------------------
+
+
+def test_scd41_by_its_datasheet() -> None:
+    bus = Said("80 06 04", "01 f4 33 66 67 a2 5e b9 3c")
+    assert SCD41(door(bus)).read() == pytest.approx(
+        {"co2": 500, "temperature": 25.0, "relative_humidity": 37.0}, abs=0.01
+    )
+    assert bus.written == ["e4b8", "ec05"]
+    assert SCD41(door(Said("80 00 a2"))).read() == {}
+
+
+def test_scd41_is_told_the_pressure_as_in_the_datasheet() -> None:
+    bus = Said()
+    chip = SCD41(door(bus))
+    chip.compensate(pressure_pa=98_700)
+    chip.compensate(pressure_pa=98_701)  # the same hPa: not again
+    chip.compensate(pressure_pa=1_000)  # no air pressure on earth
+    assert bus.written == ["e00003db42"]
+
+
+def scd41(clock: VirtualClock, **options: bool) -> tuple[SCD41, SCD41Twin]:
+    bus, twin = SimI2C(clock), SCD41Twin()
+    bus.attach(0x62, twin)
+    return SCD41(I2C(bus, clock), **options), twin
+
+
+def test_scd41_writes_its_memory_only_where_it_differs() -> None:
+    clock = VirtualClock()
+    chip, twin = scd41(clock, self_calibration=False)
+    for _ in range(3):
+        chip.setup()  # the factory has self-calibration on
+    assert (twin.eeprom, twin.eeprom_writes) == ({"asc": 0}, 1)
+    other, twin = scd41(clock, self_calibration=True)
+    other.setup()
+    assert twin.eeprom_writes == 0
+
+
+def test_scd41_reads_right_on_a_mountain_only_with_the_pressure() -> None:
+    clock = VirtualClock()
+    chip, twin = scd41(clock)
+    twin.truth = {**twin.truth, "co2": 800.0, "pressure": 80_000.0}
+    chip.setup()
+    clock.sleep(5.1)
+    assert chip.read()["co2"] == pytest.approx(632, abs=1)
+    chip.compensate(pressure_pa=80_000)
+    clock.sleep(5.1)
+    assert chip.read()["co2"] == 800
+
+
+def test_scd41_says_when_it_measures_no_more() -> None:
+    clock = VirtualClock()
+    chip, twin = scd41(clock)
+    chip.setup()
+    clock.sleep(5.1)
+    assert chip.read()
+    twin.power_on(clock.monotonic())
+    clock.sleep(6)
+    assert chip.read() == {}
+    clock.sleep(8)
+    with pytest.raises(DataError, match="measures no more"):
+        chip.read()
+
+
+# -- BH1750, ADS1115 -----------------------------------------------------------------------------
+
+
+def test_bh1750_by_its_datasheet() -> None:  # p. 7: 83 90 -> 28067 lx
+    assert BH1750(door(Said("83 90"))).read()["illuminance"] == pytest.approx(28_067, abs=1)
+    assert BH1750(door(Said("ff ff"))).read()["illuminance"] == float("inf")
+
+
+def test_bh1750_twin_knows_its_other_modes() -> None:
+    twin = BH1750Twin()
+    twin.power_on(0)
+    for code, due, counts in ((0x11, 0.121, 1008), (0x13, 0.017, 504), (0x10, 0.121, 504)):
+        twin.write(bytes([code]), 0)
+        assert int.from_bytes(twin.read(2, due), "big") == counts
+
+
+def test_ads1115_is_ratiometric() -> None:
+    for supply_v in (3.0, 3.3, 3.6):
+        clock = VirtualClock()
+        bus, twin = SimI2C(clock), ADS1115Twin()
+        twin.supply_v, twin.truth = supply_v, {"crack_width": 7.5}
+        bus.attach(0x48, twin)
+        chip = ADS1115(I2C(bus, clock))
+        chip.setup()
+        assert chip.read()["crack_width"] == pytest.approx(7.5, abs=0.001)
+
+
+def test_ads1115_counts_by_its_datasheet() -> None:  # 7.5.4: 4000h at 4.096 V is 2.048 V
+    bus = Said("c3 83", "40 00", "f3 83", "67 20")
+    chip = ADS1115(door(bus), range_mm=26_400.0)
+    assert chip.read()["crack_width"] == pytest.approx(2.048 / 3.3 * 26_400, rel=1e-3)
+    assert bus.written == ["01c383", "01", "00", "01f383", "01", "00"]
+
+
+def test_ads1115_says_what_is_wrong() -> None:
+    clock = VirtualClock()
+    bus, twin = SimI2C(clock), ADS1115Twin()
+    bus.attach(0x48, twin)
+    chip = ADS1115(I2C(bus, clock))
+    twin.supply_v = 0.0
+    with pytest.raises(DataError, match="the gauge has no supply"):
+        chip.read()
+    with pytest.raises(ValueError, match="two different ones"):
+        ADS1115(I2C(bus, clock), channel=3)
+    with pytest.raises(DataError, match="a conversion does not end"):
+        ADS1115(door(Said(*["43 83"] * 5))).read()
+    with pytest.raises(DataError, match="lost its configuration"):
+        ADS1115(door(Said("85 83"))).read()
+    with pytest.raises(DataError, match="no ADS1115"):
+        ADS1115(door(Said("00 00"))).setup()
+
+
+# -- DS18B20 -------------------------------------------------------------------------------------
+
+TABLE_1 = {
+    "d007": 125.0, "9101": 25.0625, "a200": 10.125, "0800": 0.5, "0000": 0.0,
+    "f8ff": -0.5, "5eff": -10.125, "6ffe": -25.0625, "90fc": -55.0,
+}  # fmt: skip
+
+
+def wire(folder: Path, said: str, name: str = "28-0316a2791dff") -> OneWire:
+    device = folder / name
+    device.mkdir(exist_ok=True)
+    (device / "w1_slave").write_text(said)
+    return OneWire(folder)
+
+
+def pad(counts: str) -> str:
+    data = bytes.fromhex(counts + "4b467fff0c10")
+    return text(data + bytes([crc8(data)]))
+
+
+@pytest.mark.parametrize(("counts", "value"), TABLE_1.items())
+def test_ds18b20_by_table_1_of_its_datasheet(tmp_path: Path, counts: str, value: float) -> None:
+    chip = DS18B20(wire(tmp_path, pad(counts)))
+    chip.setup()
+    assert chip.read() == {"temperature": value}
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (pad("5005"), "85.000 Cel: no conversion"),
+        (pad("ff07"), "127.938 Cel"),
+        (pad("9101").replace("91 01", "91 02"), "checksum"),
+        ("00 00 00 00 00 00 00 00 00 : crc=00 YES\n00 t=0\n", "checksum"),
+        ("", "not ready"),
+    ],
+)
+def test_ds18b20_refuses_what_is_no_measurement(tmp_path: Path, said: str, why: str) -> None:
+    chip = DS18B20(wire(tmp_path, said))
+    chip.setup()
+    with pytest.raises(DataError, match=why):
+        chip.read()
+
+
+def test_ds18b20_is_found_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(BusError, match="not on the bus; seen: none"):
+        DS18B20(OneWire(tmp_path)).setup()
+    bus = wire(tmp_path, pad("9101"))
+    with pytest.raises(BusError, match="28-1: not on the bus; seen: 28-0316a2791dff"):
+        DS18B20(bus, rom="28-1").setup()
+    wire(tmp_path, pad("0000"), "28-0316a2791e00")
+    with pytest.raises(BusError, match="several DS18B20: choose rom"):
+        DS18B20(bus).setup()
+    with pytest.raises(BusError, match="dtoverlay=w1-gpio"):
+        DS18B20(OneWire(tmp_path / "none")).setup()
+
+
+def test_ds18b20_twin_with_a_weak_supply_is_refused() -> None:
+    twin = DS18B20Twin()
+    twin.power_on(0)
+    twin.weak = True
+    assert text(twin.scratchpad(0)[0]).endswith("t=85000\n")
+
+
+# -- PMS5003 -------------------------------------------------------------------------------------
+
+CAPTURED = bytes.fromhex(
+    "424d001c 0000 0008 0008 0000 0008 0008 00d2 0046 002d 001e 0000 0000 9700 02c5"
+)  # avaldebe/PyPMS, tests/captured_data
+
+
+def test_pms5003_by_a_captured_frame() -> None:
+    words = parse(CAPTURED)
+    assert words is not None
+    assert words[3:6] == [0, 8, 8]
+    assert words[6:12] == [210, 70, 45, 30, 0, 0]
+
+
+@pytest.mark.parametrize("noise", [b"", b"BM", b"BM\x00\x1c", b"\xff" * 100, CAPTURED[:20]])
+def test_pms5003_finds_its_frame_in_noise(noise: bytes) -> None:
+    assert parse(noise + CAPTURED + noise) == parse(CAPTURED)
+
+
+def test_pms5003_refuses_a_wrong_sum_or_length() -> None:
+    assert parse(CAPTURED[:-1] + b"\xc6") is None
+    assert parse(CAPTURED.replace(b"\x00\x1c", b"\x00\x14")) is None
+    assert parse(CAPTURED[:31]) is None
+
+
+def test_pms5003_says_nothing_until_its_fan_has_settled_and_gives_up_on_noise() -> None:
+    clock, twin = VirtualClock(), PMS5003Twin()
+    stream = SimPort(clock, twin)
+    chip = PMS5003(Port("/dev/x", 9600, clock, stream))
+    chip.setup()
+    assert chip.read() == {}
+    clock.sleep(31)
+    stream.noise = b"BM\x00\x1c" * 5
+    assert chip.read() == {"pm1": 5, "pm2_5": 8, "pm10": 12}
+    stream.baudrate = 4800
+    with pytest.raises((DataError, BusError)):
+        chip.read()
+
+
+def test_pms5003_twin_is_active_at_power_up_and_sleeps_on_command() -> None:
+    clock, twin = VirtualClock(), PMS5003Twin()
+    stream = SimPort(clock, twin, timeout=2)
+    assert parse(stream.read(32)) is not None
+    stream.write(bytes.fromhex("424de400000173"))
+    stream.reset_input_buffer()
+    assert stream.read(1) == b""
