@@ -225,7 +225,7 @@ def start_broker(folder: Path) -> brokers.Broker | None:
     """A mosquitto of our own, where it is installed."""
     if brokers.installed() is None:
         return None
-    broker = brokers.Broker(folder / "broker")
+    broker = brokers.Broker(folder / "broker", extra="persistence true")
     broker.start()
     return broker
 
@@ -275,6 +275,6 @@ def listen(
         if topic not in ("state", "json", "down"):
             far.take(payload, clock.utc())
 
-    listener = Listener(broker.url, config.node.name, take)
+    listener = Listener(broker.url, config.node.name, take, session="far-side")
     listener.start()
     return listener
