@@ -16,8 +16,8 @@ demo: .venv/run
 
 test: .venv/dev .venv-zcbor/ready
 	@.ci/packages $(BROKER)
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+	$(BIN)/ruff format --no-cache --check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/mypy
 	$(BIN)/pytest --cov --cov-report=term --cov-fail-under=95 $(ARGS)
 

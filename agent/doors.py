@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from drivers.bus.onewire import OneWire
-from drivers.bus.pins import Pins
-from drivers.bus.port import Port
-
 from agent.catalog import Driver
 from agent.clock import Clock
 from agent.config import InstrumentConfig
 from drivers.bus.i2c import I2C, KernelBus
+from drivers.bus.onewire import OneWire
+from drivers.bus.pins import Pins
+from drivers.bus.port import Port
 
 
 class Doors(Protocol):
