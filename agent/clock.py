@@ -49,8 +49,8 @@ class Clock:
             return None
         if self._offset is not None:
             return self._offset
-        offset = self.system_utc() - self.monotonic()
-        return offset if offset + self.monotonic() >= BUILT else None
+        utc = self.system_utc()
+        return utc - self.monotonic() if utc >= BUILT else None
 
     def utc(self) -> float | None:
         """Trusted unix time, or None."""

@@ -66,7 +66,12 @@ class Instrument:
             except Exception as error:
                 self._failed(error)
                 return dict.fromkeys(self.quantities, Missing.FAILED)
-            return self._judged(values)
+            judged = self.judge(values)
+            if Missing.FAILED not in judged.values():
+                self._succeeded("")
+            else:
+                self._partly(judged)
+            return judged
 
     def recent(self, quantity: str, within_s: float = 600.0) -> float | None:
         """The newest good value if it is young enough: what another instrument compensates with."""
@@ -86,28 +91,31 @@ class Instrument:
             self.sensor.setup()
             self._ready = True
 
-    def _judged(self, values: Mapping[str, float | None]) -> dict[str, Reading]:
-        judged = {name: self.judge(name, value) for name, value in values.items()}
-        bad = [name for name, value in judged.items() if value is Missing.FAILED]
-        if len(bad) < len(judged) or not judged:
-            self._succeeded(f"{', '.join(bad)}: no believable value" if bad else "")
-        else:
-            self._failed(DeviceError("no believable value"))
+    def judge(self, values: Mapping[str, float | None]) -> dict[str, Reading]:
+        """Calibrate and range-check."""
+        quantities, calibrate, latest = self.sensor.quantities, self.calibrate, self.latest
+        now = self.clock.monotonic()
+        judged: dict[str, Reading] = {}
+        for name, value in values.items():
+            quantity = quantities.get(name)
+            if value is None or quantity is None or value != value:  # not a number
+                judged[name] = Missing.FAILED
+                continue
+            if name in calibrate:
+                value = value * calibrate[name].gain + calibrate[name].offset
+            if quantity.low <= value <= quantity.high:
+                latest[name] = (value, now)
+                judged[name] = value
+            else:
+                judged[name] = Missing.BELOW if value < quantity.low else Missing.ABOVE
         return judged
 
-    def judge(self, name: str, value: float | None) -> Reading:
-        """Calibrate and range-check one value."""
-        quantity = self.sensor.quantities.get(name)
-        if value is None or quantity is None or value != value:  # not a number
-            return Missing.FAILED
-        if self.calibrate and (calibration := self.calibrate.get(name)):
-            value = value * calibration.gain + calibration.offset
-        if value < quantity.low:
-            return Missing.BELOW
-        if value > quantity.high:
-            return Missing.ABOVE
-        self.latest[name] = (value, self.clock.monotonic())
-        return value
+    def _partly(self, judged: Mapping[str, Reading]) -> None:
+        bad = [name for name, value in judged.items() if value is Missing.FAILED]
+        if len(bad) < len(judged):
+            self._succeeded(f"{', '.join(bad)}: no believable value")
+        else:
+            self._failed(DeviceError("no believable value"))
 
     def _succeeded(self, reason: str) -> None:
         self.failures = 0
@@ -132,6 +140,8 @@ class Instrument:
             self._become("stale" if now - self._good_at > STALE_S else "degraded", reason)
 
     def _become(self, state: str, reason: str) -> None:
+        if state == self.state and reason == self.reason:
+            return
         if state != self.state:
             quoted = f" reason='{reason}'" if reason else ""
             level = logging.INFO if state == "ok" else logging.WARNING

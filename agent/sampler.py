@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.alarm import Alarm
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 STEP_S = 2.0  #: a clock that moved by more than this was set, not drifting
 RAW_LIMIT = 2**31  # WIRE.md section 5: |raw| < 2^31
+NOT_AVAILABLE = Missing.NOT_AVAILABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +57,18 @@ class Sampler:
     _next_layout: Layout | None = None
     _due: Due | None = None
     _last_start: int | None = None
-    _instruments: list[Instrument] = field(default_factory=list)
+    _instruments: list[tuple[int, Instrument]] = field(default_factory=list)  # with first column
     _columns: list[tuple[int, str, Callable[[float], int]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        instruments = [source.instrument for source in self.sources if source.instrument]
-        self._instruments = list({id(one): one for one in instruments}.values())
+        first: dict[int, tuple[int, Instrument]] = {}
+        for index, source in enumerate(self.sources):
+            if source.instrument is not None:
+                first.setdefault(id(source.instrument), (index, source.instrument))
+        self._instruments = list(first.values())
         fields = self.layout.schema.fields
         self._columns = [
-            (id(source.instrument), source.quantity, field_.raw)
+            (id(source.instrument), source.quantity, field_.counter())
             for source, field_ in zip(self.sources, fields, strict=True)
         ]
 
@@ -88,7 +92,7 @@ class Sampler:
         if not self._prepared:
             self._prepared = True
             self._last_start = self.store.newest_start(self.layout.table)
-            for instrument in self._instruments:
+            for _, instrument in self._instruments:
                 instrument.prepare()
         if self._due is None:
             self._due = self._plan()
@@ -113,10 +117,12 @@ class Sampler:
 
     def _measure(self, due: Due) -> None:
         due = self._redated(due)
-        values = {id(one): one.ask() for one in self._instruments} | {id(None): {}}
+        values: dict[int, Mapping[str, Reading]] = {id(None): {}}
+        for _, one in self._instruments:
+            values[id(one)] = one.ask()
         cells = [
-            cell_of(values[instrument].get(quantity, Missing.NOT_AVAILABLE), raw)
-            for instrument, quantity, raw in self._columns
+            cell_of(values[instrument].get(quantity, NOT_AVAILABLE), counter)
+            for instrument, quantity, counter in self._columns
         ]
         row = Row(0, self.store.boot, round(due.mono * 1000), due.start, cells_to_bytes(cells))
         self.latest = cells
@@ -143,8 +149,8 @@ class Sampler:
                 value = None if isinstance(cell, Missing) else cell
                 events.append(self._event(alarm.column, code, value))
                 settings[alarm_key(self.layout, alarm.column)] = str(code).encode()
-        for index, source in enumerate(self.sources):
-            code = news(source.instrument)
+        for index, instrument in self._instruments:
+            code = news(instrument)
             if code is not None:
                 events.append(self._event(index, code, None))
         return events, settings
@@ -154,20 +160,18 @@ class Sampler:
         return event(number, column, code, value, self.store.boot, self.clock)
 
 
-def cell_of(reading: Reading, raw: Callable[[float], int]) -> Cell:
+def cell_of(reading: Reading, counter: Callable[[float], int]) -> Cell:
     """A reading in whole steps; what does not fit the wire is off the range."""
     if isinstance(reading, Missing):
         return reading
-    steps = raw(reading)
+    steps = counter(reading)
     if -RAW_LIMIT < steps < RAW_LIMIT:
         return steps
     return Missing.ABOVE if steps > 0 else Missing.BELOW
 
 
-def news(instrument: Instrument | None) -> int | None:
+def news(instrument: Instrument) -> int | None:
     """What the far side is to be told of an instrument: failed, back, or nothing new."""
-    if instrument is None:
-        return None
     if not instrument.told and instrument.failures >= TELL_AFTER:
         instrument.told = True
         return SENSOR_FAILED

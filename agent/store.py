@@ -378,7 +378,8 @@ class Store:
 
     def _wake(self) -> None:
         for wake in self.wakes:
-            wake.set()
+            if not wake.is_set():  # else whoever clears it will look after that
+                wake.set()
 
     def counts(self) -> Counts:
         """The store in numbers, without reading it."""

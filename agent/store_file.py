@@ -7,7 +7,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -134,14 +134,13 @@ class File:
                 self._connection.close()
         self._connection = None
 
-    def write(self, statements: Iterable[Statement]) -> None:
+    def write(self, statements: Sequence[Statement]) -> None:
         """All of `statements` in one transaction, on disk on return.
 
         Raises Full, Refused, Damaged; then nothing of it is written.
         """
         assert self._connection is not None, "open() comes first"
         execute = self._connection.execute
-        statements = list(statements)
         try:
             if len(statements) == 1:  # a transaction of its own; the usual case of a row
                 execute(*statements[0])

@@ -40,7 +40,9 @@ class Style:
 
 def cells_to_bytes(cells: Sequence[Cell]) -> bytes:
     """CBOR array of integers and missing reasons, as the store keeps a row."""
-    return cbor.dump([WIRE_OF[cell] if isinstance(cell, Missing) else cell for cell in cells])
+    if Missing in set(map(type, cells)):
+        cells = [WIRE_OF[cell] if isinstance(cell, Missing) else cell for cell in cells]
+    return cbor.dump(cells)
 
 
 def bytes_to_cells(cells: bytes) -> list[Cell]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import chain, islice
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from agent.clock import Clock
 from agent.lines import Table
@@ -27,8 +26,7 @@ ROOM_BATCHES = 20  #: so often rows are dropped to make room for one transaction
 DELETE_ROWS = "DELETE FROM row WHERE tbl = ? AND seq BETWEEN ? AND ?"
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """What belongs into one transaction."""
 
     statements: Sequence[Statement]
@@ -144,8 +142,10 @@ class Writer:
     # -- transactions ------------------------------------------------------------------------
 
     def _write(self, statements: Sequence[Statement]) -> None:
-        self.file.write(chain(statements, self.stock.pending()))
-        self.stock.settled()
+        pending = self.stock.pending()
+        self.file.write([*statements, *pending] if pending else statements)
+        if pending:
+            self.stock.settled()
 
     def _write_in_new_room(self, statements: Sequence[Statement]) -> bool:
         """Give up the reserve and drop rows until the transaction fits.

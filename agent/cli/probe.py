@@ -130,12 +130,11 @@ def told(instrument: Instrument, values: Mapping[str, float | None]) -> tuple[bo
     if not values:
         return False, f"no value within {SLOW_S:.0f} s"
     shown, good = [], True
-    for name, value in values.items():
-        judged = instrument.judge(name, value)
+    for name, judged in instrument.judge(values).items():
         unit = quantity_kinds()[instrument.quantities[name].kind].unit
         if isinstance(judged, Missing):
             good = False
-            shown.append(f"{name} {REASONS[judged]} ({value})")
+            shown.append(f"{name} {REASONS[judged]} ({values[name]})")
         else:
             shown.append(f"{name} {judged:.6g} {UNITS.get(unit, unit)}".rstrip())
     return good, ", ".join(shown)

@@ -22,7 +22,8 @@ from tests.bench.bench_cost import COLUMNS, PROFILE, ROOT
 from tests.bench.table import Line
 
 ROWS = 100  #: per turn
-ROUNDS = 60
+ROUNDS = 100
+WARM = 10  #: rounds before, while both files grow to what they stay
 MANY = 2000
 VALUES = 9
 
@@ -89,10 +90,10 @@ def sampled(folder: Path, rows: int) -> None:
 def paired(folder: Path) -> list[tuple[float, float]]:
     """Seconds of both for ROWS rows, in turn, so that a slow moment of the disk hits both."""
     ours, theirs = Sampled(folder), Bare(folder)
-    pairs = [(ours.seconds(ROWS), theirs.seconds(ROWS)) for _ in range(ROUNDS)]
+    pairs = [(ours.seconds(ROWS), theirs.seconds(ROWS)) for _ in range(WARM + ROUNDS)]
     ours.close()
     theirs.close()
-    return pairs
+    return pairs[WARM:]
 
 
 def written(folder: Path, rows: int) -> float:
