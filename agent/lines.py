@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from agent.lanes import Record
 from agent.owed import FOREVER, Owed
 from agent.parcel import Layout, Message
-from agent.store_file import Statement
+from agent.store_file import MOST_SEQ, SEQ_BITS, Statement
 
 
 @dataclass(slots=True)
@@ -38,6 +38,11 @@ class Resend:
     interval_s: int
     first_start: int
     count: int
+
+
+def row_ids(table: int, first: int, last: int) -> tuple[int, int]:
+    """Between which ids the rows first..last of a table lie."""
+    return table << SEQ_BITS | max(first, 0), table << SEQ_BITS | min(last, MOST_SEQ)
 
 
 def table(one: Table) -> Statement:

@@ -15,7 +15,7 @@ from agent.lanes import (
     leading_run,
     most_step,
 )
-from agent.lines import Table
+from agent.lines import Table, row_ids
 from agent.owed import FOREVER, Owed
 from agent.parcel import Layout, Parcel, Row
 from agent.stock import MESSAGES, Stock
@@ -23,10 +23,10 @@ from agent.stock import MESSAGES, Stock
 NEVER = math.inf
 
 COARSEST = """SELECT r.start, (r.start / :interval) & -(r.start / :interval) AS step
-    FROM json_each(:ranges) AS o JOIN row AS r ON r.tbl = :tbl
-    AND r.seq BETWEEN json_extract(o.value, '$[0]') AND json_extract(o.value, '$[1]')
+    FROM json_each(:ranges) AS o JOIN row AS r
+    ON r.id BETWEEN json_extract(o.value, '$[0]') AND json_extract(o.value, '$[1]')
     WHERE r.layout = :layout AND r.start IS NOT NULL
-    ORDER BY min(step, :most) DESC, r.seq DESC LIMIT 1"""
+    ORDER BY min(step, :most) DESC, r.id DESC LIMIT 1"""
 MULTIPLES = """SELECT seq, boot, mono_ms, start, cells, layout FROM row
     WHERE tbl = ? AND start BETWEEN ? AND ? AND start % ? = 0 AND layout = ?
     ORDER BY start DESC LIMIT ?"""
@@ -151,13 +151,14 @@ class Pick:
     def _coarse(self, table: Table, owed: Owed, upper: int) -> Run | None:
         """The newest owed rows of the largest step; rows between them that went already go
         along, for a frame is equally spaced."""
-        ranges = json.dumps([(first, min(last, upper)) for first, last in owed if first <= upper])
+        parts = [(first, min(last, upper)) for first, last in owed if first <= upper]
+        ranges = json.dumps([row_ids(table.id, *part) for part in parts])
         best: tuple[int, int, int, Layout] | None = None
         for layout in self.stock.layouts.values():
             if layout.table != table.name:
                 continue
             most = most_step(layout.interval_s)
-            values = {"ranges": ranges, "tbl": table.id, "layout": layout.id}
+            values = {"ranges": ranges, "layout": layout.id}
             values |= {"interval": layout.interval_s, "most": most}
             for start, step in self.stock.file.read(COARSEST, values):
                 found = (min(step, most) * layout.interval_s, start, min(step, most), layout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from agent.lanes import most_step
-from agent.lines import Table
+from agent.lines import Table, row_ids
 from agent.owed import Owed, gaps, union
 from agent.stock import Stock
 from agent.store_file import WAL_BYTES
@@ -14,14 +14,14 @@ BATCH = 1000  #: most rows dropped in one transaction
 DAY_S = 86_400
 AGE_EVERY_S = 3600.0
 
-DELIVERED = "SELECT seq, start FROM row WHERE tbl = ? AND seq BETWEEN ? AND ? ORDER BY seq LIMIT ?"
-OLDEST = "SELECT seq, start, layout FROM row WHERE tbl = ? AND seq > ? ORDER BY seq LIMIT 1"
-DAY_ENDS = """SELECT seq FROM row WHERE tbl = ? AND seq > ? AND (layout <> ? OR start IS NULL
-    OR start NOT BETWEEN ? AND ?) ORDER BY seq LIMIT 1"""
-UNDATED_ENDS = """SELECT seq FROM row WHERE tbl = ? AND seq > ?
-    AND (layout <> ? OR start IS NOT NULL) ORDER BY seq LIMIT 1"""
-THINNABLE = """SELECT seq FROM row WHERE tbl = ? AND seq BETWEEN ? AND ?
-    AND coalesce(start / ?, seq) % ? <> 0 ORDER BY seq LIMIT ?"""
+DELIVERED = "SELECT seq, start FROM row WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"
+OLDEST = "SELECT seq, start, layout FROM row WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1"
+DAY_ENDS = """SELECT seq FROM row WHERE id BETWEEN ? AND ? AND (layout <> ? OR start IS NULL
+    OR start NOT BETWEEN ? AND ?) ORDER BY id LIMIT 1"""
+UNDATED_ENDS = """SELECT seq FROM row WHERE id BETWEEN ? AND ?
+    AND (layout <> ? OR start IS NOT NULL) ORDER BY id LIMIT 1"""
+THINNABLE = """SELECT seq FROM row WHERE id BETWEEN ? AND ?
+    AND coalesce(start / ?, seq) % ? <> 0 ORDER BY id LIMIT ?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def delivered(stock: Stock, table: Table) -> list[tuple[int, int | None]]:
     if table.rows <= owed.count(table.last):
         return []
     for first, last in gaps(owed, table.last):
-        rows = stock.file.read(DELIVERED, (table.id, first, last, BATCH))
+        rows = stock.file.read(DELIVERED, (*row_ids(table.id, first, last), BATCH))
         if rows:
             return rows
     return []
@@ -118,7 +118,7 @@ def thinned(stock: Stock) -> Drop | None:
         found = [
             (start or 0, table.id, seq, start, layout)
             for table in stock.tables.values()
-            for seq, start, layout in stock.file.read(OLDEST, (table.id, table.thinned))
+            for seq, start, layout in stock.file.read(OLDEST, _after(table, table.thinned))
         ]
         if not found:
             return None
@@ -127,7 +127,7 @@ def thinned(stock: Stock) -> Drop | None:
         last = _end_of_day(stock, table, first, start, layout)
         step = 2
         while step <= most_step(interval_s):
-            values = (table.id, first, last, interval_s, step, BATCH)
+            values = (*row_ids(table.id, first, last), interval_s, step, BATCH)
             seqs = [seq for (seq,) in stock.file.read(THINNABLE, values)]
             if seqs:
                 return Drop(table, seqs)
@@ -141,21 +141,25 @@ def oldest(stock: Stock) -> Drop | None:
     found = [
         (start or 0, table.id)
         for table in stock.tables.values()
-        for _, start, _ in stock.file.read(OLDEST, (table.id, 0))
+        for _, start, _ in stock.file.read(OLDEST, _after(table, 0))
     ]
     if not found:
         return None
     table = stock.tables[min(found)[1]]
-    rows = stock.file.read(DELIVERED, (table.id, 0, table.last, BATCH // 10))
+    rows = stock.file.read(DELIVERED, (*row_ids(table.id, 0, table.last), BATCH // 10))
     return Drop(table, [seq for seq, _ in rows])
+
+
+def _after(table: Table, seq: int) -> tuple[int, int]:
+    return row_ids(table.id, seq + 1, table.last)
 
 
 def _end_of_day(stock: Stock, table: Table, first: int, start: int | None, layout: int) -> int:
     """The last row that is of the same day and layout as row `first`, without a break."""
     if start is None:
-        found = stock.file.read(UNDATED_ENDS, (table.id, first, layout))
+        found = stock.file.read(UNDATED_ENDS, (*_after(table, first), layout))
         slots = DAY_S // stock.layouts[layout].interval_s
         return min(found[0][0] - 1 if found else table.last, first + slots - 1)
     day = start // DAY_S * DAY_S
-    found = stock.file.read(DAY_ENDS, (table.id, first, layout, day, day + DAY_S - 1))
+    found = stock.file.read(DAY_ENDS, (*_after(table, first), layout, day, day + DAY_S - 1))
     return int(found[0][0]) - 1 if found else table.last

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.alarm import Alarm
@@ -58,7 +58,7 @@ class Sampler:
     _due: Due | None = None
     _last_start: int | None = None
     _instruments: list[tuple[int, Instrument]] = field(default_factory=list)  # with first column
-    _columns: list[tuple[int, str, Callable[[float], int]]] = field(default_factory=list)
+    _columns: list[tuple[int, str, int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         first: dict[int, tuple[int, Instrument]] = {}
@@ -68,7 +68,7 @@ class Sampler:
         self._instruments = list(first.values())
         fields = self.layout.schema.fields
         self._columns = [
-            (id(source.instrument), source.quantity, field_.counter())
+            (id(source.instrument), source.quantity, *field_.ratio())
             for source, field_ in zip(self.sources, fields, strict=True)
         ]
 
@@ -120,10 +120,14 @@ class Sampler:
         values: dict[int, Mapping[str, Reading]] = {id(None): {}}
         for _, one in self._instruments:
             values[id(one)] = one.ask()
-        cells = [
-            cell_of(values[instrument].get(quantity, NOT_AVAILABLE), counter)
-            for instrument, quantity, counter in self._columns
-        ]
+        cells: list[Cell] = []
+        for instrument, quantity, up, down in self._columns:
+            cell = values[instrument].get(quantity, NOT_AVAILABLE)
+            if not isinstance(cell, Missing):
+                cell = round(cell * up / down)
+                if not -RAW_LIMIT < cell < RAW_LIMIT:  # does not fit the wire
+                    cell = Missing.ABOVE if cell > 0 else Missing.BELOW
+            cells.append(cell)
         row = Row(0, self.store.boot, round(due.mono * 1000), due.start, cells_to_bytes(cells))
         self.latest = cells
         events, settings = self._events(cells, row)
@@ -158,16 +162,6 @@ class Sampler:
     def _event(self, column: int, code: int, value: int | None) -> Message:
         number = self.layout.schema.number
         return event(number, column, code, value, self.store.boot, self.clock)
-
-
-def cell_of(reading: Reading, counter: Callable[[float], int]) -> Cell:
-    """A reading in whole steps; what does not fit the wire is off the range."""
-    if isinstance(reading, Missing):
-        return reading
-    steps = counter(reading)
-    if -RAW_LIMIT < steps < RAW_LIMIT:
-        return steps
-    return Missing.ABOVE if steps > 0 else Missing.BELOW
 
 
 def news(instrument: Instrument) -> int | None:

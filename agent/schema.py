@@ -6,7 +6,7 @@ import enum
 import functools
 import math
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -71,14 +71,12 @@ class Field:
 
     def raw(self, value: float) -> int:
         """Whole steps, to the nearest."""
-        return self.counter()(value)
+        up, down = self.ratio()
+        return round(value * up / down)
 
-    def counter(self) -> Callable[[float], int]:
-        """What makes whole steps of a value; for many values, faster than `raw`."""
-        up, down = POWERS[max(-self.exponent, 0)], self.multiplier * POWERS[max(self.exponent, 0)]
-        if down == 1:
-            return lambda value: round(value * up)
-        return lambda value: round(value * up / down)
+    def ratio(self) -> tuple[int, int]:
+        """Steps per unit, as a fraction."""
+        return POWERS[max(-self.exponent, 0)], self.multiplier * POWERS[max(self.exponent, 0)]
 
     def wire(self) -> list[Any]:
         """As in a slice; the unit only if it is not the quantity's registered one."""

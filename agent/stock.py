@@ -12,7 +12,7 @@ from agent.lines import Resend, Table
 from agent.owed import FOREVER, Owed, runs, union
 from agent.parcel import RAW, Layout, Message
 from agent.schema import Field, Schema
-from agent.store_file import File, Statement
+from agent.store_file import MOST_SEQ, File, Statement
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ MOST_MESSAGES = 10_000  #: kept messages, raw chunks not among them
 SLACK = 100  #: so many more go at once when there are too many
 
 UPWARDS = """SELECT seq, boot, mono_ms, start, cells, layout FROM row
-    WHERE tbl = ? AND seq BETWEEN ? AND ? ORDER BY seq LIMIT ?"""
+    WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"""
 UNDATED = """SELECT tbl, count(*), min(mono_ms), max(mono_ms) FROM row
     WHERE boot = ? AND start IS NULL AND lost = 0 GROUP BY tbl"""
 DATE_ROWS = """UPDATE row SET start = (mono_ms + ?1) / 1000
@@ -32,11 +32,11 @@ DATE_ROWS = """UPDATE row SET start = (mono_ms + ?1) / 1000
 DATE_MESSAGES = "UPDATE message SET start = (mono_ms + ?) / 1000 WHERE boot = ? AND start IS NULL"
 KEEP_LATER = """UPDATE row SET start = NULL, lost = 1 WHERE tbl = ? AND start BETWEEN ? AND ?
     AND EXISTS (SELECT 1 FROM row AS later WHERE later.tbl = row.tbl
-    AND later.start = row.start AND later.seq > row.seq)"""
+    AND later.start = row.start AND later.id > row.id)"""
 ISLANDS = """SELECT min(seq), max(seq) FROM (
     SELECT seq, seq - row_number() OVER (ORDER BY seq) AS island FROM row INDEXED BY row_start
     WHERE tbl = ? AND layout = ? AND start BETWEEN ? AND ?) GROUP BY island"""
-DOWNWARDS = UPWARDS.replace("ORDER BY seq", "ORDER BY seq DESC")
+DOWNWARDS = UPWARDS.replace("ORDER BY id", "ORDER BY id DESC")
 
 
 class Stock:
@@ -81,8 +81,9 @@ class Stock:
         self.message_count = read("SELECT count(*) FROM message WHERE kind <> ?", (RAW,))[0][0]
 
     def _load_ends(self, table: Table) -> None:
-        newest = self.file.read("SELECT max(seq) FROM row WHERE tbl = ?", (table.id,))[0][0]
-        table.last = max(table.last, newest or 0)
+        sql = "SELECT max(id) FROM row WHERE id BETWEEN ? AND ?"
+        newest = self.file.read(sql, lines.row_ids(table.id, 0, FOREVER))[0][0]
+        table.last = max(table.last, (newest or 0) & MOST_SEQ)
         sql = "SELECT max(start) FROM row WHERE tbl = ? AND start IS NOT NULL"
         table.newest_start = self.file.read(sql, (table.id,))[0][0]
 
@@ -143,7 +144,7 @@ class Stock:
 
     def upwards(self, table: Table, first: int, last: int, limit: int) -> list[Record]:
         """Rows first..last, oldest first, at most `limit`."""
-        found = self.file.read(UPWARDS, (table.id, first, last, limit))
+        found = self.file.read(UPWARDS, (*lines.row_ids(table.id, first, last), limit))
         if table.waiting and len(found) < limit:
             more = [one for seq, one in table.waiting.items() if first <= seq <= last]
             found += more[: limit - len(found)]
@@ -155,7 +156,7 @@ class Stock:
         if len(newest) >= limit:
             return newest[:limit]
         left = limit - len(newest)
-        return newest + self.file.read(DOWNWARDS, (table.id, first, last, left))
+        return newest + self.file.read(DOWNWARDS, (*lines.row_ids(table.id, first, last), left))
 
     def message(self, seq: int) -> Message | None:
         """A message by its number."""

@@ -24,7 +24,7 @@ from agent.retention import DAY_S, Retention
 from agent.schema import Schema
 from agent.stock import Stock
 from agent.store_export import Reader
-from agent.store_file import Damaged, File, Refused, Statement
+from agent.store_file import SEQ_BITS, Damaged, File, Refused, Statement
 from agent.writer import Unit, Writer
 
 __all__ = ["Counts", "LinkPolicy", "Resend", "Store"]
@@ -35,8 +35,7 @@ DATA_LOST = 8  # WIRE.md section 4, event code
 RETAIN_S = 60.0
 RETAIN_BATCHES = 20  #: in one look
 
-INSERT_ROW = """INSERT INTO row (tbl, seq, layout, boot, mono_ms, start, cells)
-    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+INSERT_ROW = "INSERT INTO row (id, layout, boot, mono_ms, start, cells) VALUES (?, ?, ?, ?, ?, ?)"
 LOSE_SLOT = "UPDATE row SET start = NULL, lost = 1 WHERE tbl = ? AND start = ?"
 
 
@@ -158,12 +157,13 @@ class Store:
             else:  # the later row keeps the slot
                 statements.append((LOSE_SLOT, (table.id, start)))
             table.last = seq = table.last + 1
-            values = (table.id, seq, layout.id, row.boot, row.mono_ms, start, row.cells)
+            row_id = table.id << SEQ_BITS | seq
+            values = (row_id, layout.id, row.boot, row.mono_ms, start, row.cells)
             statements.append((INSERT_ROW, values))
             messages = [self._stock.new_message(event, None, statements) for event in events]
             if settings:
                 self._set(settings, statements)
-            self._writer.apply(Unit(statements, table, values, messages))
+            self._writer.apply(Unit(statements, table, (seq, *values[1:]), messages))
         self._wake()
         return seq
 

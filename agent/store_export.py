@@ -9,15 +9,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from agent.lines import row_ids
 from agent.parcel import Layout, Row
 from agent.schema import Field, Schema
+from agent.store_file import MOST_SEQ
 
 ROWS = 1000  #: per transaction
 
 DATED = """SELECT seq, boot, mono_ms, start, cells, layout FROM row
-    WHERE tbl = ? AND (start, seq) > (?, ?) AND start <= ? ORDER BY start, seq LIMIT ?"""
+    WHERE tbl = ? AND (start, id) > (?, ?) AND start <= ? ORDER BY start, id LIMIT ?"""
 ALL = """SELECT seq, boot, mono_ms, start, cells, layout FROM row
-    WHERE tbl = ? AND seq > ? ORDER BY seq LIMIT ?"""
+    WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"""
 
 
 class Reader:
@@ -47,20 +49,19 @@ class Reader:
         if not owner:
             return
         everything = first_start is None and last_start is None
-        start, seq = (first_start or 0) - 1, 2**62
+        first, newest = row_ids(owner[0][0], 0, MOST_SEQ)
+        start, after = (first_start or 0) - 1, first if everything else newest
         last = 2**62 if last_start is None else last_start
-        if everything:
-            seq = 0
         while True:
             if everything:
-                found = self._read(ALL, owner[0][0], seq, ROWS)
+                found = self._read(ALL, after, newest, ROWS)
             else:
-                found = self._read(DATED, owner[0][0], start, seq, last, ROWS)
+                found = self._read(DATED, owner[0][0], start, after, last, ROWS)
             for record in found:
                 yield layouts[record[5]], Row._make(record[:5])
             if len(found) < ROWS:
                 return
-            seq, start = found[-1][0], found[-1][3]
+            after, start = row_ids(owner[0][0], found[-1][0], MOST_SEQ)[0], found[-1][3]
 
     def _read(self, sql: str, *values: Any) -> list[Any]:
         try:

@@ -20,6 +20,9 @@ RESERVE_BYTES = 1_000_000
 SYNCHRONOUS_FULL = 2
 MOST_PAGES = 2**32 - 2  # SQLite's own limit
 
+SEQ_BITS = 40  #: a row's id is its table and its number in it: new rows fill pages to the brim
+MOST_SEQ = 2**SEQ_BITS - 1
+
 Values = Sequence[Any] | Mapping[str, Any]
 Statement = tuple[str, Sequence[Any]]
 
@@ -73,9 +76,10 @@ CREATE TABLE tbl (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
     last INTEGER NOT NULL, dropped INTEGER NOT NULL, thinned INTEGER NOT NULL);
 CREATE TABLE layout (id INTEGER PRIMARY KEY, tbl INTEGER NOT NULL, number INTEGER NOT NULL,
     fields TEXT NOT NULL, interval_s INTEGER NOT NULL);
-CREATE TABLE row (tbl INTEGER NOT NULL, seq INTEGER NOT NULL, layout INTEGER NOT NULL,
+CREATE TABLE row (id INTEGER PRIMARY KEY, layout INTEGER NOT NULL,
     boot INTEGER NOT NULL, mono_ms INTEGER NOT NULL, start INTEGER,
-    lost INTEGER NOT NULL DEFAULT 0, cells BLOB NOT NULL, PRIMARY KEY (tbl, seq)) WITHOUT ROWID;
+    lost INTEGER NOT NULL DEFAULT 0, cells BLOB NOT NULL,
+    tbl INTEGER AS (id >> 40), seq INTEGER AS (id & 1099511627775));
 CREATE INDEX row_start ON row (tbl, start) WHERE start IS NOT NULL;
 CREATE INDEX row_undated ON row (boot, tbl) WHERE start IS NULL AND lost = 0;
 CREATE TABLE message (seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, link TEXT,

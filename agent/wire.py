@@ -40,9 +40,9 @@ class Style:
 
 def cells_to_bytes(cells: Sequence[Cell]) -> bytes:
     """CBOR array of integers and missing reasons, as the store keeps a row."""
-    if Missing in set(map(type, cells)):
-        cells = [WIRE_OF[cell] if isinstance(cell, Missing) else cell for cell in cells]
-    return cbor.dump(cells)
+    if Missing not in set(map(type, cells)):
+        return cbor.dump(cells)
+    return cbor.dump([WIRE_OF[cell] if isinstance(cell, Missing) else cell for cell in cells])
 
 
 def bytes_to_cells(cells: bytes) -> list[Cell]:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from agent.clock import Clock
-from agent.lines import Table
+from agent.lines import Table, row_ids
 from agent.owed import Owed, runs
 from agent.parcel import Message
 from agent.retention import Drop, oldest, oldest_delivered, owed_of
@@ -23,7 +23,7 @@ IN_MEMORY = 10_000  #: so many rows wait in memory while the disk takes none; th
 UNITS = 500  #: so many of them are written in one transaction
 ROOM_BATCHES = 20  #: so often rows are dropped to make room for one transaction
 
-DELETE_ROWS = "DELETE FROM row WHERE tbl = ? AND seq BETWEEN ? AND ?"
+DELETE_ROWS = "DELETE FROM row WHERE id BETWEEN ? AND ?"
 
 
 class Unit(NamedTuple):
@@ -31,7 +31,7 @@ class Unit(NamedTuple):
 
     statements: Sequence[Statement]
     table: Table | None = None  #: of its row
-    values: Sequence[Any] = ()  #: of its row: tbl, seq, layout, boot, mono_ms, start, cells
+    values: Sequence[Any] = ()  #: of its row: seq, layout, boot, mono_ms, start, cells
     messages: Sequence[Message] = ()
 
 
@@ -101,7 +101,7 @@ class Writer:
         taken = self._take(table, drop.seqs)
         self._tally(table, lost, len(drop.seqs) - lost)
         try:
-            self._write([(DELETE_ROWS, (table.id, *span)) for span in runs(drop.seqs)])
+            self._write([(DELETE_ROWS, row_ids(table.id, *span)) for span in runs(drop.seqs)])
         except (Refused, Damaged):
             self._tally(table, -lost, lost - len(drop.seqs))
             for one, seqs in taken:
@@ -230,7 +230,7 @@ class Writer:
     def _wait(self, unit: Unit) -> None:
         self.waiting.append(unit)
         if unit.table is not None:
-            _, seq, layout, boot, mono_ms, start, cells = unit.values
+            seq, layout, boot, mono_ms, start, cells = unit.values
             unit.table.waiting[seq] = (seq, boot, mono_ms, start, cells, layout)
         for message in unit.messages:
             self.stock.waiting_messages[message.seq] = message
@@ -239,7 +239,7 @@ class Writer:
 
     def _waits_no_more(self, unit: Unit) -> None:
         if unit.table is not None:
-            del unit.table.waiting[unit.values[1]]
+            del unit.table.waiting[unit.values[0]]
         for message in unit.messages:
             del self.stock.waiting_messages[message.seq]
 
@@ -252,7 +252,7 @@ class Writer:
         del self.waiting[place]
         self._waits_no_more(unit)
         assert unit.table is not None
-        seq = unit.values[1]
+        seq = unit.values[0]
         lost = int(seq in owed_of(self.stock, unit.table))
         self._take(unit.table, [seq])
         self._tally(unit.table, lost, 1 - lost)

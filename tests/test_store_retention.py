@@ -44,14 +44,14 @@ def test_a_store_within_its_limits_drops_nothing(node: Kit) -> None:
 
 
 def test_full_store_drops_the_oldest_delivered_rows(node: Kit) -> None:
-    fill(node, 1400)
+    fill(node, 1900)
     node.drain()
     fill(node, 100)
     retain(node)
     counts = node.store.counts()
     assert (counts.lost, counts.owed["city"]) == (0, 100)
-    assert counts.dropped == 1500 - counts.rows > 0
-    assert node.kept() == list(range(counts.dropped + 1, 1501))
+    assert counts.dropped == 2000 - counts.rows > 0
+    assert node.kept() == list(range(counts.dropped + 1, 2001))
     assert node.store._file.used_bytes() <= 1_000_000
 
 
