@@ -11,7 +11,7 @@ Wiring = Literal["quarter", "half", "full"]
 Gain = Literal[1, 2, 4, 8, 16, 32, 64, 128]
 ACTIVE_ARMS = {"quarter": 1, "half": 2, "full": 4}  # output / excitation = arms x GF x strain / 4
 FULL_SCALE = 1 << 23  # counts at excitation / gain
-USABLE = 0x7F0000  # counts: beyond 99.2 % of the range the input is at its end
+USABLE = 0x7F0000  # counts, 99.2 %: beyond, the input is at its end (less a converter's own offset)
 
 
 @dataclass(frozen=True, slots=True)
