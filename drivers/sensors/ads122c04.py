@@ -26,6 +26,7 @@ STATUS = 2  # the register with these four:
 DONE, COUNTER, CRC_16, BURN_OUT = 0x80, 0x40, 0x20, 0x08
 RESET_S = 0.001  # 8.4.1: 0.5 ms from power-up
 MARGIN = 1.05  # on 1 / rate: the oscillator is within 2 %, the first conversion 25 clocks longer
+SETTLE_S = 0.001  # of a filter at the inputs, 100 nF with 550 Ohm, when the current goes on or off
 POLLS = 3
 
 
@@ -68,7 +69,7 @@ class ADS122C04:
         self._verify()
 
     def read(self) -> dict[str, float]:
-        """A test of the wires and a conversion, 105 ms at 20 Hz.
+        """A test of the wires and a conversion, 107 ms at 20 Hz.
 
         Raises DataError where a wire is open, after a loss of supply, and for a wrong checksum.
         """
@@ -82,6 +83,7 @@ class ADS122C04:
     def _convert(self, current: int) -> int:
         """Counts of a new conversion. Raises DataError if it never ends."""
         self._write(STATUS, self.registers[STATUS] | current)
+        self.i2c.pause(SETTLE_S)
         self.i2c.write(self.address, bytes([START]))
         for _ in range(POLLS):
             self.i2c.pause(MARGIN / self.rate_hz)

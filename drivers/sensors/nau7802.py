@@ -57,6 +57,8 @@ class NAU7802:
         self.i2c, self.address = i2c, address
         self.bridge = Bridge(gauge_factor, bridge, gain)
         self.channel, self.rate_hz = channel, rate_hz
+        self.gain_ldo = LDO_3_0_V | gain.bit_length() - 1
+        self.rate_channel = (CHANNEL_2 if channel == 2 else 0) | RATE_CODES[rate_hz] << 4
         self.quantities = {"strain": self.bridge.quantity()}
 
     def setup(self) -> None:
@@ -64,7 +66,7 @@ class NAU7802:
         self._power_up()
         if self.revision != REVISION:
             raise DataError(f"0x{self.address:02x}: revision {self.revision:x}, not a NAU7802")
-        self.ctrl1, self.ctrl2 = self._configuration()
+        self.ctrl1, self.ctrl2 = self.gain_ldo, self.rate_channel
         self.adc = CHOPPER_OFF
         self.pga_power = CAPACITOR if self.channel == 1 else 0
         self.pu_ctrl = RUNNING
@@ -93,15 +95,9 @@ class NAU7802:
         if not self.pu_ctrl & READY:
             raise DataError(f"0x{self.address:02x}: not ready after reset: no NAU7802?")
 
-    def _configuration(self) -> tuple[int, int]:
-        """CTRL1 and CTRL2 as they should be."""
-        channel = CHANNEL_2 if self.channel == 2 else 0
-        gain_code = self.bridge.gain.bit_length() - 1
-        return LDO_3_0_V | gain_code, channel | RATE_CODES[self.rate_hz] << 4
-
     def _calibrate(self) -> None:
         """Take the converter's own offset away; the bridge's stays."""
-        self.ctrl2 = self._configuration()[1] | CALIBRATE
+        self.ctrl2 = self.rate_channel | CALIBRATE
         for _ in range(POLLS):
             self.i2c.pause(CALIBRATION_POLL_S)
             status = self.ctrl2
@@ -115,8 +111,7 @@ class NAU7802:
 
     def _next(self) -> int:
         """Counts of the next conversion. Raises DataError if none comes or registers differ."""
-        ctrl1, ctrl2 = self._configuration()
-        wanted = (RUNNING | READY) << 16 | ctrl1 << 8 | ctrl2
+        wanted = (RUNNING | READY) << 16 | self.gain_ldo << 8 | self.rate_channel
         for _ in range(POLLS):
             status = self.control
             if status & ~(DONE << 16) != wanted:
