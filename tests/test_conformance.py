@@ -45,6 +45,7 @@ class Special:
 
 TEMPERATURES = (-39.9, -10.06, -0.3, 0.0, 0.06, 21.45, 84.9)
 HUMIDITIES = (0.3, 12.5, 47.3, 99.6)
+STRAINS = (-12_000.0, -1234.56, -0.1, 0.0, 0.05, 12.3, 12_000.0)
 SPECIAL = {
     "sht4x": Special(truths={"temperature": TEMPERATURES, "relative_humidity": HUMIDITIES}),
     "bme280": Special(
@@ -67,6 +68,10 @@ SPECIAL = {
     ),
     "bh1750": Special(checksum=False, truths={"illuminance": (0.0, 1.0, 420.0, 54_000.0)}),
     "ads1115": Special(checksum=False, truths={"crack_width": (0.0, 0.2, 12.345, 25.0)}),
+    "nau7802": Special(
+        checksum=False, setup_s=1.5, wrong_id={0x1F: 0x00}, truths={"strain": STRAINS}
+    ),
+    "ads122c04": Special(truths={"strain": STRAINS}),
     "ds18b20": Special(
         setup_s=1.0, read_s=0.8, truths={"temperature": (-55.0, -10.125, 0.0, 25.0625, 125.0)}
     ),

@@ -16,16 +16,19 @@ from drivers.bus.i2c import I2C
 from drivers.bus.onewire import OneWire
 from drivers.bus.port import Port
 from drivers.crc import crc8_31
+from drivers.sensors.ads122c04 import ADS122C04, ADS122C04Twin, remainder
 from drivers.sensors.ads1115 import ADS1115, ADS1115Twin
 from drivers.sensors.bh1750 import BH1750, BH1750Twin
 from drivers.sensors.bme280 import BME280, BME280Twin
 from drivers.sensors.ds18b20 import DS18B20, DS18B20Twin, crc8
+from drivers.sensors.nau7802 import NAU7802, NAU7802Twin
 from drivers.sensors.pms5003 import PMS5003, PMS5003Twin, parse
 from drivers.sensors.scd41 import SCD41, SCD41Twin
 from drivers.sensors.sht4x import SHT4x
 from drivers.sim.i2c import SimI2C
 from drivers.sim.onewire import text
 from drivers.sim.port import SimPort
+from drivers.sim.twin import Nack
 
 
 class Said:
@@ -234,6 +237,223 @@ def test_ads1115_says_what_is_wrong() -> None:
         ADS1115(door(Said("85 83"))).read()
     with pytest.raises(DataError, match="no ADS1115"):
         ADS1115(door(Said("00 00"))).setup()
+
+
+# -- strain gauges: NAU7802, ADS122C04 -----------------------------------------------------------
+
+# Linux, drivers/iio/adc/nau7802.c, scale_avail: 3000 mV at gain 128 = 2793e-9 mV per count,
+# sign_extend32(.., 23); SparkFun's and CedarGrove's drivers put the three bytes together alike.
+NAU7802_MV_PER_COUNT = (3000 * 10**9 >> (23 + 7)) / 1e9
+
+
+@pytest.mark.parametrize(
+    ("answer", "counts"),
+    [("000000", 0), ("000001", 1), ("ffffff", -1), ("0186a0", 100_000), ("fe7960", -100_000)],
+)
+def test_nau7802_counts_as_published_drivers_do(answer: str, counts: int) -> None:
+    bus = Said("00 00 00", "9e 2f 00", "be 2f 00", answer)
+    read = NAU7802(door(bus)).read()
+    mv_per_v = counts * NAU7802_MV_PER_COUNT / 3.0
+    assert read["strain"] == pytest.approx(
+        mv_per_v * 1e-3 * 4 / 2.0 * 1e6, rel=4e-4
+    )  # the kernel cuts 2793.97 off
+    assert bus.written == ["12", "00", "00", "12"]
+
+
+def test_nau7802_starts_as_its_datasheet_and_published_drivers_do() -> None:
+    conversion = ["be 2f f0", "00 00 00"]
+    bus = Said("0a", "0f", "f4", "f0", *conversion * 6)
+    NAU7802(door(bus), channel=2, rate_hz=320).setup()
+    told = [one for one in bus.written if len(one) > 2]
+    assert told == ["0001", "0002", "012f", "02f0", "1530", "1c00", "0096", "02f4"]
+
+
+def nau7802(clock: VirtualClock, **options: object) -> tuple[NAU7802, NAU7802Twin]:
+    bus, twin = SimI2C(clock), NAU7802Twin()
+    bus.attach(0x2A, twin)
+    return NAU7802(I2C(bus, clock), **options), twin  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "sensor", [NAU7802(door(Said())), ADS122C04(door(Said()))], ids=["nau7802", "ads122c04"]
+)
+def test_a_quarter_bridge_at_3_v_gives_1_5_uv_per_um_m(sensor: NAU7802 | ADS122C04) -> None:
+    counts = 1.5e-6 / 3.0 * 128 * 2**23
+    assert sensor.bridge.strain(round(1000 * counts)) == pytest.approx(1000, abs=0.01)
+    assert sensor.quantities["strain"].high == pytest.approx(15_503, abs=1)
+
+
+@pytest.mark.parametrize("channel", [1, 2])
+@pytest.mark.parametrize("rate_hz", [10, 20, 40, 80, 320])
+def test_nau7802_reads_right_from_the_first_value_at_every_rate(rate_hz: int, channel: int) -> None:
+    clock = VirtualClock()
+    bus = SimI2C(clock)
+    twin = NAU7802Twin(gauge_factor=2.11, bridge="half", channel=channel)
+    bus.attach(0x2A, twin)
+    chip = NAU7802(
+        I2C(bus, clock), gauge_factor=2.11, bridge="half", channel=channel, rate_hz=rate_hz, gain=64
+    )  # type: ignore[arg-type]
+    chip.setup()
+    for strain in (-3000.0, 0.0, 47.11):
+        twin.truth = {"strain": strain}
+        before = clock.monotonic()
+        assert chip.read()["strain"] == pytest.approx(strain, abs=0.01)
+        assert clock.monotonic() - before <= 1.5 / rate_hz
+
+
+def test_nau7802_says_what_is_wrong() -> None:
+    clock = VirtualClock()
+    chip, twin = nau7802(clock)
+    chip.setup()
+    twin.open_wire = True
+    with pytest.raises(DataError, match=r"0x2a: .*\(7fffff\): a wire of the gauge is open"):
+        chip.read()
+    twin.open_wire, twin.truth = False, {"strain": -20_000.0}
+    with pytest.raises(DataError, match=r"\(800000\).*unbalanced beyond 15503 um/m"):
+        chip.read()
+    twin.power_on(clock.monotonic())
+    with pytest.raises(DataError, match="registers 000000, not 9e2f00: lost its configuration"):
+        chip.read()
+    with pytest.raises(DataError, match="not ready after reset"):
+        NAU7802(door(Said("02"))).setup()
+    with pytest.raises(DataError, match="offset calibration failed"):
+        NAU7802(door(Said("0a", "0f", "08"))).setup()
+    with pytest.raises(DataError, match="offset calibration does not end"):
+        NAU7802(door(Said("0a", "0f", *["04"] * 50))).setup()
+    with pytest.raises(DataError, match=r"no conversion in 1\.2 s"):
+        NAU7802(door(Said("00 00 00", *["9e 2f 00"] * 50))).read()
+    with pytest.raises(ValueError, match="about 2"):
+        NAU7802(door(Said()), gauge_factor=0)
+
+
+def test_nau7802_twin_is_strict() -> None:
+    twin = NAU7802Twin()
+    twin.power_on(0.0)
+    twin.write(bytes.fromhex("012f"), 0.0)  # before it is ready: ignored
+    twin.write(bytes.fromhex("0002"), 0.0)
+    assert twin.memory[1] == 0
+    twin.write(b"\x00", 0.0001)
+    assert twin.read(1, 0.0001) == b"\x02"
+    twin.write(bytes.fromhex("012f"), 0.001)
+    twin.write(bytes.fromhex("1530"), 0.001)
+    twin.write(bytes.fromhex("0096"), 0.001)
+    twin.write(bytes.fromhex("0204"), 0.001)  # before the regulator has settled
+    twin.write(b"\x02", 0.4)
+    assert twin.read(1, 0.4) == b"\x08"
+    twin.write(b"\x12", 0.4)
+    assert twin.read(3, 0.4) == b"\0\0\0"  # nothing yet
+    wrong = [twin.read(3, 0.4 + 0.1 * n) for n in range(1, 7)]
+    right = twin.read(3, 1.1)
+    assert right not in wrong
+    assert len(set(wrong)) == 6
+
+
+# CRC-16 of "123456789" (catalogue of parametrised CRCs: CRC-16/IBM-3740); TI's example driver
+# (precision-adc-examples, ads122c04.c): counter, 3 bytes, CRC over the four, high byte first
+def test_ads122c04_crc_by_the_catalogue() -> None:
+    assert remainder(b"123456789") == 0x29B1
+    with pytest.raises(DataError, match="a conversion does not end"):  # the checksum was right
+        ADS122C04(door(Said(*["00 e1 f0"] * 3))).read()
+
+
+def framed(data: str) -> str:
+    return data + f"{remainder(bytes.fromhex(data)):04x}"
+
+
+REGISTERS = [framed(one) for one in ("0e", "02", "60", "00")]
+READY, READY_BURNING = framed("e0"), framed("e8")
+
+
+@pytest.mark.parametrize(  # data format by the datasheet, 8.5.2: full scale is 2^23
+    ("data", "strain"),
+    [("000000", 0.0), ("000001", 0.0018626), ("ffffff", -0.0018626), ("400000", 7812.5)],
+)
+def test_ads122c04_by_its_datasheet(data: str, strain: float) -> None:
+    bus = Said(READY_BURNING, framed("07000000"), READY, framed("08" + data), *REGISTERS)
+    assert ADS122C04(door(bus)).read()["strain"] == pytest.approx(strain, rel=1e-4)
+    assert bus.written == [
+        "4868",
+        "08",
+        "28",
+        "10",
+        "4860",
+        "08",
+        "28",
+        "10",
+        "20",
+        "24",
+        "28",
+        "2c",
+    ]
+
+
+def test_ads122c04_is_set_up_as_table_16_says() -> None:
+    bus = Said(framed("6c"), framed("c2"), framed("60"), framed("00"))
+    ADS122C04(door(bus), channel="2-3", rate_hz=1000, gain=64).setup()
+    assert bus.written[:5] == ["06", "406c", "44c2", "4860", "4c00"]
+
+
+def ads122c04(clock: VirtualClock) -> tuple[ADS122C04, ADS122C04Twin]:
+    bus, twin = SimI2C(clock), ADS122C04Twin()
+    bus.attach(0x40, twin)
+    return ADS122C04(I2C(bus, clock)), twin
+
+
+@pytest.mark.parametrize("rate_hz", [20, 45, 90, 175, 330, 600, 1000])
+def test_ads122c04_is_ratiometric_at_every_rate(rate_hz: int) -> None:
+    clock = VirtualClock()
+    bus, twin = SimI2C(clock), ADS122C04Twin(gauge_factor=2.11, bridge="full", channel="2-3")
+    bus.attach(0x4A, twin)
+    chip = ADS122C04(
+        I2C(bus, clock),
+        0x4A,
+        2.11,
+        "full",
+        "2-3",
+        rate_hz,  # type: ignore[arg-type]
+    )
+    chip.setup()
+    for twin.excitation_v in (2.5, 3.3, 5.0):
+        twin.truth = {"strain": -1234.5}
+        assert chip.read()["strain"] == pytest.approx(-1234.5, abs=0.01)
+
+
+def test_ads122c04_says_what_is_wrong() -> None:
+    clock = VirtualClock()
+    chip, twin = ads122c04(clock)
+    chip.setup()
+    assert chip.read()
+    twin.open_wire = True
+    with pytest.raises(DataError, match=r"0x40: .*\(7fffff\): a wire of the gauge is open"):
+        chip.read()
+    twin.open_wire = False
+    twin.power_on(clock.monotonic())
+    clock.sleep(1)
+    with pytest.raises(DataError, match="registers 00 00 60 00: lost its configuration"):
+        chip.read()
+    chip.setup()
+    chip.count = 1  # as if this conversion had been read already
+    with pytest.raises(DataError, match="conversion 1 came twice"):
+        chip.read()
+    with pytest.raises(DataError, match="checksum of 00 e1 f1"):
+        ADS122C04(door(Said("00 e1 f1"))).read()
+
+
+def test_ads122c04_twin_is_strict() -> None:
+    twin = ADS122C04Twin()
+    twin.power_on(0.0)
+    with pytest.raises(Nack):
+        twin.write(b"\x08", 0.0004)
+    with pytest.raises(Nack):
+        twin.read(1, 0.001)  # no command
+    twin.write(b"", 0.001)
+    twin.write(b"\x08", 0.001)
+    twin.write(b"\x10", 0.05)
+    assert twin.read(6, 0.05) == bytes.fromhex("000000 ffffff")  # too early, and no CRC
+    twin.write(bytes.fromhex("400e"), 0.0505)  # a register restarts the conversion
+    twin.write(b"\x28", 0.052)
+    assert twin.read(1, 0.1) == b"\x00"
+    assert twin.read(1, 0.101) == b"\x80"
 
 
 # -- DS18B20 -------------------------------------------------------------------------------------
