@@ -6,7 +6,7 @@ import importlib
 import inspect
 import pkgutil
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -17,6 +17,7 @@ import drivers.sensors
 from agent.config import near
 from drivers.api import Sensor
 
+MODEMS = ("la66", "lora_e5", "rak3172", "rn2483")
 DOORS = ("i2c", "port", "onewire", "pins", "node")  #: names of a constructor's first parameter
 
 
@@ -66,7 +67,7 @@ class Driver:
 
 def find(name: str) -> Driver:
     """The driver `name`: one of drivers.sensors, or any module. Raises CatalogError."""
-    module = _import(name)
+    module = _import(name, "drivers.sensors", known())
     sensor = getattr(module, "DRIVER", None)
     if sensor is None:
         raise CatalogError(f"module '{module.__name__}' has no DRIVER")
@@ -77,15 +78,23 @@ def find(name: str) -> Driver:
     return Driver(name, sensor, getattr(module, "TWIN", None), door, parameters)
 
 
+def find_modem(name: str) -> ModuleType:
+    """The modem driver `name`: one of drivers.modems, or any module. Raises CatalogError."""
+    module = _import(name, "drivers.modems", MODEMS)
+    if not hasattr(module, "DRIVER"):
+        raise CatalogError(f"module '{module.__name__}' has no DRIVER{near(name, MODEMS)}")
+    return module
+
+
 def known() -> list[str]:
     """The drivers that come with the agent."""
     return sorted(module.name for module in pkgutil.iter_modules(drivers.sensors.__path__))
 
 
-def _import(name: str) -> ModuleType:
+def _import(name: str, folder: str, known: Sequence[str]) -> ModuleType:
     if not all(part.isidentifier() for part in name.split(".")):
         raise CatalogError(f"'{name}' is no name of a driver")
-    places = [name] if "." in name else [f"drivers.sensors.{name}", name]
+    places = [name] if "." in name else [f"{folder}.{name}", name]
     for place in places:
         try:
             return importlib.import_module(place)
@@ -93,4 +102,4 @@ def _import(name: str) -> ModuleType:
             inside = error.name is not None and (place + ".").startswith(error.name + ".")
             if not inside:
                 raise CatalogError(f"driver '{name}' needs the module '{error.name}'") from error
-    raise CatalogError(f"no driver '{name}'{near(name, known())}")
+    raise CatalogError(f"no driver '{name}'{near(name, known)}")

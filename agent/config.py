@@ -104,7 +104,7 @@ class LinkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     name: Words
     carries: tuple[str, ...] | None = None  #: table names and "events"; default: everything
     body: Literal["plain", "packed"] = "plain"
-    fill_s: Annotated[float, Meta(ge=0)] = 0.0  #: how long a live row may wait for company
+    fill_s: Annotated[float, Meta(ge=0)] | None = None  #: how long a live row waits for company
     trust_wait_s: Annotated[float, Meta(ge=0)] = 600.0  #: how long undated rows wait for a clock
 
 
@@ -130,6 +130,28 @@ class FileConfig(LinkConfig, frozen=True, kw_only=True, tag="file"):
     limit_bytes: Annotated[int, Meta(ge=51, le=262_144)] = 4096
 
 
+class LorawanConfig(LinkConfig, frozen=True, kw_only=True, tag="lorawan"):
+    """A LoRaWAN modem, class A, OTAA."""
+
+    modem: str  #: drivers.modems.<modem>
+    dev_eui: str
+    join_eui: str
+    app_key_file: str
+    port: str = "/dev/serial0"
+    reset_pin: int | None = None  #: BCM number, where the modem's reset line is wired
+    region: Literal["EU868"] = "EU868"
+    body: Literal["plain", "packed"] = "packed"
+    adr: bool = True  #: the network chooses data rate and power
+    data_rate: Annotated[int, Meta(ge=0, le=5)] = 0  #: to join with: 0 = SF12 … 5 = SF7
+    confirmed: bool = False  #: whether rows want an acknowledgement; alarms always do
+    tries: Annotated[int, Meta(ge=1, le=8)] = 3  #: how often a confirmed frame is sent
+    airtime_s_per_day: Annotated[float, Meta(ge=1, le=86_400)] = 30.0  #: fair use of the network
+    duty_cycle_percent: Annotated[float, Meta(gt=0, le=100)] = 1.0  #: of an hour, by law
+    limit_bytes: Annotated[int, Meta(ge=20, le=242)] = 242
+    fixed_length: bool = False  #: frames always as long as they may be: length tells nothing
+    overlap: bool = False  #: room left is filled with rows sent before
+
+
 class SimulateConfig(_Part, frozen=True):
     """What simulated chips feel where `--simulate` is given."""
 
@@ -146,7 +168,7 @@ class Config(_Part, frozen=True):
     table: tuple[TableConfig, ...]
     store: StoreConfig = StoreConfig()
     alarm: tuple[AlarmConfig, ...] = ()
-    link: tuple[MqttConfig | FileConfig, ...] = ()
+    link: tuple[MqttConfig | FileConfig | LorawanConfig, ...] = ()
     simulate: SimulateConfig = SimulateConfig()
 
 
@@ -249,7 +271,11 @@ def _explain(error: msgspec.ValidationError, raw: Mapping[str, Any], source: Sou
     return source.error(section, key, hint)
 
 
-LINK_KINDS: Mapping[str, type[LinkConfig]] = {"mqtt": MqttConfig, "file": FileConfig}
+LINK_KINDS: Mapping[str, type[LinkConfig]] = {
+    "mqtt": MqttConfig,
+    "file": FileConfig,
+    "lorawan": LorawanConfig,
+}
 
 
 def _keys_at(where: str, raw: Mapping[str, Any]) -> Iterable[str]:

@@ -250,9 +250,9 @@ class HeardFile(FileLink):
 
     far: FarSide
 
-    def send(self, frame: bytes, *, kind: int, urgent: bool) -> None:
+    def send(self, frame: bytes, *, kind: int, lane: str = "live") -> None:
         """Write durably, then let the far side have it."""
-        super().send(frame, kind=kind, urgent=urgent)
+        super().send(frame, kind=kind, lane=lane)
         self.far.take(frame, self.clock.utc())
 
 

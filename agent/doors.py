@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
 from agent.catalog import Driver
 from agent.clock import Clock
-from agent.config import InstrumentConfig
+from agent.config import InstrumentConfig, LorawanConfig
+from drivers.api import Modem, Timer
 from drivers.bus.i2c import I2C, KernelBus
 from drivers.bus.onewire import OneWire
 from drivers.bus.pins import Pins
 from drivers.bus.port import Port
+from drivers.modems.keys import Keys
+from drivers.modems.reset import ResetPin
 
 
 class Doors(Protocol):
@@ -18,6 +23,10 @@ class Doors(Protocol):
 
     def door(self, instrument: InstrumentConfig, driver: Driver) -> object:
         """The door for this instrument; instruments on one bus share one."""
+        ...
+
+    def modem(self, link: LorawanConfig, module: ModuleType, timer: Timer) -> Modem:
+        """The modem of a link. Raises OSError, ValueError where its key cannot be had."""
         ...
 
 
@@ -35,6 +44,11 @@ class RealDoors:
             self._made[key] = self._make(driver, instrument.bus)
         return self._made[key]
 
+    def modem(self, link: LorawanConfig, module: ModuleType, timer: Timer) -> Modem:
+        """The modem of a link. Raises OSError, ValueError where its key cannot be had."""
+        port = Port(link.port, module.DRIVER.baudrate, timer)
+        return make_modem(link, module, port, read_keys(link), Pins())
+
     def _make(self, driver: Driver, bus: str) -> Any:
         if driver.door == "i2c":
             return I2C(KernelBus(bus), self.clock)
@@ -45,3 +59,19 @@ class RealDoors:
         if driver.door == "pins":
             return Pins()
         return self.node
+
+
+def read_keys(link: LorawanConfig) -> Keys:
+    """The device's identity. Raises OSError, ValueError."""
+    return Keys(link.dev_eui, link.join_eui, Path(link.app_key_file).read_text("ascii").strip())
+
+
+def make_modem(
+    link: LorawanConfig, module: ModuleType, port: Port, keys: Keys, pins: Pins
+) -> Modem:
+    """The driver of a modem on a port."""
+    reset = None if link.reset_pin is None else ResetPin(pins, link.reset_pin, port.timer)
+    modem: Modem = module.DRIVER(
+        port, keys, adr=link.adr, data_rate=link.data_rate, tries=link.tries, reset=reset
+    )
+    return modem

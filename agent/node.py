@@ -13,13 +13,14 @@ from typing import Any, cast
 
 import msgspec
 
-from agent import plan
+from agent import codec, plan
+from agent.airtime import Memory
 from agent.alarm import CLEARED, Alarm
-from agent.catalog import Driver
+from agent.catalog import Driver, find_modem
 from agent.clock import Clock
 from agent.codec import Style
 from agent.commands import Commands
-from agent.config import Config, FileConfig, LinkConfig, MqttConfig, Source, load
+from agent.config import Config, FileConfig, LinkConfig, LorawanConfig, MqttConfig, Source, load
 from agent.daemon import Daemon, Job
 from agent.doors import Doors, RealDoors
 from agent.health import HealthDoor
@@ -86,7 +87,7 @@ class Plan:
     alarms: Mapping[str, list[Alarm]]
     doors: Doors | None = None
 
-    def over(self, links: tuple[MqttConfig, ...]) -> Plan:
+    def over(self, links: tuple[MqttConfig | FileConfig | LorawanConfig, ...]) -> Plan:
         """The same with other links."""
         return replace(self, config=msgspec.structs.replace(self.config, link=links))
 
@@ -186,7 +187,7 @@ def profile_values(made: Plan) -> dict[str, object]:
             name = table.schema.fields[alarm.column].name
             values[limits_key(table.name, name)] = [alarm.above, alarm.below]
     for link in made.config.link:
-        values[fill_key(link.name)] = link.fill_s
+        values[fill_key(link.name)] = fill_s(link, made)
         values[packed_key(link.name)] = link.body == "packed"
     return values
 
@@ -239,6 +240,7 @@ def add_jobs(
 ) -> None:
     """One job per table and link, and the keeper."""
     store, clock, config = node.store, node.clock, node.config
+    health = getattr(made.doors, "node", None)
     store.links({one.name: policy(one, settings) for one in config.link})
     say_hello = partial(new_hello, node, made)
     commands = Commands(
@@ -246,10 +248,12 @@ def add_jobs(
     )
     for one in config.link:
         wake = threading.Event()
-        link = links.get(one.name) or make_link(one, made, clock, wake, node.stopping)
+        link = links.get(one.name) or make_link(one, made, store, clock, wake, node.stopping)
         node.uplinks.append(Uplink(one.name, link, store, clock, commands, style(one), wake))
         store.wakes.append(wake)
-    greet = partial(post_greeting, node, made, say_hello)
+        if isinstance(health, HealthDoor) and isinstance(one, LorawanConfig):
+            health.radio = getattr(link, "radio", dict)
+    greet = Greeting(node, made, say_hello)
     keeper = Keeper(store, clock, greet, node.snapshot, state_file)
     node.jobs += [Job(f"table-{one.layout.table}", one.step, one.wake) for one in node.samplers]
     node.jobs += [Job(f"link-{one.name}", one.step, one.wake) for one in node.uplinks]
@@ -257,9 +261,17 @@ def add_jobs(
 
 
 def make_link(
-    config: LinkConfig, made: Plan, clock: Clock, wake: threading.Event, stopping: threading.Event
+    config: LinkConfig,
+    made: Plan,
+    memory: Memory,
+    clock: Clock,
+    wake: threading.Event,
+    stopping: threading.Event,
 ) -> Link:
-    """The way out that the profile names. Vendor libraries are imported here, when needed."""
+    """The way out that the profile names. Vendor libraries are imported here, when needed.
+
+    Raises ConfigError.
+    """
     if isinstance(config, MqttConfig):
         from agent.links.mqtt import MqttLink
 
@@ -268,7 +280,25 @@ def make_link(
         return MqttLink(config, name, clock, wake, schemas.get, stopping)
     if isinstance(config, FileConfig):
         return FileLink(Path(config.path), clock, config.limit_bytes)
-    raise TypeError(type(config).__name__)
+    assert isinstance(config, LorawanConfig), type(config).__name__
+    from agent.links.lorawan import BeatingTimer, LorawanLink
+
+    where = f"link[{made.config.link.index(config)}]"
+    doors = made.doors or RealDoors(clock)
+    try:
+        modem = doors.modem(config, find_modem(config.modem), BeatingTimer(clock))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise made.source.error(where, "app_key_file", reason.lower()) from error
+    return LorawanLink(modem, config, clock, memory)
+
+
+def fill_s(link: LinkConfig, made: Plan) -> float:
+    """How long a live row waits for company: on LoRaWAN an hour or six intervals, else not."""
+    if link.fill_s is not None or not isinstance(link, LorawanConfig):
+        return link.fill_s or 0.0
+    carried = [one for one in made.tables if link.carries is None or one.name in link.carries]
+    return max([3600.0, *(6.0 * one.interval_s for one in carried)])
 
 
 def policy(link: LinkConfig, settings: Settings) -> LinkPolicy:
@@ -280,11 +310,15 @@ def policy(link: LinkConfig, settings: Settings) -> LinkPolicy:
         fill_s=cast(float, settings.get(fill_key(link.name))),
         packed=cast(bool, settings.get(packed_key(link.name))),
         trust_wait_s=link.trust_wait_s,
+        coarse_first=isinstance(link, LorawanConfig),
+        overlap=isinstance(link, LorawanConfig) and link.overlap,
     )
 
 
 def style(link: LinkConfig) -> Style:
     """How frames are written for a link."""
+    if isinstance(link, LorawanConfig):
+        return Style(fixed_length=link.fixed_length)
     return Style(whole_slots=True, ticks_always=isinstance(link, FileConfig))
 
 
@@ -295,11 +329,35 @@ def new_hello(node: Node, made: Plan) -> Message:
     return hello(numbers, waiting, node.store.boot, node.clock)
 
 
-def post_greeting(node: Node, made: Plan, say_hello: Callable[[], Message]) -> None:
-    """Hello and every schema, over every link: at the start and daily."""
-    node.store.post(say_hello())
-    for table in made.tables:
-        node.store.post(schema_slice(table.schema, node.store.boot, node.clock))
+@dataclass
+class Greeting:
+    """Hello and schemas, over every link: at the start and daily.
+
+    On LoRaWAN registered schemas are known; of private ones one a day goes, in turn (WIRE.md 5).
+    """
+
+    node: Node
+    made: Plan
+    say_hello: Callable[[], Message]
+    days: int = 0
+
+    def __call__(self) -> None:
+        """Post them."""
+        store = self.node.store
+        store.post(self.say_hello())
+        for link in self.made.config.link:
+            for table in self._told(link):
+                store.post(schema_slice(table.schema, store.boot, self.node.clock), link.name)
+        self.days += 1
+
+    def _told(self, link: LinkConfig) -> Sequence[plan.TablePlan]:
+        carried = [
+            one for one in self.made.tables if link.carries is None or one.name in link.carries
+        ]
+        if not isinstance(link, LorawanConfig):
+            return carried
+        private = [one for one in carried if one.schema.number >= codec.PRIVATE]
+        return private if self.days == 0 or not private else [private[self.days % len(private)]]
 
 
 def run_node(node: Node) -> int:

@@ -63,9 +63,9 @@ class Parcel:
         return self.message.kind if self.message else 0
 
     @property
-    def urgent(self) -> bool:
-        """Whether this is an event, which a link confirms."""
-        return self.kind == EVENT
+    def urgency(self) -> str:
+        """The lane; of an event, "alarm": a link confirms it, and it goes before all."""
+        return "alarm" if self.kind == EVENT else self.lane
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,19 +8,21 @@ from dataclasses import dataclass
 from inspect import signature
 
 from agent.alarm import Alarm
-from agent.catalog import CatalogError, Driver, find
+from agent.catalog import CatalogError, Driver, find, find_modem
 from agent.codec import private_number
 from agent.config import (
     AlarmConfig,
     ColumnConfig,
     Config,
     InstrumentConfig,
+    LorawanConfig,
     Source,
     TableConfig,
     near,
 )
 from agent.schema import Field, Schema, SchemaError, field_for, registered
 from drivers.api import Quantity, Sensor
+from drivers.modems.keys import Keys
 
 LONGEST_S = 14_400
 EVENTS = "events"  #: what `carries` calls everything that is no row
@@ -144,6 +146,21 @@ def check_links(config: Config, source: Source) -> None:
             if word not in known:
                 hint = f"no table '{word}'{near(word, known)}"
                 raise source.error(f"link[{index}]", "carries", hint)
+        if isinstance(link, LorawanConfig):
+            _check_radio(link, source, f"link[{index}]")
+
+
+def _check_radio(link: LorawanConfig, source: Source, where: str) -> None:
+    """The modem exists, the keys have their length."""
+    try:
+        find_modem(link.modem)
+    except CatalogError as error:
+        raise source.error(where, "modem", str(error)) from error
+    try:
+        Keys(link.dev_eui, link.join_eui, "0" * 32)
+    except ValueError as error:
+        key, _, hint = str(error).partition(": ")
+        raise source.error(where, key, hint) from error
 
 
 def interval_allowed(seconds: int) -> bool:

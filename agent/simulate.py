@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from inspect import signature
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from agent.catalog import Driver
 from agent.clock import Clock
-from agent.config import Config, InstrumentConfig, Source, near
+from agent.config import Config, InstrumentConfig, LorawanConfig, Source, near
+from agent.doors import make_modem, read_keys
+from drivers.api import Modem, Timer
 from drivers.bus.i2c import I2C
 from drivers.bus.pins import Pins
 from drivers.bus.port import Port
+from drivers.modems.keys import Keys
 from drivers.sim.faults import Faults
 from drivers.sim.i2c import SimI2C
 from drivers.sim.onewire import SimOneWire
 from drivers.sim.pins import SimPins
 from drivers.sim.port import SimPort
 from drivers.sim.world import LiveTruth, SchoolDay, World
+
+if TYPE_CHECKING:
+    from drivers.sim.lorawan.network import SimNetwork
+    from drivers.sim.lorawan.terminal import Terminal
+
+PRACTICE_KEY = "2B7E151628AED2A6ABF7158809CF4F3C"  # FIPS 197's example; never a real device's
 
 WORLDS: Mapping[str, Callable[[int], World]] = {"school_day": SchoolDay}
 
@@ -43,6 +53,8 @@ class SimDoors:
         node: object = None,
     ) -> None:
         self.clock, self.now, self.world, self.feeds, self.node = clock, now, world, feeds, node
+        self.network: SimNetwork | None = None  #: made for the first modem, unless handed in
+        self.terminals: list[Terminal] | None = None  #: a list: modems on pseudo-terminals
         self.buses: dict[str, SimI2C] = {}
         self.faults: dict[str, Faults] = {}  #: by instrument
         self.twins: dict[str, Any] = {}  #: by instrument
@@ -60,6 +72,38 @@ class SimDoors:
         if driver.door in plug:
             return plug[driver.door](instrument, driver, twin)
         return Pins(SimPins()) if driver.door == "pins" else None
+
+    def modem(self, link: LorawanConfig, module: ModuleType, timer: Timer) -> Modem:
+        """A modem twin on a simulated network. Raises ValueError without its cryptography."""
+        try:
+            from drivers.sim.lorawan.network import SimNetwork
+        except ImportError as error:
+            raise ValueError("a simulated modem needs: pip install 'stadtsinn[sim]'") from error
+        try:
+            keys = read_keys(link)
+        except OSError:
+            keys = Keys(link.dev_eui, link.join_eui, PRACTICE_KEY)
+        if self.network is None:
+            self.network = SimNetwork(self.now() - self.clock.monotonic())
+        twin = self.network.modem(keys, module.TWIN)
+        pins = SimPins()
+        if link.reset_pin is not None:
+            pins.watchers[link.reset_pin] = lambda level: self._reset(twin, level)
+        return make_modem(link, module, self._serial(link, module, twin, timer), keys, Pins(pins))
+
+    def _serial(self, link: LorawanConfig, module: ModuleType, twin: Any, timer: Timer) -> Port:
+        baudrate = module.DRIVER.baudrate
+        if self.terminals is None:
+            return Port(link.port, baudrate, timer, SimPort(self.clock, twin))
+        from drivers.sim.lorawan.terminal import Terminal
+
+        terminal = Terminal(twin, self.clock)
+        self.terminals.append(terminal)
+        return Port(terminal.path, baudrate, timer)
+
+    def _reset(self, twin: Any, level: int) -> None:
+        if level:
+            twin.reset(self.clock.monotonic())
 
     def _twin(self, instrument: InstrumentConfig, driver: Driver) -> Any:
         """A twin that knows the options it shares with its driver, and feels the world."""

@@ -67,6 +67,7 @@ def link(uplink: Uplink, node: Node) -> dict[str, Any]:
         "last_ack_s": since,
         "next_try_s": max(round(uplink.next_try_at - now, 1), 0) if uplink.reason else 0,
         "owed": node.store.counts().owed.get(uplink.name, 0),
+        **({"radio": uplink.link.report()} if hasattr(uplink.link, "report") else {}),
     }
 
 

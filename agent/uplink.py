@@ -32,7 +32,7 @@ class Uplink:
     commands: Commands
     style: codec.Style = field(default_factory=codec.Style)
     wake: threading.Event = field(default_factory=threading.Event)
-    state: str = "new"  #: new, ok, refused
+    state: str = "new"  #: new, ok, later, refused
     reason: str = ""  #: why the link does not take frames
     frames: int = 0  #: sent and acknowledged since the start
     size: int = 0  #: bytes in those frames
@@ -53,9 +53,10 @@ class Uplink:
         if parcel is None:
             return min(self.store.when(self.name), IDLE_S)
         try:
-            framed = codec.frame(parcel, self.link.limit(), self.clock, self.style)
+            limit = self.link.limit(parcel.urgency)
+            framed = codec.frame(parcel, limit, self.clock, self.style)
             for frame in framed.frames:
-                self.link.send(frame, kind=parcel.kind, urgent=parcel.urgent)
+                self.link.send(frame, kind=parcel.kind, lane=parcel.urgency)
         except codec.CodecError as error:
             log.error("link=%s state=set-aside reason='%s'", self.name, error)
             self.store.set_aside(parcel, self.name)
@@ -77,7 +78,7 @@ class Uplink:
 
     def _back_off(self, error: LinkError) -> float:
         """Seconds until the next try: what the link says, else 5 s doubling to 15 min."""
-        self._become("refused", error.reason)
+        self._become("later" if error.later else "refused", error.reason)
         wait_s = error.retry_s
         if error.refused:
             self._refusals += 1
@@ -90,6 +91,6 @@ class Uplink:
     def _become(self, state: str, reason: str) -> None:
         if (state, reason) != (self.state, self.reason):
             quoted = f" reason='{reason}'" if reason else ""
-            level = logging.INFO if state == "ok" else logging.WARNING
+            level = logging.WARNING if state == "refused" else logging.INFO
             log.log(level, "link=%s state=%s%s", self.name, state, quoted)
         self.state, self.reason = state, reason

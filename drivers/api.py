@@ -126,6 +126,15 @@ class Signal:
     snr_db: float | None = None  #: of the newest downlink
     margin_db: int | None = None  #: link check: above what the gateway needs
     gateways: int | None = None  #: link check: that heard the request
+    heard: int = 0  #: answers of the network so far
+
+
+class Closing(Protocol):
+    """Something that can be let go of."""
+
+    def close(self) -> None:
+        """Let go; the next use opens it again."""
+        ...
 
 
 class Modem(Protocol):
@@ -135,7 +144,9 @@ class Modem(Protocol):
     nonsense, ModemError where it refuses.
     """
 
+    port: Closing  #: what it is connected with
     signal: Signal
+    asks_by_uplink: bool  #: `ask_time` sends an uplink of the modem's own
 
     def setup(self) -> None:
         """Wake, identify, configure, see whether it has these keys. Safe to call again."""

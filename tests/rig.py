@@ -70,12 +70,12 @@ class MemoryLink:
     room: int = 4096
     closed: bool = False
 
-    def limit(self) -> int:
+    def limit(self, lane: str = "live") -> int:
         if self.error:
             raise self.error
         return self.room
 
-    def send(self, frame: bytes, *, kind: int, urgent: bool) -> None:
+    def send(self, frame: bytes, *, kind: int, lane: str = "live") -> None:
         if self.error:
             raise self.error
         self.frames.append(frame)

@@ -88,9 +88,9 @@ def test_a_frame_is_acknowledged_and_arrives_on_its_topic(
     broker: Broker, heard: Heard, make: Make
 ) -> None:
     link = connected(make(broker.url))
-    link.send(FRAME, kind=0, urgent=False)
-    link.send(b"\x86\x20...", kind=EVENT, urgent=True)
-    link.send(b"hello", kind=HELLO, urgent=False)
+    link.send(FRAME, kind=0)
+    link.send(b"\x86\x20...", kind=EVENT)
+    link.send(b"hello", kind=HELLO)
     assert heard.wait_for("up") == FRAME
     assert heard.wait_for("event") == b"\x86\x20..."
     assert heard.wait_for("hello") == b"hello"
@@ -102,7 +102,7 @@ def test_a_schema_is_retained_under_its_number(broker: Broker, make: Make) -> No
     schema = registered_schemas()[1]
     body = codec.slice_body(1, 9, 0, schema.fields)
     frame = codec.cbor.dump([SLICE, *codec.cbor.load(body)])
-    link.send(frame, kind=SLICE, urgent=False)
+    link.send(frame, kind=SLICE)
     late = Heard(broker.url)
     assert late.wait_for("schema/1") == frame
     late.listener.stop()
@@ -112,7 +112,7 @@ def test_rows_go_out_as_json_too_if_the_profile_wants_it(
     broker: Broker, heard: Heard, make: Make
 ) -> None:
     link = connected(make(broker.url, json=True))
-    link.send(FRAME, kind=0, urgent=False)
+    link.send(FRAME, kind=0)
     assert heard.wait_for("json").startswith(b'{"time":"2026-01-05T09:41:00Z","temp":0.1,"hum":1.0')
 
 
@@ -132,7 +132,7 @@ def test_an_absent_broker_is_one_clear_reason_and_the_link_comes_by_itself(
     broker.start()
     woken = time.monotonic()
     assert link.wake.wait(3)
-    link.send(FRAME, kind=0, urgent=False)
+    link.send(FRAME, kind=0)
     assert time.monotonic() - woken < 3
     broker.stop()
 
@@ -144,9 +144,9 @@ def test_a_lost_connection_is_noticed_and_mended(tmp_path: Path, make: Make) -> 
     broker.kill()
     until(lambda: not link._connected)
     with pytest.raises(LinkError, match=r"connection lost|cannot be reached"):
-        link.send(FRAME, kind=0, urgent=False)
+        link.send(FRAME, kind=0)
     broker.start()
-    connected(link).send(FRAME, kind=0, urgent=False)
+    connected(link).send(FRAME, kind=0)
     broker.stop()
 
 
@@ -157,9 +157,9 @@ def test_a_silent_broker_is_given_up_and_the_frame_stays_owed(
     link = connected(make(broker.url))
     broker.freeze()
     with pytest.raises(LinkError, match="no acknowledgement"):
-        link.send(FRAME, kind=0, urgent=False)
+        link.send(FRAME, kind=0)
     broker.thaw()
-    connected(link).send(FRAME, kind=0, urgent=False)
+    connected(link).send(FRAME, kind=0)
     assert heard.wait_for("up") == FRAME
 
 
@@ -225,7 +225,7 @@ def test_a_broker_of_the_older_version_is_spoken_to_in_it(
     with OldBroker(broker.port, refusal) as old:
         link = connected(make(old.url), 15)
         assert link.version == module.MQTTv311
-        link.send(FRAME, kind=0, urgent=False)
+        link.send(FRAME, kind=0)
         assert heard.wait_for("up") == FRAME
         link.close()
         old.shutdown()
@@ -236,7 +236,7 @@ def test_the_broker_limits_the_size_of_a_frame(tmp_path: Path, make: Make) -> No
     broker.start()
     link = connected(make(broker.url))
     assert 200 < link.limit() < 300
-    link.send(bytes(link.limit()), kind=0, urgent=False)
+    link.send(bytes(link.limit()), kind=0)
     broker.stop()
 
 
@@ -273,7 +273,7 @@ def test_a_refused_publish_is_a_refusal_not_a_delivery(tmp_path: Path, make: Mak
     link = make(broker.url, user="ghs", password_file=str(tmp_path / "password"))
     connected(link)
     with pytest.raises(LinkError, match="Not authorized") as caught:
-        link.send(FRAME, kind=0, urgent=False)
+        link.send(FRAME, kind=0)
     assert caught.value.refused
     broker.stop()
 
@@ -346,7 +346,7 @@ def test_tls_with_a_client_certificate(tmp_path: Path, certificates: Path, make:
         certificate_file=str(certificates / "client.pem"),
         key_file=str(certificates / "client.key"),
     )
-    connected(link).send(FRAME, kind=0, urgent=False)
+    connected(link).send(FRAME, kind=0)
     broker.stop()
 
 

@@ -264,7 +264,7 @@ def test_a_message_is_owed_until_it_is_acknowledged(node: Kit) -> None:
     parcel = node.store.next("city")
     assert parcel is not None
     assert parcel.message == message._replace(seq=seq)
-    assert (parcel.lane, parcel.kind, parcel.boot, parcel.urgent) == ("message", HELLO, 1, False)
+    assert (parcel.urgency, parcel.kind, parcel.boot) == ("message", HELLO, 1)
     node.ack(parcel)
     assert node.store.next("city") is None
 
@@ -287,7 +287,7 @@ def test_events_are_written_with_their_row(node: Kit) -> None:
     node.store.put(node.layout, node.row(), [node.message(b"alarm")])
     parcel = node.store.next("city")
     assert parcel is not None
-    assert parcel.urgent
+    assert parcel.urgency == "alarm"
 
 
 def test_a_message_for_one_link_is_owed_by_that_one(node: Kit) -> None:

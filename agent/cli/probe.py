@@ -145,6 +145,7 @@ def greet(config: LinkConfig, made: Plan) -> Finding:
     from importlib.metadata import version
 
     from agent import codec
+    from agent.airtime import Scratch
     from agent.clock import Clock
     from agent.links import LinkError
     from agent.messages import stamped
@@ -156,13 +157,13 @@ def greet(config: LinkConfig, made: Plan) -> Finding:
     numbers = [table.schema.number for table in made.tables]
     body = codec.hello_body({0: version("stadtsinn"), 2: sorted(numbers)})
     parcel = Parcel("message", stamped(HELLO, body, 0, clock))
-    link = make_link(config, made, clock, wake, threading.Event())
+    link = make_link(config, made, Scratch(), clock, wake, threading.Event())
     began, reason = time.monotonic(), ""
     try:
         while time.monotonic() - began < LINK_S:
             try:
                 framed = codec.frame(parcel, link.limit(), clock, style(config))
-                link.send(framed.frames[0], kind=HELLO, urgent=False)
+                link.send(framed.frames[0], kind=HELLO)
                 took = time.monotonic() - began
                 return Finding(config.name, where, True, f"hello acknowledged in {took:.2f} s")
             except LinkError as error:

@@ -10,24 +10,28 @@ class LinkError(Exception):
 
     `retry_s` is when to ask again. `refused` marks an answer that said no (a PUBACK reason, a
     modem's refusal): those back off on their own, doubling; a link that is merely down does not.
+    `later` marks what is no fault at all: the air is not free yet.
     """
 
-    def __init__(self, reason: str, retry_s: float = 0.0, *, refused: bool = False) -> None:
+    def __init__(
+        self, reason: str, retry_s: float = 0.0, *, refused: bool = False, later: bool = False
+    ) -> None:
         super().__init__(reason)
-        self.reason, self.retry_s, self.refused = reason, retry_s, refused
+        self.reason, self.retry_s, self.refused, self.later = reason, retry_s, refused, later
 
 
 class Link(Protocol):
     """A way out. Called from its own uplink thread only."""
 
-    def limit(self) -> int:
-        """Longest frame it takes now, in bytes. Raises LinkError."""
+    def limit(self, lane: str = "live") -> int:
+        """Longest frame it takes now in this lane, in bytes. Raises LinkError."""
         ...
 
-    def send(self, frame: bytes, *, kind: int, urgent: bool) -> None:
+    def send(self, frame: bytes, *, kind: int, lane: str = "live") -> None:
         """Return when the frame is acknowledged. kind 0 = data, else WIRE's negative number.
 
-        Raises LinkError.
+        `lane` is "alarm", "message", "live" or "backfill": where the air is scarce, who may use
+        how much of it. Raises LinkError.
         """
         ...
 

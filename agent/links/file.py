@@ -18,11 +18,11 @@ class FileLink:
     def __init__(self, folder: Path, clock: Clock, limit_bytes: int = 4096) -> None:
         self.folder, self.clock, self.limit_bytes = folder, clock, limit_bytes
 
-    def limit(self) -> int:
+    def limit(self, lane: str = "live") -> int:
         """Longest frame, in bytes."""
         return self.limit_bytes
 
-    def send(self, frame: bytes, *, kind: int, urgent: bool) -> None:
+    def send(self, frame: bytes, *, kind: int, lane: str = "live") -> None:
         """Append and fsync. A half-written frame is cut off again. Raises LinkError."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

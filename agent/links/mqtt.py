@@ -80,12 +80,12 @@ class MqttLink:
 
     # -- Link -------------------------------------------------------------------------------
 
-    def limit(self) -> int:
+    def limit(self, lane: str = "live") -> int:
         """Longest frame the profile and the broker allow, in bytes."""
         self._up()
         return self._limit
 
-    def send(self, frame: bytes, *, kind: int, urgent: bool) -> None:
+    def send(self, frame: bytes, *, kind: int, lane: str = "live") -> None:
         """Publish with QoS 1 and return at its PUBACK with a reason below 128."""
         client = self._up()
         if kind == 0 and self.config.json:

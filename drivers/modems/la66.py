@@ -63,6 +63,7 @@ class LA66:
     """One module. `tries`: how often a confirmed frame is sent at most, 1..8."""
 
     baudrate = 9600
+    asks_by_uplink = True
 
     def __init__(
         self,
@@ -270,6 +271,7 @@ class LA66:
         if HINT.fullmatch(line):
             self._hinted = True
         elif match := STRENGTH.fullmatch(line):
+            self.signal.heard += 1
             self.signal.rssi_dbm = float(match[1])
         elif line.startswith(BANNER):
             self._asked_time = False

@@ -54,6 +54,7 @@ class LoRaE5:
     """One module. `tries`: how often a confirmed frame is sent at most."""
 
     baudrate = 9600
+    asks_by_uplink = False
 
     def __init__(
         self,
@@ -263,8 +264,10 @@ class LoRaE5:
         if (match := DOWN.fullmatch(text)) and 0 < int(match[1]) < 256:
             self._downlinks.append(Downlink(int(match[1]), bytes.fromhex(match[2])))
         elif match := WINDOW.fullmatch(text):
+            self.signal.heard += 1
             self.signal.rssi_dbm, self.signal.snr_db = float(match[1]), float(match[2])
         elif match := LINK.fullmatch(text):
+            self.signal.heard += 1
             self.signal.margin_db, self.signal.gateways = int(match[1]), int(match[2])
         else:
             return False

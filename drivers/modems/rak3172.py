@@ -66,6 +66,7 @@ class RAK3172:
     """One module. `tries`: how often a confirmed frame is sent at most, 1..8."""
 
     baudrate = 115200
+    asks_by_uplink = False
 
     def __init__(
         self,
@@ -272,9 +273,11 @@ class RAK3172:
         if match := RESTRICTED.fullmatch(line):
             self._wait_s = waiting(match[1])
         elif (match := DOWN.fullmatch(line)) and 0 < int(match[3]) < 256:
+            self.signal.heard += 1
             self.signal.rssi_dbm, self.signal.snr_db = float(match[1]), float(match[2])
             self._downlinks.append(Downlink(int(match[3]), bytes.fromhex(match[4])))
         elif match := LINK.fullmatch(line):
+            self.signal.heard += 1
             self.signal.margin_db, self.signal.gateways = int(match[1]), int(match[2])
         elif line == "+EVT:TIMEREQ_OK":
             self._timed = True

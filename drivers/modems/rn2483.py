@@ -65,6 +65,7 @@ class RN2483:
     """One module. `tries`: how often a confirmed frame is sent at most."""
 
     baudrate = 57600
+    asks_by_uplink = True
 
     def __init__(
         self,
@@ -141,6 +142,7 @@ class RN2483:
         if self._unsaved >= SAVE_EVERY:
             self._save()
         if self._heard:
+            self.signal.heard += 1
             self.signal.snr_db, self._heard = float(self._get("radio get snr")), False
         if self._asked_link:
             self._read_link()
@@ -288,6 +290,7 @@ class RN2483:
         self._do("mac set linkchk 0")
         self._asked_link = False
         if margin != 255:  # no answer yet
+            self.signal.heard += 1
             self.signal.margin_db, self.signal.gateways = margin, gateways
 
     def _unasked(self, line: str, *, sending: bool = False) -> None:

@@ -125,7 +125,7 @@ def send(link: MqttLink, wake: threading.Event) -> None:
     while True:
         try:
             link.limit()
-            link.send(b"\x84\x01\x19\x86\x85\x01\x81\x01", kind=0, urgent=False)
+            link.send(b"\x84\x01\x19\x86\x85\x01\x81\x01", kind=0)
         except LinkError as error:
             wake.wait(error.retry_s)
             wake.clear()

@@ -1,0 +1,329 @@
+"""LoRaWAN through a modem on a serial port: every second of airtime is counted before it is used.
+
+Sent means: the modem says sent (rows), or the network has acknowledged (alarms; rows where the
+profile says so). Whatever happens at a modem leaves the rows owed. EU868, class A.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from agent.airtime import Airtime, Memory
+from agent.clock import Clock
+from agent.config import LorawanConfig
+from agent.links import LinkError
+from agent.parcel import ACK, EVENT, HELLO, SLICE
+from drivers.api import (
+    BUSY,
+    DUTY_CYCLE,
+    NOT_ACKED,
+    NOT_JOINED,
+    RESTARTED,
+    TOO_LONG,
+    UNFINISHED,
+    BusError,
+    DeviceError,
+    Modem,
+    ModemError,
+)
+from drivers.modems.eu868 import airtime_s
+
+log = logging.getLogger(__name__)
+
+PORTS = {0: 10, EVENT: 11, SLICE: 12, ACK: 13, HELLO: 14}  # WIRE.md section 4
+DOWN_PORT = 20
+JOIN_REQUEST = 10  #: as long on the air as a payload of so many bytes: 23 bytes in all
+REQUEST = 6  #: payload of the frame some modems send to ask for the time (TS003)
+JOIN_SHARES = ((3600.0, 0.01), (11 * 3600.0, 0.001), (math.inf, 0.0001))  # L2 1.0.4, section 7
+SHORTEST_JOIN_S = 15.0
+AGAIN_S = 30.0  #: the modem does not answer
+ASK_TIME_S, ASK_TIME_AGAIN_S = 86_400.0, 600.0
+ASK_LINK_S = 6 * 3600.0
+UNANSWERED = 3  #: so many uplinks without an answer: ask with each whether anybody hears us
+
+
+class BeatingTimer:
+    """The clock as a modem's port needs it: a long wait is no silence for the watchdog."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock, self.monotonic = clock, clock.monotonic
+
+    def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+        self.clock.beat()
+        self.clock.sleep(seconds)
+
+
+class LorawanLink:
+    """A modem. Raises LinkError where a frame could not be sent."""
+
+    def __init__(
+        self,
+        modem: Modem,
+        config: LorawanConfig,
+        clock: Clock,
+        memory: Memory,
+    ) -> None:
+        self.modem, self.config, self.clock, self.memory = modem, config, clock, memory
+        duty = config.duty_cycle_percent / 100
+        self.airtime = Airtime(memory, clock, config.name, config.airtime_s_per_day, duty)
+        self.data_rate = config.data_rate
+        self.silent = 0  #: uplinks in a row after which nothing was heard
+        self.joined = False
+        self.next_at: float | None = None  #: monotonic seconds at which the air is free again
+        self._set_up = False
+        self._too_long = 0  #: refusals in a row for length
+        self._heard = 0  # answers of the network, as of the newest uplink
+        self._asked_link = self._asked_time = -math.inf
+        self._timing = False
+
+    # -- Link -------------------------------------------------------------------------------
+
+    def limit(self, lane: str = "live") -> int:
+        """Longest frame that may go now, in bytes."""
+        self._wait_for_air(airtime_s(1, self.data_rate), lane)
+        with self._speaking():
+            self._ready()
+            if self.modem.asks_by_uplink:
+                self._ask_time_by_uplink()
+            self.data_rate = self.modem.data_rate()
+            return min(self.modem.limit(), self.config.limit_bytes)
+
+    def send(self, frame: bytes, *, kind: int, lane: str = "live") -> None:
+        """Send; returns when the modem says sent, an alarm when the network has it."""
+        if kind not in PORTS:
+            raise LinkError(f"frames of kind {kind} do not go over LoRaWAN", refused=True)
+        confirmed = lane == "alarm" or (self.config.confirmed and kind == 0)
+        seconds = airtime_s(len(frame), self.data_rate)
+        self._wait_for_air(seconds, lane)
+        with self._speaking():
+            self._ask()
+            self.airtime.book(seconds)
+            try:
+                self.modem.send(frame, port=PORTS[kind], confirmed=confirmed)
+            except ModemError as error:
+                self._account(error.reason, seconds)
+                raise
+            self._too_long = 0
+            self._listen(confirmed=confirmed)
+
+    def received(self) -> list[bytes]:
+        """Downlinks for us since the last call, oldest first."""
+        if not self._set_up:
+            return []
+        try:
+            downlinks = self.modem.received()
+        except DeviceError as error:
+            log.warning("link=%s modem='%s'", self.config.name, error)
+            self._set_up = False
+            return []
+        if downlinks:
+            self.silent = 0
+        return [one.payload for one in downlinks if one.port == DOWN_PORT]
+
+    def close(self) -> None:
+        """Let go of the port; the session stays in the modem."""
+        self.modem.port.close()
+
+    # -- for people ---------------------------------------------------------------------------
+
+    def report(self) -> dict[str, float | bool | str | None]:
+        """What `status` shows of the radio."""
+        signal = self.modem.signal
+        waits = None if self.next_at is None else max(self.next_at - self.clock.monotonic(), 0.0)
+        return {
+            "modem": self.config.modem,
+            "joined": self.joined,
+            "data_rate": self.data_rate,
+            "rssi_dbm": signal.rssi_dbm,
+            "snr_db": signal.snr_db,
+            "margin_db": signal.margin_db,
+            "airtime_s": round(self.airtime.spent_s(), 1),
+            "airtime_s_per_day": self.airtime.day_s,
+            "next_send_s": None if waits is None else round(waits),
+        }
+
+    def radio(self) -> dict[str, float]:
+        """The same for the health table: what is known of it."""
+        signal = self.modem.signal
+        known = {"rssi": signal.rssi_dbm, "snr": signal.snr_db, "margin": signal.margin_db}
+        if self.joined:
+            known["data_rate"] = self.data_rate
+        known["airtime"] = self.airtime.spent_s()
+        return {name: value for name, value in known.items() if value is not None}
+
+    # -- the air ------------------------------------------------------------------------------
+
+    def _wait_for_air(self, seconds: float, lane: str) -> None:
+        """Raises LinkError with the time when a frame of this lane may go."""
+        wait_s = self.airtime.wait_s(seconds, lane)
+        if wait_s <= 0:
+            self.next_at = None
+            return
+        if math.isinf(wait_s):
+            reason = f"one frame needs {seconds:.1f} s on the air, the budget is smaller"
+            raise LinkError(reason, AGAIN_S, refused=True)
+        wait_s = math.ceil(wait_s)
+        self.next_at = self.clock.monotonic() + wait_s
+        raise LinkError("waits for airtime", wait_s, later=True)
+
+    def _account(self, reason: str, seconds: float) -> None:
+        """What of the time booked was really on the air, now that the modem has refused."""
+        if reason == NOT_ACKED:
+            self.silent += 1
+            for _ in range(self.config.tries - 1):
+                self.airtime.book(seconds)
+        elif reason == TOO_LONG:  # some modems send an empty frame instead
+            self._too_long += 1
+            self.airtime.give_back(seconds - min(airtime_s(0, self.data_rate), seconds))
+        elif reason not in (UNFINISHED, RESTARTED):
+            self.airtime.give_back(seconds)
+
+    def _ask(self) -> None:
+        """Questions that ride on the next uplink: who hears us, what time is it?"""
+        now = self.clock.monotonic()
+        if now - self._asked_link >= ASK_LINK_S or self.silent >= UNANSWERED:
+            self._asked_link = now
+            self.modem.ask_link()
+        if self._time_wanted() and not self.modem.asks_by_uplink:
+            self._asked_time, self._timing = now, True
+            self.modem.ask_time()
+
+    def _time_wanted(self) -> bool:
+        """Whether to ask the network for the time: often while nobody vouches for it."""
+        every_s = ASK_TIME_S if self.clock.trust == "lorawan" else ASK_TIME_AGAIN_S
+        due = self.clock.monotonic() - self._asked_time >= every_s
+        return self.clock.trust != "ntp" and due
+
+    def _ask_time_by_uplink(self) -> None:
+        """Some modems spend a frame of their own on it. Raises LinkError, for the air is used."""
+        seconds = airtime_s(REQUEST, self.data_rate)
+        if not self._time_wanted() or self.airtime.wait_s(seconds, "live") > 0:
+            return
+        self.airtime.book(seconds)
+        self._asked_time, self._timing = self.clock.monotonic(), True
+        self.modem.ask_time()
+        self._listen(confirmed=False)
+
+    def _listen(self, *, confirmed: bool) -> None:
+        """What the network has said in the windows of this uplink."""
+        heard = self.modem.signal.heard
+        self.silent = 0 if confirmed or heard != self._heard else self.silent + 1
+        self._heard = heard
+        if self._timing:
+            unix = self.modem.time()
+            if unix is not None:
+                self._timing, self.silent = False, 0
+                self.clock.set_utc(unix, "lorawan")
+
+    # -- the session --------------------------------------------------------------------------
+
+    def _ready(self) -> None:
+        """Set up, and joined. Raises LinkError, DeviceError."""
+        if not self._set_up:
+            self.modem.setup()
+            self._set_up = True
+        if not self.joined:
+            self.joined = self.modem.joined()
+        if not self.joined:
+            self._join()
+
+    def _join(self) -> None:
+        """One attempt, if the back-off allows it."""
+        backoff = JoinBackoff(self.memory, self.clock, self.config.name)
+        seconds = airtime_s(JOIN_REQUEST, self.config.data_rate)
+        wait_s = backoff.wait_s()
+        if wait_s > 0:
+            raise LinkError(f"not joined: {backoff.tries} tries", wait_s)
+        self._wait_for_air(seconds, "alarm")
+        self.airtime.book(seconds)
+        backoff.tried(seconds)
+        try:
+            self.modem.join()
+        except ModemError as error:
+            if error.reason in (DUTY_CYCLE, BUSY):
+                self.airtime.give_back(seconds)
+                raise
+            log.warning("link=%s join=failed reason='%s'", self.config.name, error.reason)
+            raise LinkError(f"not joined: {error.reason}", backoff.wait_s()) from error
+        log.info("link=%s join=accepted", self.config.name)
+        backoff.done()
+        self.joined, self.silent = True, 0
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """What a modem raises becomes a LinkError; a modem in doubt is set up anew."""
+        try:
+            yield
+        except ModemError as error:
+            raise self._refusal(error) from error
+        except DeviceError as error:
+            self._set_up = self.joined = False
+            raise LinkError(str(error), AGAIN_S, refused=isinstance(error, BusError)) from error
+
+    def _refusal(self, error: ModemError) -> LinkError:
+        if error.reason == NOT_JOINED:
+            self.joined = False
+            return LinkError(error.reason, 1.0)
+        if error.reason == RESTARTED:
+            self._set_up = self.joined = False
+            return LinkError(error.reason, 1.0)
+        if error.reason == TOO_LONG and self._too_long < 3:
+            return LinkError(error.reason, 0.0)
+        if error.reason in (DUTY_CYCLE, UNFINISHED):
+            self.next_at = self.clock.monotonic() + error.retry_s
+            return LinkError(error.reason, max(error.retry_s, 1.0), later=True)
+        return LinkError(error.reason, error.retry_s, refused=True)
+
+
+class JoinBackoff:
+    """When to try to join again: by the share of airtime that tries may take, jittered.
+
+    LoRaWAN L2 1.0.4, section 7: 1 % in the first hour, 0.1 % in the next ten, then 0.01 %.
+    Kept on disk, so that a restart does not begin again at 1 %.
+    """
+
+    def __init__(self, memory: Memory, clock: Clock, link: str) -> None:
+        self.memory, self.clock, self.key = memory, clock, f"join/{link}"
+        kept = json.loads(memory.setting(self.key) or b"{}")
+        self.tries = int(kept.get("tries", 0))
+        self._since_s, self._wait_s = kept.get("since_s", 0.0), kept.get("wait_s", 0.0)
+        self._at = kept.get("at", 0.0)
+        if kept.get("boot") != clock.boot_id():  # nobody knows how long it was off
+            self._at = clock.monotonic()
+            if self.tries:
+                self._keep()
+
+    def wait_s(self) -> float:
+        """Seconds until the next try."""
+        return float(max(self._at + self._wait_s - self.clock.monotonic(), 0.0))
+
+    def tried(self, seconds: float) -> None:
+        """A try of `seconds` on the air begins."""
+        now = self.clock.monotonic()
+        if self.tries:
+            self._since_s += max(now - self._at, 0.0)
+        share = next(share for end, share in JOIN_SHARES if self._since_s < end)
+        gap_s = max(seconds / share, SHORTEST_JOIN_S)
+        self.tries, self._at = self.tries + 1, now
+        self._wait_s = gap_s * random.uniform(1.0, 1.3)
+        self._keep()
+
+    def done(self) -> None:
+        """Joined."""
+        self.memory.set_setting(self.key, b"{}")
+
+    def _keep(self) -> None:
+        kept = {
+            "tries": self.tries,
+            "since_s": self._since_s,
+            "wait_s": self._wait_s,
+            "at": self._at,
+            "boot": self.clock.boot_id(),
+        }
+        self.memory.set_setting(self.key, json.dumps(kept).encode())
