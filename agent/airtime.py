@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from agent.clock import Clock
 
 DAY_S, HOUR_S = 86_400.0, 3600.0
+MARGIN_S = 10.0  #: a frame is booked when it begins, and has its end later
 RESERVED = {"alarm": 0.0, "message": 0.1, "live": 0.1, "backfill": 0.5}  #: share a lane leaves
 
 
@@ -65,15 +66,15 @@ class Airtime:
         now = self._now()
         floor = min(RESERVED[lane] * self.day_s, self.day_s - seconds)
         filling = (floor + seconds - self._filled(now)) * DAY_S / self.day_s
-        day = until_room(self._sent, now, DAY_S, self.day_s - seconds)
-        hour = until_room(self._sent, now, HOUR_S, self.hour_s - seconds)
+        day = until_room(self._sent, now, DAY_S + MARGIN_S, self.day_s - seconds)
+        hour = until_room(self._sent, now, HOUR_S + MARGIN_S, self.hour_s - seconds)
         return max(filling, day, hour, 0.0)
 
     def book(self, seconds: float) -> None:
         """Write down a frame; before it leaves, so that a power cut forgets none."""
         now = self._now()
         self._level, self._at = self._filled(now) - seconds, now
-        self._sent = [one for one in self._sent if one[0] > now - DAY_S]
+        self._sent = [one for one in self._sent if one[0] > now - DAY_S - MARGIN_S]
         self._sent.append((now, seconds))
         self._save()
 

@@ -7,6 +7,7 @@ they replace, and end when that value is edited.
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import threading
@@ -21,12 +22,20 @@ from agent.messages import schema_slice
 from agent.parcel import Message
 from agent.plan import interval_allowed
 from agent.sampler import Sampler
-from agent.settings import Settings, fill_key, interval_key, limits_key, packed_key
+from agent.settings import (
+    Settings,
+    fill_key,
+    interval_key,
+    limits_key,
+    packed_key,
+    trial_key,
+)
 from agent.store import Resend, Store
 
 log = logging.getLogger(__name__)
 
 DONE, UNKNOWN, BAD, LATER = 0, 1, 2, 3  # results
+REVERT_AFTER = 10  #: frames in a row without an answer, after a change of interval
 MOST_ROWS = 1000  #: rows per uplink that downlink 1 may ask for
 
 
@@ -70,6 +79,7 @@ class Commands:
         self.hello, self.restart = hello, restart
         self.refused = 0  #: malformed downlinks since the start
         self._lock = threading.Lock()
+        self._tried: dict[str, int] = {}  # frames since a change on trial, by link
         self._known: Mapping[int, tuple[int, Callable[..., Effect]]] = {  # arguments, act
             1: (3, self._interval),
             2: (4, self._threshold),
@@ -122,6 +132,32 @@ class Commands:
         except Refused as refused:
             return refused.result, Effect()
 
+    def sent(self, link: str, silent: int) -> None:
+        """A frame left over `link`; nothing has been heard since `silent` frames.
+
+        A changed interval is on trial until a frame sent since is answered; if none is, it is
+        taken back.
+        """
+        kept = self.store.setting(trial_key(link))
+        if not kept:
+            return
+        with self._lock:
+            self._tried[link] = self._tried.get(link, 0) + 1
+            answered = silent < self._tried[link]
+            if answered or silent >= REVERT_AFTER:
+                del self._tried[link]
+                self.store.set_setting(trial_key(link), b"")
+            if not answered and silent >= REVERT_AFTER:
+                self._take_back(link, *json.loads(kept))
+
+    def _take_back(self, link: str, table: str, interval_s: int, fill_s: float) -> None:
+        log.warning("link=%s downlink=taken-back reason='no answer since' table=%s", link, table)
+        sampler = next(one for one in self.samplers if one.layout.table == table)
+        for key, value in ((interval_key(table), interval_s), (fill_key(link), fill_s)):
+            self.store.set_setting(*self.settings.replaced(key, value))
+        self.store.set_fill(link, fill_s)
+        sampler.change(self.store.layout(table, sampler.layout.schema, interval_s))
+
     # -- the commands, by number -------------------------------------------------------------
 
     def _interval(self, link: str, schema: object, item: object, rows: object) -> Effect:
@@ -139,9 +175,11 @@ class Commands:
             if seconds != layout.interval_s:
                 sampler.change(self.store.layout(layout.table, layout.schema, seconds))
 
+        before = json.dumps([layout.table, layout.interval_s, self.settings.get(fill_key(link))])
         settings = [
             replaced(interval_key(layout.table), seconds),
             replaced(fill_key(link), fill_s),
+            (trial_key(link), before.encode()),
         ]
         return Effect(dict(settings), apply=apply)
 

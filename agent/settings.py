@@ -31,6 +31,11 @@ def packed_key(link: str) -> str:
     return f"packed/{link}"
 
 
+def trial_key(link: str) -> str:
+    """What a change that came over a link has replaced, until the link is heard again."""
+    return f"trial/{link}"
+
+
 class Settings:
     """The standing value of each key: the profile's, or what replaced it."""
 

@@ -65,6 +65,7 @@ class Uplink:
             return self._back_off(error)
         self.store.ack(self.name, framed)
         self._accepted(framed.frames)
+        self.commands.sent(self.name, self.link.silent)
         return 0.0
 
     def _accepted(self, frames: Sequence[bytes]) -> None:

@@ -69,6 +69,7 @@ class MemoryLink:
     error: LinkError | None = None
     room: int = 4096
     closed: bool = False
+    silent: int = 0
 
     def limit(self, lane: str = "live") -> int:
         if self.error:

@@ -48,7 +48,7 @@ WRONG = [
     ("url =", "ulr =", 22, "link[0].ulr", "mean 'url'?"),
     ("orders =", "order =", 18, "table[1].columns[0].order", "mean 'orders'?"),
     ("[8, 4]", "[8]", 18, "table[1].columns[0].orders", "length 2"),
-    ('kind = "mqtt"', 'kind = "mqt"', 21, "link[0].kind", "one of file, mqtt"),
+    ('kind = "mqtt"', 'kind = "mqt"', 21, "link[0].kind", "one of file, lorawan, mqtt"),
     ('kind = "mqtt"', "", 19, "link[0].kind", "is missing"),
     ("gain =", "gian =", 8, "calibrate.gian", "mean 'gain'?"),
     ('"ghs-raum-a"', '"GHS Raum A"', 2, "node.name", "such as 'ghs-raum-a'"),

@@ -23,6 +23,8 @@ class LinkError(Exception):
 class Link(Protocol):
     """A way out. Called from its own uplink thread only."""
 
+    silent: int  #: frames in a row after which nothing was heard; 0 where each is acknowledged
+
     def limit(self, lane: str = "live") -> int:
         """Longest frame it takes now in this lane, in bytes. Raises LinkError."""
         ...

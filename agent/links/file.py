@@ -15,6 +15,8 @@ RETRY_S = 10.0
 class FileLink:
     """Appends every frame to `<folder>/<UTC date>.cborseq`; `undated.cborseq` without a clock."""
 
+    silent = 0
+
     def __init__(self, folder: Path, clock: Clock, limit_bytes: int = 4096) -> None:
         self.folder, self.clock, self.limit_bytes = folder, clock, limit_bytes
 

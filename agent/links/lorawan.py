@@ -31,12 +31,13 @@ from drivers.api import (
     Modem,
     ModemError,
 )
-from drivers.modems.eu868 import airtime_s
+from drivers.modems.eu868 import MAC_ANSWERS, airtime_s
 
 log = logging.getLogger(__name__)
 
 PORTS = {0: 10, EVENT: 11, SLICE: 12, ACK: 13, HELLO: 14}  # WIRE.md section 4
 DOWN_PORT = 20
+QUESTIONS = 2  #: bytes: link check and device time
 JOIN_REQUEST = 10  #: as long on the air as a payload of so many bytes: 23 bytes in all
 REQUEST = 6  #: payload of the frame some modems send to ask for the time (TS003)
 JOIN_SHARES = ((3600.0, 0.01), (11 * 3600.0, 0.001), (math.inf, 0.0001))  # L2 1.0.4, section 7
@@ -79,6 +80,7 @@ class LorawanLink:
         self._set_up = False
         self._too_long = 0  #: refusals in a row for length
         self._heard = 0  # answers of the network, as of the newest uplink
+        self._heard_last = True  # whether that uplink had one
         self._asked_link = self._asked_time = -math.inf
         self._timing = False
 
@@ -99,7 +101,7 @@ class LorawanLink:
         if kind not in PORTS:
             raise LinkError(f"frames of kind {kind} do not go over LoRaWAN", refused=True)
         confirmed = lane == "alarm" or (self.config.confirmed and kind == 0)
-        seconds = airtime_s(len(frame), self.data_rate)
+        seconds = airtime_s(len(frame) + self._options(), self.data_rate)
         self._wait_for_air(seconds, lane)
         with self._speaking():
             self._ask()
@@ -122,8 +124,7 @@ class LorawanLink:
             log.warning("link=%s modem='%s'", self.config.name, error)
             self._set_up = False
             return []
-        if downlinks:
-            self.silent = 0
+        self._hear()
         return [one.payload for one in downlinks if one.port == DOWN_PORT]
 
     def close(self) -> None:
@@ -172,6 +173,10 @@ class LorawanLink:
         self.next_at = self.clock.monotonic() + wait_s
         raise LinkError("waits for airtime", wait_s, later=True)
 
+    def _options(self) -> int:
+        """Bytes that questions and the modem's own answers may add to the next frame, at most."""
+        return QUESTIONS + (MAC_ANSWERS if self._heard_last else 0)
+
     def _account(self, reason: str, seconds: float) -> None:
         """What of the time booked was really on the air, now that the modem has refused."""
         if reason == NOT_ACKED:
@@ -212,14 +217,22 @@ class LorawanLink:
 
     def _listen(self, *, confirmed: bool) -> None:
         """What the network has said in the windows of this uplink."""
-        heard = self.modem.signal.heard
-        self.silent = 0 if confirmed or heard != self._heard else self.silent + 1
-        self._heard = heard
+        self.silent += 1
+        self._heard_last = False
+        if confirmed:
+            self.silent, self._heard_last = 0, True
+        self._hear()
         if self._timing:
             unix = self.modem.time()
             if unix is not None:
                 self._timing, self.silent = False, 0
                 self.clock.set_utc(unix, "lorawan")
+
+    def _hear(self) -> None:
+        """Was there an answer? Some modems tell of it after the uplink is over."""
+        heard = self.modem.signal.heard
+        if heard != self._heard:
+            self._heard, self._heard_last, self.silent = heard, True, 0
 
     # -- the session --------------------------------------------------------------------------
 
@@ -239,7 +252,7 @@ class LorawanLink:
         seconds = airtime_s(JOIN_REQUEST, self.config.data_rate)
         wait_s = backoff.wait_s()
         if wait_s > 0:
-            raise LinkError(f"not joined: {backoff.tries} tries", wait_s)
+            raise LinkError("not joined: no answer to join requests", wait_s)
         self._wait_for_air(seconds, "alarm")
         self.airtime.book(seconds)
         backoff.tried(seconds)
@@ -250,7 +263,8 @@ class LorawanLink:
                 self.airtime.give_back(seconds)
                 raise
             log.warning("link=%s join=failed reason='%s'", self.config.name, error.reason)
-            raise LinkError(f"not joined: {error.reason}", backoff.wait_s()) from error
+            reason = "not joined: no answer to join requests"
+            raise LinkError(reason, backoff.wait_s()) from error
         log.info("link=%s join=accepted", self.config.name)
         backoff.done()
         self.joined, self.silent = True, 0

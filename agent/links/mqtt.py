@@ -54,6 +54,8 @@ HEADER = 1 + 4 + 2 + 2 + 1  # fixed header, length, topic length, packet id, no 
 class MqttLink:
     """A broker. Raises LinkError where a frame could not be delivered."""
 
+    silent = 0
+
     def __init__(
         self,
         config: MqttConfig,

@@ -10,7 +10,7 @@ from drivers.sim.lorawan.device import Device
 from drivers.sim.lorawan.server import NetworkServer, Uplink
 from drivers.sim.lorawan.twin import ModemTwin
 
-DOWN_PORT = 20
+UP_PORTS, DOWN_PORT = range(10, 15), 20
 
 
 class SimNetwork:
@@ -35,10 +35,10 @@ class SimNetwork:
         return self.twins[keys.dev_eui]
 
     def arrived(self) -> list[Uplink]:
-        """What the application has got since the last call; empty frames are left out."""
+        """What the application has got since the last call, without what modems send themselves."""
         new = self.server.uplinks[self._taken :]
         self._taken += len(new)
-        return [one for one in new if one.port and one.payload]
+        return [one for one in new if one.port in UP_PORTS and one.payload]
 
     def send(self, payload: bytes) -> None:
         """A downlink for every device, after its next uplink."""

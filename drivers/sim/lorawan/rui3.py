@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from drivers.sim.lorawan.events import (
     Event,
@@ -145,7 +146,8 @@ class RAK3172Twin(ModemTwin):
             act()
         except Refused as refused:
             if refused.reason == "length":
-                self.device.send(b"", 1, now)
+                with suppress(Refused):
+                    self.device.send(b"", 1, now)
                 self.say("AT_PARAM_ERROR", now)
             elif refused.reason == "not joined":
                 self.say("AT_NO_NETWORK_JOINED", now)
