@@ -12,15 +12,16 @@ from pathlib import Path
 from agent import broker as brokers
 from agent.clock import SimClock, VirtualClock
 from agent.codec import bytes_to_cells
-from agent.config import Config, LinkConfig, MqttConfig, Source
+from agent.config import Config, LinkConfig, LorawanConfig, MqttConfig, Source
 from agent.daemon import Daemon, Job, run_virtual
 from agent.farside import FarSide
 from agent.health import HealthDoor
 from agent.links import Link
 from agent.links.file import FileLink
 from agent.node import Node, build, make_plan, read_profile
-from agent.schema import Cell, Missing
+from agent.schema import Cell, Missing, registered_schemas
 from agent.simulate import SimDoors, check_feeds, make_world
+from drivers.modems.keys import Keys
 from drivers.sim import timetable
 from drivers.sim.replay import Replay
 from drivers.sim.timetable import Fault
@@ -30,7 +31,19 @@ log = logging.getLogger(__name__)
 
 MORNING = 1_768_200_600.0  # Monday 2026-01-12 07:50 in Schwerte: the first lesson is about to begin
 WARM_UP_S = 40.0  #: sensors that need it have settled when a recording begins
+RADIO_FILL_S = 600.0  #: a LoRaWAN demo sends every ten minutes
 DRAIN_S = 10.0  #: real seconds that what is owed may take to leave at the end
+
+
+@dataclass(frozen=True)
+class Radio:
+    """A LoRaWAN demo: which modem, who it is, and the network server behind it."""
+
+    modem: str
+    server: str  #: udp://host:port of a real network server; empty: the one inside
+    dev_eui: str
+    join_eui: str
+    app_key: str
 
 
 @dataclass
@@ -46,6 +59,7 @@ class Demo:
     faults: list[Fault] = field(default_factory=list)
     replay: Replay | None = None
     where: str = ""  #: how frames travel, for people
+    radio: Radio | None = None
     done: threading.Event = field(default_factory=threading.Event)
     _applied: set[Fault] = field(default_factory=set)
     _thread: threading.Thread | None = None
@@ -53,7 +67,7 @@ class Demo:
     def start(self) -> None:
         """Run the node in threads of its own; a recording runs as fast as it can."""
         job = Job("faults", self._faults_step)
-        jobs = [*self.node.jobs, job]
+        jobs = [*self.node.jobs, job, *self._radio_jobs()]
         if isinstance(self.clock, VirtualClock):
             self._thread = threading.Thread(target=self._run_virtually, args=(jobs, self.clock))
         else:
@@ -68,12 +82,29 @@ class Demo:
             self._thread.join()
         self._restore()
         self.node.stopping.clear()
-        self._drain()
+        if self.radio is None:  # airtime goes on after the demo; what is owed then is no loss
+            self._drain()
         self.node.close()
+        for terminal in self.doors.terminals or ():
+            terminal.close()
+        self._hear()
         if self.listener is not None:
             self.listener.stop()  # type: ignore[attr-defined]
         if self.broker is not None:
             self.broker.stop()
+
+    def _radio_jobs(self) -> list[Job]:
+        """The modem behind its pseudo-terminal, and the far side of the network server inside."""
+        terminals = [Job("modem", one.step) for one in self.doors.terminals or ()]
+        return [*terminals, Job("far-side", self._hear)] if self.radio else []
+
+    def _hear(self) -> float:
+        """What the network server inside has for the application."""
+        network = self.doors.network
+        if network is not None:
+            for uplink in network.arrived():
+                self.far.take(uplink.payload, network.server.unix_at_zero + uplink.at)
+        return 1.0
 
     def measured(self) -> dict[tuple[int, int], dict[str, Cell]]:
         """Every dated row in the store, as (schema, start) -> cells that are available."""
@@ -180,8 +211,9 @@ def prepare(
     speed: float,
     replay: Path | None = None,
     faults: Path | None = None,
+    radio: Radio | None = None,
 ) -> Demo:
-    """Build a demo in `folder`. Raises ConfigError, ReplayError, TimetableError."""
+    """Build a demo in `folder`. Raises ConfigError, ReplayError, TimetableError, ValueError."""
     config, source = read_profile(profile)
     recording = None
     if replay:  # one row of the recording per row of the first table
@@ -193,19 +225,55 @@ def prepare(
     table = []
     if faults:
         table = timetable.load(faults, [one.name for one in config.instrument], list(doors.buses))
-    far = FarSide()
-    broker = start_broker(folder)
+    if radio:
+        made = made.over((radio_link(config, radio, folder),))
+        tune_in(doors, clock, radio)
+    far = FarSide(schemas=dict(registered_schemas()) if radio else {})
+    broker = None if radio else start_broker(folder)
     links = {one.name: file_link(one, folder, clock, far) for one in config.link}
-    if broker is not None:
+    if radio:
+        links = {}
+    elif broker is not None:
         made = made.over(mqtt_links(config.link, broker.url))
         links = {}
     node = build(made, clock, store_path=folder / "store.db", links=links)
     listener = listen(broker, config, far, clock)
-    if broker:
+    if radio:
+        where = f"a {radio.modem} and {radio.server or 'a LoRaWAN network server inside'}"
+    elif broker:
         where = f"a mosquitto of its own at {broker.url}"
     else:
         where = f"files in {folder}; with mosquitto installed a real broker: apt install mosquitto"
-    return Demo(node, clock, doors, far, broker, listener, table, recording, where)
+    return Demo(node, clock, doors, far, broker, listener, table, recording, where, radio)
+
+
+def radio_link(config: Config, radio: Radio, folder: Path) -> LorawanConfig:
+    """The profile's LoRaWAN link, or one for it, with this identity. Raises ValueError."""
+    Keys(radio.dev_eui, radio.join_eui, radio.app_key)
+    key_file = folder / "app.key"
+    key_file.write_text(radio.app_key)
+    return LorawanConfig(
+        name=config.link[0].name if config.link else "radio",
+        modem=radio.modem,
+        dev_eui=radio.dev_eui,
+        join_eui=radio.join_eui,
+        app_key_file=str(key_file),
+        data_rate=5,
+        fill_s=RADIO_FILL_S,
+    )
+
+
+def tune_in(doors: SimDoors, clock: SimClock, radio: Radio) -> None:
+    """The network behind the modem. Raises ValueError."""
+    try:
+        from drivers.sim.lorawan.network import SimNetwork
+        from drivers.sim.lorawan.udp import PacketForwarder
+    except ImportError as error:
+        raise ValueError("a simulated modem needs: pip install 'stadtsinn[sim]'") from error
+    air = PacketForwarder(radio.server, now=clock.true_utc) if radio.server else None
+    doors.network = SimNetwork(clock.true_utc() - clock.monotonic(), air)
+    if not isinstance(clock, VirtualClock):
+        doors.terminals = []
 
 
 def make_doors(

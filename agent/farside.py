@@ -32,6 +32,7 @@ class FarSide:
     size: int = 0
     last: decoder.Data | None = None
     last_frame: bytes = b""
+    last_at: float | None = None  #: unix time of its arrival
 
     def take(self, frame: bytes, received: float | None) -> None:
         """One frame and the unix time of its arrival."""
@@ -65,7 +66,7 @@ class FarSide:
         if data.rows is None:
             self.waiting.append((frame, received))
             return
-        self.last, self.last_frame = data, frame
+        self.last, self.last_frame, self.last_at = data, frame, received
         fields = [self.schemas[data.schema].fields[column] for column in data.columns]
         for age, (start, cells) in enumerate(zip(data.starts(received), data.rows, strict=True)):
             self._merge(identity(data, age, start), fields, cells)

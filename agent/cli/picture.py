@@ -136,7 +136,7 @@ def shown(cell: Cell, field: Field) -> str:
 def frame_line(far: FarSide) -> str:
     """A decoded frame in one line."""
     assert far.last is not None
-    start = (far.last.starts() or [None])[0]
+    start = (far.last.starts(far.last_at) or [None])[0]
     when = "undated" if start is None else times.strftime("%H:%M:%S", times.gmtime(start))
     values = "  ".join(f"{name} {text}" for name, text in newest(far).items())
     return f"{when}  {cost(far)}  {values}"
