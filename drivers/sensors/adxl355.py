@@ -142,32 +142,26 @@ class ADXL355:
         return self.i2c.write_read(self.address, b"\x11", length) if length else b""
 
     def _decoded(self, data: bytes, gap: bool) -> Batch:
-        samples: list[tuple[float, ...]] = []
+        fresh = (int.from_bytes(data[at : at + 3], "big") for at in range(0, len(data), 3))
+        words = [*([] if gap else self._part), *(word for word in fresh if not word & EMPTY)]
+        samples: list[tuple[float, float, float]] = []
         scale = G / PER_G[self.range_code]
-        part = [] if gap else self._part
-        lost, out = 0, 0  # samples; words out of turn just before
-        for at in range(0, len(data), 3):
-            word = int.from_bytes(data[at : at + 3], "big")
-            if word & EMPTY:
+        lost, out, at = 0, 0, 0  # samples; words out of turn just before; place in `words`
+        while at + 3 <= len(words):
+            x, y, z = words[at : at + 3]
+            if not x & IS_X or (y | z) & IS_X:
+                at, out = at + 1, out + 1
                 continue
-            if word & IS_X:
-                out, part = out + len(part), [word]
-            elif part:
-                part = [*part, word]
-            else:
-                out += 1
-            if len(part) == 3:
-                if out:
-                    lost += len(samples) + (out + 2) // 3
-                    samples.clear()
-                    self.resyncs += out
-                    out = 0
-                samples.append(tuple(signed(one) * scale for one in part))
-                part = []
+            if out:
+                lost += len(samples) + (out + 2) // 3
+                samples.clear()
+                self.resyncs += out
+            samples.append((signed(x) * scale, signed(y) * scale, signed(z) * scale))
+            at, out = at + 3, 0
         self.resyncs += out
         if out and not samples:
             raise DataError(f"0x{self.address:02x}: X, Y, Z out of turn: {data[:9].hex(' ')}")
-        self._part, self._torn = part, out > 0 or (gap and not samples)
+        self._part, self._torn = words[at:], out > 0 or (gap and not samples)
         return Batch(samples, gap or lost > 0, None if gap else lost)
 
     def _mean(self) -> list[float]:
@@ -182,8 +176,7 @@ class ADXL355:
 
 def signed(word: int) -> int:
     """20 bit two's complement, left-aligned in 24."""
-    value = word >> 4
-    return value - (1 << 20) if value & 1 << 19 else value
+    return (word >> 4 ^ 0x80000) - 0x80000
 
 
 class ADXL355Twin(FifoTwin):
