@@ -359,6 +359,24 @@ def test_its_self_test_says_its_figures(name: str) -> None:
     assert bench.after(0.1).samples  # it measures on
 
 
+def test_a_self_test_cut_short_leaves_no_pushed_samples(name: str) -> None:
+    bench = Bench(name).ready()
+    pause = bench.driver.i2c.pause
+
+    def cut(seconds: float) -> None:
+        pause(seconds)
+        bench.faults.errno = errno.EIO if bench.twin.pushing() else 0
+
+    bench.driver.i2c.pause = cut
+    with pytest.raises(BusError):
+        bench.driver.self_test()
+    bench.faults.errno = 0
+    with pytest.raises(DataError, match="lost its configuration"):
+        bench.after(0.1)
+    bench.driver.i2c.pause = pause
+    bench.ready()
+
+
 def test_a_chip_that_samples_nothing_fails_its_self_test(name: str) -> None:
     bench = Bench(name)
     bench.twin.catch_up = lambda now: None

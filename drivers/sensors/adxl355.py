@@ -1,7 +1,7 @@
 """Analog Devices ADXL355: acceleration in three axes, I2C 0x1D (ASEL low) or 0x53.
 
-Datasheet: ADXL354/ADXL355, revision B: registers, FIFO, self-test. Reset with a look at the shadow
-registers as in Linux (drivers/iio/accel/adxl355_core.c): a reset can load wrong trims. The FIFO
+Datasheet: ADXL354/ADXL355 (registers, FIFO, self-test). Reset with a look at the shadow registers
+as in Linux (drivers/iio/accel/adxl355_core.c): a reset can load wrong trims. The FIFO
 holds 32 samples (0.26 s at 125 Hz) of three words; bit 0 marks X, bit 1 that there was none. When
 it is full the oldest is lost and a flag says so, not how many. 22.5 ug/sqrt(Hz), range 2 g.
 """
@@ -129,9 +129,9 @@ class ADXL355:
         )
 
     def _check(self) -> None:
-        """Raise DataError if the chip has forgotten what it was told."""
+        """Raise DataError if the chip is not set as it was."""
         found = self.configuration.to_bytes(6, "big")
-        if found[0] != RATES[int(self.rate_hz)] or found[4:] != bytes([self.range_code, MEASURE]):
+        if found[0] != RATES[int(self.rate_hz)] or found[4:] != bytes([RANGE_2_G, MEASURE]):
             said = found.hex(" ")
             raise DataError(f"0x{self.address:02x}: lost its configuration ({said}): its supply?")
 
@@ -230,9 +230,9 @@ class ADXL355Twin(FifoTwin):
             self.overran = False
         return super().read(length, now)
 
-    def pushed(self) -> Sequence[float]:
+    def pushing(self) -> bool:
         """Both bits of 0x2E."""
-        return self.self_test_g if self.memory[0x2E] & 3 == 3 else ()
+        return self.memory[0x2E] & 3 == 3
 
     def _word(self) -> int:
         """Left-aligned, bit 0 set for X; bit 1 if there is none."""

@@ -1,6 +1,6 @@
 """STMicroelectronics IIS2ICLX: acceleration in two axes, I2C 0x6A (SA0 to ground) or 0x6B.
 
-Datasheet: IIS2ICLX, DS13334; application note AN5509 (FIFO). Registers, scales and the limits of
+Datasheet: IIS2ICLX, and application note AN5509 revision 2. Registers, scales and the limits of
 the self-test as in ST's own drivers (iis2iclx_reg.h, st_iis2iclx for Linux). FIFO words carry a
 tag with parity and a counter modulo 4, so a lost word is noticed, not counted. 15 ug/sqrt(Hz).
 In the range of 0.5 g both axes have to lie level: 1 g of gravity overloads them.
@@ -116,17 +116,17 @@ class IIS2ICLX:
         self.device_control = DEVICE_CONF
         self.control = BLOCK_UPDATE | INCREMENT
         range_code, self.g_per_count = RANGES[range_g]
-        self.configuration = rate_code << 4 | range_code << 2
-        self.acceleration_control = self.configuration
+        self.acceleration_control = rate_code << 4 | range_code << 2
         self.i2c.pause(SETTLE_S)
         self.fifo_rate = rate_code
         self.fifo_mode = CONTINUOUS
         self._torn = True
 
     def _check(self) -> None:
-        """Raise DataError if the chip has forgotten what it was told."""
+        """Raise DataError if the chip is not set as it was."""
+        wanted = RATES[int(self.rate_hz)] << 4 | RANGES[self.range_g][0] << 2
         found = self.acceleration_control, self.fifo_mode
-        if found != (self.configuration, CONTINUOUS):
+        if found != (wanted, CONTINUOUS):
             said = " ".join(f"{one:02x}" for one in found)
             raise DataError(f"0x{self.address:02x}: lost its configuration ({said}): its supply?")
 
@@ -211,14 +211,16 @@ class IIS2ICLXTwin(FifoTwin):
             2, "little", signed=True
         )
         self.memory[0x3A] = level & 0xFF
-        self.memory[0x3B] = level >> 8 | self.overran << 3 | (level == self.deep) << 5
+        self.memory[0x3B] = (
+            level >> 8 | self.overran << 3 | (level == self.deep) << 5 | self.overran << 6
+        )
         if self.pointer <= 0x3B < self.pointer + length:
             self.overran = False
         return super().read(length, now)
 
-    def pushed(self) -> Sequence[float]:
+    def pushing(self) -> bool:
         """Positive self-test in bits 1:0 of 0x14."""
-        return self.self_test_g if self.memory[0x14] & 0x03 == 1 else ()
+        return self.memory[0x14] & 0x03 == 1
 
     def _mode(self) -> tuple[int, int, int]:
         return self.memory[0x10] >> 4, self.memory[0x09] & 0x0F, self.memory[0x0A] & 0x07

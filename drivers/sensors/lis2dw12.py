@@ -1,7 +1,8 @@
 """STMicroelectronics LIS2DW12: acceleration in three axes, I2C 0x18 (SA0 low) or 0x19.
 
-Datasheet: LIS2DW12, DocID030690; application note AN5038 (FIFO). Registers, scales and the limits
-of the self-test as in ST's own driver (lis2dw12_reg.h, lis2dw12_self_test.c). 90 ug/sqrt(Hz): for
+Datasheet: LIS2DW12, and application note AN5038 revision 5. Registers, scales and the limits of the
+self-test as in ST's own driver (lis2dw12_reg.h, lis2dw12_self_test.c); the FIFO is read in one
+burst as in ST's Linux driver. 90 ug/sqrt(Hz): for
 busy bridges and events, not for quiet ones. Its FIFO holds 32 samples (0.32 s at 100 Hz) without
 marks or a counter: it only tells that it was full, which is declared a gap.
 """
@@ -115,16 +116,16 @@ class LIS2DW12:
         self.control_2 = BLOCK_UPDATE | INCREMENT
         self.control_6 = RANGES[range_g] << 4 | LOW_NOISE
         self.control_1 = rate_code << 4 | HIGH_PERFORMANCE
-        self.configuration = rate_code << 4 | HIGH_PERFORMANCE, RANGES[range_g] << 4 | LOW_NOISE
         self.scale = G_PER_COUNT * range_g / 2 * G
         self.i2c.pause(SETTLE_S)
         self.fifo_control = CONTINUOUS
         self._torn = True
 
     def _check(self) -> None:
-        """Raise DataError if the chip has forgotten what it was told."""
+        """Raise DataError if the chip is not set as it was."""
         found = self.controls.to_bytes(6, "big")
-        if (found[0], found[5]) != self.configuration:
+        rate = RATES[int(self.rate_hz)] << 4 | HIGH_PERFORMANCE
+        if (found[0], found[5]) != (rate, RANGES[self.range_g] << 4 | LOW_NOISE):
             said = found.hex(" ")
             raise DataError(f"0x{self.address:02x}: lost its configuration ({said}): its supply?")
 
@@ -186,9 +187,9 @@ class LIS2DW12Twin(FifoTwin):
         self.memory[0x2F] = level | self.overran << 6
         return super().read(length, now)
 
-    def pushed(self) -> Sequence[float]:
+    def pushing(self) -> bool:
         """Positive self-test in bits 7:6 of 0x22."""
-        return self.self_test_g if self.memory[0x22] >> 6 == 1 else ()
+        return self.memory[0x22] >> 6 == 1
 
     def _sample(self) -> bytes:
         if not self.queue:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
@@ -12,7 +13,7 @@ from drivers.sim.twin import RegisterTwin
 G = 9.80665
 
 
-class FifoTwin(RegisterTwin):
+class FifoTwin(RegisterTwin, ABC):
     """Registers and a FIFO of `deep` samples in m/s2 that drops its oldest when it is full."""
 
     axes: Sequence[str] = ("x", "y", "z")
@@ -24,7 +25,7 @@ class FifoTwin(RegisterTwin):
         self.motion: Callable[[float], Sequence[float]] | None = None  #: m/s2 per axis at a time
         self.noise = False
         self.rate_error = 0.0  #: relative, of the chip's own clock
-        self.self_test_g: Sequence[float] = (0.3, 0.3, 1.5)  #: what self-test adds; 0 = broken
+        self.self_test_g: Sequence[float] = (0.3, 0.3, 1.5)  #: what self-test adds; 0: broken
         self.produced = 0  #: samples since it was made, delivered or not
         self.chance = random.Random(1)
         self.stop()
@@ -59,9 +60,10 @@ class FifoTwin(RegisterTwin):
             self.queue.popleft()
         self.made = due
 
-    def pushed(self) -> Sequence[float]:
-        """What its self-test adds now, g per axis; the chips with one say when."""
-        return ()
+    @abstractmethod
+    def pushing(self) -> bool:
+        """Whether its registers say self-test."""
+        ...
 
     def _felt(self, at: float) -> Sequence[float]:
         felt = [self.truth[axis] for axis in self.axes]
@@ -70,8 +72,8 @@ class FifoTwin(RegisterTwin):
         if self.noise:
             sigma = self.noise_density * 1e-6 * G * math.sqrt(self.rate_hz / 2)
             felt = [one + self.chance.gauss(0, sigma) for one in felt]
-        if push := self.pushed():
-            felt = [one + more * G for one, more in zip(felt, push, strict=False)]
+        if self.pushing():
+            felt = [one + more * G for one, more in zip(felt, self.self_test_g, strict=True)]
         return felt
 
 
