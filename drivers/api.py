@@ -79,7 +79,8 @@ class Batch:
     """Samples drained from a FIFO, oldest first, one tuple per sample in the order of `axes`."""
 
     samples: Sequence[Sequence[float]]
-    gap: bool = False  #: the chip overran: samples are missing before the first one
+    gap: bool = False  #: samples are missing before the first one: overrun, restart, torn words
+    lost: int | None = None  #: how many are missing there, where it can be told; None: unknown
 
 
 class Fifo(Protocol):

@@ -1,0 +1,83 @@
+"""A simulated chip that samples by its own clock into a FIFO: made when it is looked at."""
+
+from __future__ import annotations
+
+import math
+import random
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+
+from drivers.sim.twin import RegisterTwin
+
+G = 9.80665
+
+
+class FifoTwin(RegisterTwin, ABC):
+    """Registers and a FIFO of `deep` samples in m/s2 that drops its oldest when it is full."""
+
+    axes: Sequence[str] = ("x", "y", "z")
+    deep = 32  #: samples the FIFO holds
+    noise_density = 0.0  #: ug/sqrt(Hz), white up to half the rate
+
+    def __init__(self) -> None:
+        self.truth: Mapping[str, float] = {**dict.fromkeys(self.axes, 0.0), "temperature": 25.0}
+        self.motion: Callable[[float], Sequence[float]] | None = None  #: m/s2 per axis at a time
+        self.noise = False
+        self.rate_error = 0.0  #: relative, of the chip's own clock
+        self.self_test_g: Sequence[float] = (0.3, 0.3, 1.5)  #: what self-test adds; 0: broken
+        self.produced = 0  #: samples since it was made, delivered or not
+        self.chance = random.Random(1)
+        self.stop()
+
+    def power_on(self, now: float) -> None:
+        """Registers at their reset values, nothing sampled."""
+        super().power_on(now)
+        self.stop()
+
+    def stop(self) -> None:
+        """Sample no more and forget what was sampled."""
+        self.rate_hz, self.since, self.made = 0.0, 0.0, 0
+        self.queue: deque[tuple[int, Sequence[float]]] = deque()  # number, m/s2
+        self.overran = False
+
+    def start(self, rate_hz: float, now: float) -> None:
+        """Sample from now on: the first one after one interval."""
+        self.stop()
+        self.rate_hz, self.since = rate_hz * (1 + self.rate_error), now
+
+    def catch_up(self, now: float) -> None:
+        """Make the samples due by now; those overwritten since are counted, not computed."""
+        due = math.floor((now - self.since) * self.rate_hz + 1e-6)
+        if due <= self.made:
+            return
+        self.produced += due - self.made
+        for number in range(max(self.made, due - self.deep), due):
+            self.queue.append((number, self._felt(self.since + (number + 1) / self.rate_hz)))
+        if len(self.queue) > self.deep or due - self.made > self.deep:
+            self.overran = True
+        while len(self.queue) > self.deep:
+            self.queue.popleft()
+        self.made = due
+
+    @abstractmethod
+    def pushing(self) -> bool:
+        """Whether its registers say self-test."""
+        ...
+
+    def _felt(self, at: float) -> Sequence[float]:
+        felt = [self.truth[axis] for axis in self.axes]
+        if self.motion is not None:
+            felt = [one + more for one, more in zip(felt, self.motion(at), strict=False)]
+        if self.noise:
+            sigma = self.noise_density * 1e-6 * G * math.sqrt(self.rate_hz / 2)
+            felt = [one + self.chance.gauss(0, sigma) for one in felt]
+        if self.pushing():
+            felt = [one + more * G for one, more in zip(felt, self.self_test_g, strict=True)]
+        return felt
+
+
+def counts(value: float, per_g: float, bits: int) -> int:
+    """m/s2 as a chip's counts: rounded, limited to two's complement of `bits`."""
+    top = 1 << bits - 1
+    return min(max(round(value / G * per_g), -top), top - 1)
