@@ -12,7 +12,14 @@ import pytest
 import serial
 import smbus2
 
+from agent.catalog import find
 from agent.clock import Clock, VirtualClock
+from agent.config import parse
+from agent.doors import RealDoors
+from agent.instrument import Instrument
+from agent.node import make_instruments, make_plan
+from agent.schema import Missing
+from agent.simulate import SimDoors, make_world
 from drivers.api import BusError, DataError, Quantity
 from drivers.bus.i2c import I2C, KernelBus
 from drivers.bus.pins import Pins
@@ -167,6 +174,96 @@ def test_a_tape_takes_down_what_goes_over_a_bus(bus: SimI2C, clock: VirtualClock
 def test_a_bus_that_is_not_switched_on_says_how(clock: VirtualClock) -> None:
     with pytest.raises(BusError, match="0x44: /dev/i2c-77: is I2C switched on"):
         I2C(KernelBus("i2c-77"), clock).read(0x44, 1)
+
+
+# -- further I2C buses, as the kernel makes them of a multiplexer ---------------------------------
+
+CHANNELS = """
+node = { name = "ruhr" }
+[[instrument]]
+name = "left"
+driver = "sht4x"
+bus = "i2c-11"
+[[instrument]]
+name = "right"
+driver = "sht4x"
+bus = "i2c-12"
+[[instrument]]
+name = "upstream"
+driver = "sht4x"
+bus = "i2c-1"
+address = 0x45
+[[instrument]]
+name = "river"
+driver = "a02yyuw"
+bus = "/dev/serial0"
+mount_height_m = 6.0
+inputs = { temperature = "left.temperature" }
+[[table]]
+name = "air"
+interval_s = 60
+columns = [{ name = "left", from = "left.temperature" }]
+"""
+
+
+@pytest.fixture
+def channels(tmp_path: Path, clock: VirtualClock) -> tuple[SimDoors, dict[str, Instrument]]:
+    config, source = parse(tmp_path / "node.toml", CHANNELS)
+    doors = SimDoors(clock, clock.true_utc, make_world(config, source), {})
+    instruments = make_instruments(make_plan(config, source, doors), clock)
+    for name, cel in (("left", 5.0), ("right", -5.0), ("upstream", 20.0)):
+        doors.twins[name].truth = {**doors.twins[name].truth, "temperature": cel}
+    return doors, instruments
+
+
+def temperatures(instruments: dict[str, Instrument]) -> list[object]:
+    values = [instruments[name].ask()["temperature"] for name in ("left", "right", "upstream")]
+    return [one if isinstance(one, Missing) else round(one) for one in values]
+
+
+def test_one_address_on_two_buses_is_two_chips(
+    channels: tuple[SimDoors, dict[str, Instrument]],
+) -> None:
+    doors, instruments = channels
+    assert sorted(doors.buses) == ["i2c-1", "i2c-11", "i2c-12"]
+    assert temperatures(instruments) == [5, -5, 20]
+    doors.faults["right"].unplugged = True
+    assert temperatures(instruments) == [5, Missing.FAILED, 20]
+
+
+def test_a_stuck_channel_does_not_stop_the_others(
+    channels: tuple[SimDoors, dict[str, Instrument]], clock: VirtualClock
+) -> None:
+    doors, instruments = channels
+    doors.buses["i2c-11"].stuck = True
+    assert temperatures(instruments) == [Missing.FAILED, -5, 20]
+    assert instruments["left"].reason == "0x44: Connection timed out"
+    doors.buses["i2c-11"].stuck = False
+    clock.sleep(2)
+    assert temperatures(instruments) == [5, -5, 20]
+
+
+def test_a_gauge_takes_the_air_of_an_instrument_on_another_bus(
+    channels: tuple[SimDoors, dict[str, Instrument]],
+) -> None:
+    doors, instruments = channels
+    doors.twins["river"].truth = {"distance": 4.0, "temperature": 5.0}
+    assert instruments["river"].ask()["level"] == pytest.approx(1.895, abs=0.001)  # 11 cm wrong
+    instruments["left"].ask()
+    assert instruments["river"].ask()["level"] == pytest.approx(2.0, abs=0.001)
+
+
+def test_each_bus_of_the_kernel_has_a_door_of_its_own(clock: VirtualClock, tmp_path: Path) -> None:
+    config, _ = parse(tmp_path / "node.toml", CHANNELS)
+    doors = RealDoors(clock)
+    left, right, again = (
+        doors.door(config.instrument[index], find("sht4x")) for index in (0, 1, 0)
+    )
+    assert left is again
+    assert isinstance(left, I2C)
+    assert isinstance(right, I2C)
+    assert left.lock is not right.lock
+    assert [vars(one.bus)["path"] for one in (left, right)] == ["/dev/i2c-11", "/dev/i2c-12"]
 
 
 # -- the driver of the style page, as a third party would write it ------------------------------

@@ -81,6 +81,10 @@ SPECIAL = {
         read_s=3.0,
         truths={"pm1": (0.0, 5.0, 500.0), "pm2_5": (1.0, 35.0, 999.0), "pm10": (2.0, 1000.0)},
     ),
+    "a02yyuw": Special(read_s=0.7, truths={"distance": (0.03, 0.255, 0.511, 1.953, 3.84, 4.5)}),
+    "maxbotix": Special(
+        checksum=False, read_s=1.0, truths={"distance": (0.301, 0.5, 1.234, 4.998)}
+    ),
 }
 NAMES = sorted(
     module.name

@@ -16,11 +16,14 @@ from drivers.bus.i2c import I2C
 from drivers.bus.onewire import OneWire
 from drivers.bus.port import Port
 from drivers.crc import crc8_31
+from drivers.echo import speed_of_sound
+from drivers.sensors.a02yyuw import A02YYUW, A02YYUWTwin
 from drivers.sensors.ads122c04 import ADS122C04, ADS122C04Twin, remainder
 from drivers.sensors.ads1115 import ADS1115, ADS1115Twin
 from drivers.sensors.bh1750 import BH1750, BH1750Twin
 from drivers.sensors.bme280 import BME280, BME280Twin
 from drivers.sensors.ds18b20 import DS18B20, DS18B20Twin, crc8
+from drivers.sensors.maxbotix import MaxBotix, MaxBotixTwin
 from drivers.sensors.nau7802 import NAU7802, NAU7802Twin
 from drivers.sensors.pms5003 import PMS5003, PMS5003Twin, parse
 from drivers.sensors.scd41 import SCD41, SCD41Twin
@@ -566,3 +569,188 @@ def test_pms5003_twin_is_active_at_power_up_and_sleeps_on_command() -> None:
     stream.write(bytes.fromhex("424de400000173"))
     stream.reset_input_buffer()
     assert stream.read(1) == b""
+
+
+# -- A02YYUW, MaxBotix ---------------------------------------------------------------------------
+
+PUBLISHED = bytes.fromhex("ff07a1a7")  # DFRobot wiki SEN0311, "UART Output": 1953 mm
+
+
+class Says:
+    """A gauge that sends a frame of its list every tenth of a second, and then the last again."""
+
+    baudrate = 9600
+    truth: dict[str, float] = {}
+
+    def __init__(self, *frames: bytes) -> None:
+        self.frames = list(frames)
+
+    def power_on(self, now: float) -> None:
+        self.next_at = now + 0.1
+
+    def receive(self, data: bytes, now: float) -> None:
+        raise AssertionError("nothing is said to this gauge")
+
+    def send(self, now: float) -> bytes:
+        out = b""
+        while now >= self.next_at:
+            self.next_at += 0.1
+            out += self.frames.pop(0) if len(self.frames) > 1 else self.frames[0]
+        return out
+
+
+def line(twin: Says | A02YYUWTwin | MaxBotixTwin) -> Port:
+    clock = VirtualClock()
+    return Port("/dev/x", 9600, clock, SimPort(clock, twin))
+
+
+def a02yyuw(mm: int) -> bytes:
+    high, low = divmod(mm, 256)
+    return bytes([0xFF, high, low, (0xFF + high + low) % 256])
+
+
+def test_a02yyuw_by_the_wiki_of_its_maker() -> None:
+    assert a02yyuw(1953) == PUBLISHED
+    chip = A02YYUW(line(Says(PUBLISHED)), mount_height_m=3.0)
+    assert chip.read() == pytest.approx({"distance": 1.953, "level": 1.047})
+
+
+def test_a02yyuw_is_never_fooled_by_where_the_stream_begins() -> None:
+    chip = A02YYUW(line(Says(b"")))
+    for mm in range(30, 4501):  # 511 mm is ff 01 ff ff: three of its four bytes look like a start
+        for lost in range(4):
+            found, rest = chip.scan((a02yyuw(mm) * 3)[lost:])
+            assert found == [mm] * (3 if lost == 0 else 2), (mm, lost)
+            assert rest == b""
+
+
+@pytest.mark.parametrize("noise", ["", "ff", "ff ff ff", "ff 07", "00 07 a1 a7", "ff 07 a1 a8"])
+def test_a02yyuw_finds_its_frame_in_noise(noise: str) -> None:
+    chip = A02YYUW(line(Says(bytes.fromhex(noise) + PUBLISHED)))
+    assert chip.read() == {"distance": 1.953}
+    assert chip.scan(bytes.fromhex(noise))[0] == []
+
+
+def test_maxbotix_by_its_datasheet() -> None:  # PD11500, pin 5: R, four digits, CR; mm
+    chip = MaxBotix(line(Says(b"R1234\r")), mount_height_m=4.0)
+    assert chip.read() == pytest.approx({"distance": 1.234, "level": 2.766})
+
+
+@pytest.mark.parametrize("noise", [b"", b"R", b"R12", b"RoHS\r", b"R12345\r", b"R 123\r", b"\xff"])
+def test_maxbotix_finds_its_record_in_noise(noise: bytes) -> None:
+    chip = MaxBotix(line(Says(noise + b"R1234\r")))
+    assert chip.scan(noise)[0] == []
+    assert chip.read() == {"distance": 1.234}
+
+
+def test_maxbotix_passes_over_its_name_at_power_up() -> None:
+    port = line(MaxBotixTwin())
+    chip = MaxBotix(port, frames=1)
+    chip.setup()
+    assert chip.read() == {"distance": 1.234}
+
+
+@pytest.mark.parametrize(
+    ("chip", "frames"),
+    [
+        (A02YYUW, [a02yyuw(mm) for mm in (900, 2000, 2001, 2002, 0, 2000)]),
+        (MaxBotix, [b"R0900\r", b"R2000\r", b"R2001\r", b"R2002\r", b"R5000\r", b"R2000\r"]),
+    ],
+)
+def test_one_splash_and_one_lost_echo_do_no_harm(
+    chip: type[A02YYUW] | type[MaxBotix], frames: list[bytes]
+) -> None:
+    assert chip(line(Says(*frames))).read()["distance"] == pytest.approx(2.0, abs=0.0015)
+
+
+@pytest.mark.parametrize("word", [b"R4999\r", b"R5000\r", b"R9999\r"])
+def test_no_target_is_no_value(word: bytes) -> None:
+    nothing = {"distance": None, "level": None}
+    assert A02YYUW(line(Says(a02yyuw(0))), mount_height_m=2.0).read() == nothing
+    assert MaxBotix(line(Says(word)), mount_height_m=2.0).read() == nothing
+
+
+def test_maxbotix_of_ten_metres() -> None:
+    twin = MaxBotixTwin(range_m=10.0)
+    chip = MaxBotix(line(twin), range_m=10.0)
+    for away, found in ((5.0, 5.0), (9.998, 9.998), (12.0, None)):
+        twin.truth = {"distance": away}
+        assert chip.read() == {"distance": found}
+    with pytest.raises(ValueError, match="range_m is 5 or 10"):
+        MaxBotix(line(twin), range_m=7.0)
+
+
+def test_water_too_near_is_off_the_range_not_unknown() -> None:
+    twin = MaxBotixTwin()
+    twin.truth = {"distance": 0.1}  # it says R0300: that near or nearer
+    gauge = MaxBotix(line(twin), mount_height_m=2.0)
+    read = gauge.read()
+    assert read["distance"] is not None
+    assert read["level"] is not None
+    assert read["distance"] < gauge.quantities["distance"].low
+    assert read["level"] > gauge.quantities["level"].high
+    near = A02YYUW(line(Says(a02yyuw(25)))).read()["distance"]
+    assert near is not None
+    assert near < A02YYUW(line(Says(b""))).quantities["distance"].low
+
+
+def test_speed_of_sound() -> None:  # ISO 9613-1 reckons with 343.2 m/s at 20 Cel
+    assert speed_of_sound(0.0) == 331.3
+    assert speed_of_sound(20.0) == pytest.approx(343.2, abs=0.05)
+    assert speed_of_sound(1.0) / speed_of_sound(0.0) == pytest.approx(1.0018, abs=0.0001)
+
+
+@pytest.mark.parametrize(
+    ("cel", "plain"), [(-15.0, 4.263), (0.0, 4.144), (20.0, 4.0), (40.0, 3.87)]
+)  # 14 cm for 20 K
+def test_a02yyuw_reads_right_in_cold_and_heat_only_with_the_temperature(
+    cel: float, plain: float
+) -> None:
+    twin = A02YYUWTwin()
+    twin.truth = {"distance": 4.0, "temperature": cel}
+    chip = A02YYUW(line(twin))
+    assert chip.read()["distance"] == pytest.approx(plain, abs=0.001)
+    chip.compensate(temperature=cel)
+    assert chip.read()["distance"] == pytest.approx(4.0, abs=0.001)
+    for nonsense in (-273.2, 125.0, float("nan")):
+        chip.compensate(temperature=nonsense)
+    assert chip.read()["distance"] == pytest.approx(4.0, abs=0.001)
+
+
+def test_maxbotix_compensates_itself_unless_told_otherwise() -> None:
+    itself, told = MaxBotix(line(MaxBotixTwin())), MaxBotix(line(MaxBotixTwin()), assumed_cel=20.0)
+    for chip in (itself, told):
+        chip.compensate(temperature=0.0)
+    assert itself.read()["distance"] == 1.234
+    assert told.read()["distance"] == pytest.approx(1.234 * 331.3 / 343.2, abs=0.001)
+
+
+def test_a_silent_gauge_and_a_babbling_one_say_what_to_check() -> None:
+    with pytest.raises(BusError, match=r"/dev/x: nothing heard: has the sensor power"):
+        A02YYUW(line(Says(b""))).setup()
+    with pytest.raises(BusError, match=r"no good frame in 00 9a 9a.*is the speed 9600"):
+        A02YYUW(line(Says(bytes.fromhex("009a9a")))).read()
+    inverted = bytes(~byte & 0xFF for byte in b"R1234\r")
+    with pytest.raises(
+        BusError, match=r"no good frame in ad ce .*MB7369\) needs a level converter"
+    ):
+        MaxBotix(line(Says(inverted))).read()
+    with pytest.raises(ValueError, match="frames is 1 to 25"):
+        A02YYUW(line(Says(b"")), frames=0)
+
+
+def test_a_gauge_waits_no_longer_than_its_frames_take() -> None:
+    clock = VirtualClock()
+    chip = A02YYUW(Port("/dev/x", 9600, clock, SimPort(clock, Says(PUBLISHED, PUBLISHED, b""))))
+    assert chip.read() == {"distance": 1.953}  # two frames came, five were wanted
+    assert clock.monotonic() <= 3.6
+
+
+def test_a_gauge_hears_only_what_is_said_after_the_question() -> None:
+    clock, twin = VirtualClock(), A02YYUWTwin()
+    chip = A02YYUW(Port("/dev/x", 9600, clock, SimPort(clock, twin)))
+    chip.setup()
+    clock.sleep(60)
+    chip.port.read(1, 0)  # what came meanwhile is in the buffer now
+    twin.truth = {**twin.truth, "distance": 3.0}
+    assert chip.read() == {"distance": 3.0}

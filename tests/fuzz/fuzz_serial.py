@@ -5,12 +5,15 @@ with the right checksum was in the stream.
 """
 
 import random
+from collections.abc import Callable
 
 from agent.clock import VirtualClock
 from drivers.api import DeviceError
 from drivers.bus.onewire import OneWire
 from drivers.bus.port import Port
+from drivers.sensors.a02yyuw import A02YYUW
 from drivers.sensors.ds18b20 import DS18B20, DS18B20Twin
+from drivers.sensors.maxbotix import MaxBotix
 from drivers.sensors.pms5003 import PMS5003, PMS5003Twin
 from drivers.sim.onewire import maxim, text
 from drivers.sim.port import SimPort
@@ -34,16 +37,43 @@ class Said(OneWire):
         return self.said
 
 
+class Chatter:
+    """A gauge that says by itself what the fuzzer says, once its line was cleared."""
+
+    baudrate = 9600
+    truth: dict[str, float] = {}
+
+    def __init__(self) -> None:
+        self.said: list[bytes] = []
+
+    def power_on(self, now: float) -> None:
+        self.said = []
+
+    def receive(self, data: bytes, now: float) -> None:
+        raise AssertionError("nothing is said to a gauge")
+
+    def send(self, now: float) -> bytes:
+        return self.said.pop(0) if self.said else b""
+
+
 def run(count: int, seed: int) -> None:
-    """`count` inputs each, shared between both drivers. Raises AssertionError on a finding."""
+    """`count` inputs, shared between the drivers. Raises AssertionError on a finding."""
     chance = random.Random(seed)
     clock, twin = VirtualClock(), Babble()
     dust = PMS5003(Port("fuzz", 9600, clock, SimPort(clock, twin)))
     twin.active = False
     wire = Said()
     warm = DS18B20(wire, "28-0")
+    chatter = Chatter()
+    line = Port("fuzz", 9600, clock, SimPort(clock, chatter))
+    water, river = A02YYUW(line, frames=1), MaxBotix(line, frames=1)
     for number in range(count):
-        if number % 2:
+        kind = number % 8
+        if kind == 0:
+            try_gauge(water, chatter, clock, echoes(chance, sum_frame), by_sum)
+        elif kind == 1:
+            try_gauge(river, chatter, clock, echoes(chance, digit_frame), by_digits)
+        elif kind % 2:
             try_dust(dust, twin, clock, stream(chance, twin))
         else:
             try_warm(warm, wire, words(chance))
@@ -73,6 +103,69 @@ def try_warm(warm: DS18B20, wire: Said, said: str) -> None:
     pad = bytes.fromhex(said[:26])
     assert maxim(pad[:8]) == pad[8], said
     assert value == int.from_bytes(pad[:2], "little", signed=True) / 16
+
+
+def try_gauge(
+    gauge: A02YYUW | MaxBotix,
+    chatter: Chatter,
+    clock: VirtualClock,
+    said: bytes,
+    by_maker: Callable[[bytes], set[int]],
+) -> None:
+    """One stream into a gauge: what it reads is a well-formed frame of it."""
+    cut = len(said) // 2
+    chatter.said = [b"", said[:cut], said[cut:]]  # the first is lost: the driver clears its line
+    began = clock.monotonic()
+    try:
+        value = gauge.read()["distance"]
+    except DeviceError:
+        value = None
+    assert clock.monotonic() - began < 2, "took too long"
+    if value is not None:
+        assert round(value * 1000) in by_maker(said), f"{value} from {said.hex()}"
+
+
+def sum_frame(mm: int) -> bytes:
+    """A02YYUW."""
+    body = bytes([0xFF, mm >> 8, mm & 0xFF])
+    return body + bytes([sum(body) & 0xFF])
+
+
+def by_sum(said: bytes) -> set[int]:
+    """Every distance that stands somewhere in the stream with its sum."""
+    found = [said[at : at + 4] for at in range(len(said) - 3)]
+    return {one[1] << 8 | one[2] for one in found if one[0] == 255 and sum(one[:3]) % 256 == one[3]}
+
+
+def digit_frame(mm: int) -> bytes:
+    """MaxBotix."""
+    return f"R{mm:04d}\r".encode()
+
+
+def by_digits(said: bytes) -> set[int]:
+    """Every distance that stands somewhere in the stream between R and CR."""
+    return {int(said[at + 1 : at + 5]) for at in range(len(said) - 5) if is_record(said[at:])}
+
+
+def is_record(said: bytes) -> bool:
+    """Whether it begins with a whole record."""
+    return said[:1] == b"R" and said[1:5].isdigit() and said[5:6] == b"\r"
+
+
+def echoes(chance: random.Random, frame: Callable[[int], bytes]) -> bytes:
+    """Frames, whole and damaged, noise between them."""
+    parts = []
+    for _ in range(chance.randrange(1, 5)):
+        one = bytearray(frame(chance.choice((0, 255, 511, 5000, chance.randrange(10_000)))))
+        kind = chance.randrange(4)
+        if kind == 0:
+            one = bytearray(chance.randbytes(chance.randrange(20)))
+        elif kind == 1:
+            one[chance.randrange(len(one))] ^= 1 << chance.randrange(8)
+        elif kind == 2:
+            one = one[chance.randrange(len(one)) :]
+        parts.append(bytes(one))
+    return b"".join(parts)
 
 
 def stream(chance: random.Random, twin: Babble) -> bytes:
