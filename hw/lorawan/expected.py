@@ -117,9 +117,7 @@ def _message(said: decoder.Frame, received: float) -> dict[str, Any]:
 
 
 def _event(said: decoder.Event, received: float) -> dict[str, Any]:
-    schema = registered_schemas().get(said.schema)
-    known = schema is not None and said.column is not None and said.column < len(schema.fields)
-    field = schema.fields[said.column] if known else None  # type: ignore[union-attr,index]
+    field = _column(said.schema, said.column)
     value: Any = list(said.value) if isinstance(said.value, tuple) else said.value
     if field and isinstance(value, int) and said.code <= LAST_IN_STEPS:
         value = field.value(value)
@@ -133,6 +131,14 @@ def _event(said: decoder.Event, received: float) -> dict[str, Any]:
         "event": EVENTS[said.code] if said.code < len(EVENTS) else "unknown",
         "value": value,
     }
+
+
+def _column(number: int, column: int | None) -> Field | None:
+    """A column of a registered table, if there is one."""
+    schema = registered_schemas().get(number)
+    if schema is None or column is None or column >= len(schema.fields):
+        return None
+    return schema.fields[column]
 
 
 def _field(field: Field) -> dict[str, Any]:
@@ -197,8 +203,7 @@ def downlink(frame: bytes) -> dict[str, Any]:
 
 def _limit(number: int, column: int, code: int, raw: int | None) -> dict[str, Any]:
     side = {1: "above", 2: "below"}[code]
-    schema = registered_schemas().get(number)
-    if schema is None or column >= len(schema.fields):
+    field = _column(number, column)
+    if field is None:
         return {"column": column, f"{side}_raw": raw}
-    field = schema.fields[column]
     return {"field": field.name, side: None if raw is None else field.value(raw)}

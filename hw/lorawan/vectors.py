@@ -51,7 +51,7 @@ def uplinks() -> list[Vector]:
 
 def downlinks() -> list[tuple[str, dict[str, Any], bytes]]:
     """What it is, as JSON, as bytes."""
-    made = [
+    made: list[tuple[str, Sequence[Any]]] = [
         ("school every minute, 5 rows per uplink", (1, 42, 1, 1, 5)),
         ("school every 15 seconds, 4 rows per uplink", (1, 43, 1, -15, 4)),
         ("alarm when CO2 is above 1500 ppm", (2, 44, 1, 3, 1, 1500)),
@@ -66,7 +66,10 @@ def downlinks() -> list[tuple[str, dict[str, Any], bytes]]:
         ("plain frames", (8, 52, 0)),
         ("packed frames", (8, 0, 1)),
     ]
-    frames = [(about, codec.encode_downlink(*items)) for about, items in made]
+    frames = [
+        (about, codec.encode_downlink(command, token, *arguments))
+        for about, (command, token, *arguments) in made
+    ]
     return [(about, expected.downlink(frame), frame) for about, frame in frames]
 
 
