@@ -135,6 +135,8 @@ def test_damaged_frames_are_refused_alike_and_never_raise(engine: Engine) -> Non
         "87 24 01 00 02 1a 69 5b 86 ac fa 33 00 00 00 d8 55 44 00 00 80 3f",
         "87 24 01 00 02 1a 69 5b 86 ac fa 00 00 00 01 d8 55 44 00 00 80 3f",
         "87 24 01 00 02 1a 69 5b 86 ac fb 00 00 00 00 00 00 00 01 d8 55 44 00 00 80 3f",
+        "87 24 01 00 02 1a 69 5b 86 ac fb 36 a0 00 00 00 00 00 00 d8 55 44 00 00 80 3f",
+        "87 24 01 00 02 1a 69 5b 86 ac fb 36 90 00 00 00 00 00 00 d8 55 44 00 00 80 3f",
         "87 24 01 00 02 1a 69 5b 86 ac f9 7e 00 d8 55 44 00 00 80 3f",  # not a number
         "87 24 01 00 02 1a 69 5b 86 ac f9 7e 01 d8 55 44 00 00 80 3f",
         "87 24 01 00 02 1a 69 5b 86 ac f9 80 00 d8 55 44 00 00 80 3f",  # -0
@@ -147,19 +149,41 @@ def test_damaged_frames_are_refused_alike_and_never_raise(engine: Engine) -> Non
         "82 23 a1 00 63 ed a0 80",  # a surrogate
         "82 23 a1 00 64 f4 90 80 80",  # beyond Unicode
         "82 23 a1 00 61 ff",
+        "87 21 18 32 01 02 01 85 18 67 29 00 18 1f 00",  # slices: no table so near
+        "86 21 18 32 01 01 00 85 18 67 28 00 18 1f 00",  # 10^-9, order 31
+        "86 21 18 32 01 01 00 85 18 67 29 00 18 1f 00",  # 10^-10
+        "86 21 18 32 01 01 00 85 18 67 20 00 18 20 00",  # order 32
+        "86 21 18 32 01 01 00 85 18 67 82 20 05 00 00 00",  # 0.5
+        "86 21 18 32 01 01 00 85 18 67 82 20 0a 00 00 00",  # 10 is an exponent's
+        "86 21 18 32 01 01 00 85 18 67 82 20 01 00 00 00",
+        "86 21 18 32 01 01 01 85 18 67 20 00 00 00",  # beyond its total
+        "86 21 18 32 01 01 00 87 18 67 20 00 00 00 61 61 61 62",
+        "86 21 18 32 01 01 00 86 18 67 20 00 00 00 01",  # a name that is none
+        "85 21 18 32 01 01 00",
         "82 23 a1 00 81 81 81 80",  # as deep as it may be
         "82 23 a1 00 81 81 81 81 80",
-        "84 01 f9 3c 00 01 81 00",  # a time of 1.0
-        "84 01 1b 00 20 00 00 00 00 00 00 01 81 00",
-        "84 01 3b 00 00 00 01 00 00 00 00 01 81 00",
+        "84 02 f9 3c 00 01 81 00",  # a time of 1.0
+        "84 02 1b 00 20 00 00 00 00 00 00 01 81 00",
+        "84 02 3b 00 00 00 01 00 00 00 00 01 81 00",
         "84 01 1a ff ff ff ff 18 f0 43 44 5b 92",
-        "84 01 00 00 81 00",
-        "84 01 00 18 f1 81 00",
-        "84 01 00 38 3b 81 00",  # -60 s is written 1
+        "84 02 00 00 81 00",
+        "84 02 00 18 f1 81 00",
+        "84 02 00 38 3b 81 00",  # -60 s is written 1
         "85 01 00 01 43 44 5b 92 19 01 ff",  # omits every column
         "85 01 00 01 43 44 5b 92 19 02 00",
         "84 01 00 01 89 1a 7f ff ff ff 00 00 00 00 00 00 00 00",
         "84 01 00 01 89 1a 80 00 00 00 00 00 00 00 00 00 00 00",
+        "84 02 18 17 01 81 00",  # 23 needs no second byte
+        "84 02 00 39 38 3f 81 00",  # -14400 s
+        "84 02 00 39 38 3e 81 00",
+        "86 20 01 00 03 03 19 05 fe",  # fast change of CO2
+        "86 20 01 00 00 03 18 64",  # and of the temperature
+        "86 20 01 00 00 04 18 64",
+        "86 20 01 00 09 01 18 64",  # no such column
+        "86 20 01 00 00 0a 90" + 16 * "01",
+        "86 20 01 00 00 0a 91" + 17 * "01",
+        "86 20 01 00 00 0a 80",
+        "85 20 01 00 00 18 63",  # no such code
         "84 01 82 03 18 2a 01 81 00",
         "84 02 82 03 18 2a 01 84 00 f6 f5 f7",
         "84 02 82 03 18 2a 01 9f 00 ff",
@@ -171,6 +195,10 @@ def test_damaged_frames_are_refused_alike_and_never_raise(engine: Engine) -> Non
 )
 def test_corners_of_the_format(quick: QuickJS, frame: str) -> None:
     compare(quick, [bytes.fromhex(frame)])
+
+
+def test_the_longest_packed_body(quick: QuickJS) -> None:
+    compare(quick, [codec.frame_of([2, 0, 1, f"h'{bytes(n).hex()}'"]) for n in (4096, 4097)])
 
 
 def test_a_short_slot_is_the_one_nearest_to_the_reception(quick: QuickJS) -> None:
