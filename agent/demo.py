@@ -307,7 +307,7 @@ def mqtt_links(links: tuple[LinkConfig, ...], url: str) -> tuple[MqttConfig, ...
             url=url,
             body=first.body,
             carries=first.carries,
-            fill_s=first.fill_s,
+            fill_s=0 if isinstance(first, LorawanConfig) else first.fill_s,
             trust_wait_s=first.trust_wait_s,
         ),
     )
