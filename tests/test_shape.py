@@ -114,9 +114,9 @@ def test_every_key_of_a_shipped_profile_is_commented(profile: Path) -> None:
 
 def test_every_config_key_stands_in_a_shipped_profile() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in PROFILES)
-    parts = (configs.NodeConfig, configs.StoreConfig, configs.TableConfig, configs.AlarmConfig,
-             configs.MqttConfig, configs.LorawanConfig, configs.SimulateConfig, configs.InstrumentConfig)  # fmt: skip
+    parts = [one for one in vars(configs).values() if hasattr(one, "__struct_encode_fields__")]
     keys = {key for part in parts for key in part.__struct_encode_fields__} - {"options"}
+    keys -= set(configs.ColumnConfig.__struct_encode_fields__)  # no shipped table is private yet
     missing = [key for key in sorted(keys) if not re.search(rf"\b{key}\b", text)]
     assert missing == []
 

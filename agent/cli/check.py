@@ -63,6 +63,7 @@ def examine(profile: Path) -> dict[str, Any]:
             for table in made.tables
         ],
         "links": {
-            one.name: str(getattr(one, "url", getattr(one, "path", ""))) for one in config.link
+            one.name: str(getattr(one, "url", getattr(one, "path", getattr(one, "port", ""))))
+            for one in config.link
         },
     }

@@ -1,0 +1,87 @@
+"""How much airtime a table needs: its rows framed as they would be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent import codec
+from agent.clock import VirtualClock
+from agent.config import Config, Source
+from agent.lanes import CANDIDATES
+from agent.parcel import Layout, Parcel, Row
+from drivers.modems.eu868 import LIMIT, airtime_s
+
+DAY_S = 86_400
+START = 1_768_200_600.0  # a Monday morning at school
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What a day of a table costs at one data rate."""
+
+    limit: int  #: bytes of the longest frame
+    frames: float
+    rows_per_frame: float
+    seconds: float  #: on the air
+
+
+def day(layout: Layout, rows: Sequence[Row], step: int, data_rate: int, limit_bytes: int) -> Day:
+    """Frames as full as they get, no overlap; `rows` oldest first, `step` intervals apart."""
+    limit = min(LIMIT[data_rate], limit_bytes)
+    clock = VirtualClock(float(rows[-1].start or START))
+    frames, seconds, left = 0, 0.0, list(rows)
+    while left:
+        newest_first = left[:CANDIDATES][::-1]
+        parcel = Parcel("backfill", None, layout, newest_first, step, packed=True, boot=1,
+                        in_order=True)  # fmt: skip
+        framed = codec.frame(parcel, limit, clock)
+        seconds += sum(airtime_s(len(one), data_rate) for one in framed.frames)
+        frames += len(framed.frames)
+        left = left[len(framed.rows) :]
+    days = len(rows) * step * layout.interval_s / DAY_S
+    return Day(limit, frames / days, len(rows) / frames, seconds / days)
+
+
+def stored(config: Config, source: Source, table: str) -> tuple[Layout, Sequence[Row]]:
+    """The newest evenly spaced rows of the store. Raises ConfigError where it cannot be read."""
+    from agent.store_export import Reader
+
+    try:
+        found = list(Reader(Path(config.store.path)).rows(table, first_start=0))
+    except OSError as error:
+        raise source.error("store", "path", f"{error}; try --simulate") from error
+    if not found:
+        raise source.error("store", "path", f"no rows of table '{table}' yet; try --simulate")
+    rows: list[Row] = []
+    layout = found[-1][0]
+    for one, row in reversed(found):
+        if one != layout or (rows and (rows[-1].start or 0) - (row.start or 0) != one.interval_s):
+            break
+        rows.append(row)
+    return layout, rows[::-1]
+
+
+def simulated_day(config: Config, source: Source, table: str) -> tuple[Layout, Sequence[Row]]:
+    """A day of rows from simulated chips. Raises ConfigError."""
+    import tempfile
+
+    import msgspec
+
+    from agent.daemon import run_virtual
+    from agent.health import HealthDoor
+    from agent.node import build, make_plan
+    from agent.simulate import SimDoors, make_world
+
+    clock = VirtualClock(START)
+    world = make_world(config, source)
+    alone = msgspec.structs.replace(config, link=())
+    doors = SimDoors(clock, clock.true_utc, world, config.simulate.feeds, HealthDoor(clock))
+    made = make_plan(alone, source, doors)
+    with tempfile.TemporaryDirectory(prefix="stadtsinn-") as folder:
+        node = build(made, clock, store_path=Path(folder) / "store.db")
+        run_virtual(node.jobs, clock, clock.monotonic() + DAY_S)
+        found = list(node.store.rows(table, first_start=0))
+        node.close()
+    return found[-1][0], [row for _, row in found]
