@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -81,6 +81,9 @@ class Batch:
     samples: Sequence[Sequence[float]]
     gap: bool = False  #: samples are missing before the first one: overrun, restart, torn words
     lost: int | None = None  #: how many are missing there, where it can be told; None: unknown
+    at: float | None = field(
+        default=None, compare=False
+    )  #: monotonic s, level was read just before
 
 
 class Fifo(Protocol):

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.ring import Stretch
+
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 #: Samples without a gap inside, each of shape (samples, axes); a gap begins a new one.
@@ -45,3 +47,8 @@ def detrend(x: Array) -> Array:
     time = np.arange(len(x)) - (len(x) - 1) / 2
     slope = time @ x / max(float(time @ time), 1)
     return np.asarray(x - x.mean(axis=0) - np.outer(time, slope))
+
+
+def segments(stretches: Sequence[Stretch], axes: int) -> Segments:
+    """A ring's stretches as arrays of shape (samples, axes)."""
+    return [np.frombuffer(one.samples).reshape(-1, axes) for one in stretches]

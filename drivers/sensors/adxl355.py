@@ -9,6 +9,7 @@ it is full the oldest is lost and a flag says so, not how many. 22.5 ug/sqrt(Hz)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from drivers.api import Batch, DataError
@@ -92,11 +93,12 @@ class ADXL355:
         after them. Raises BusError; DataError after a loss of supply, or if no sample is whole.
         """
         status, entries = divmod(self.status_and_entries, 256)
+        at = self.i2c.timer.monotonic()
         torn, self._torn = self._torn, True  # until this has gone well
         data = self._burst(entries)
         status |= self.status  # it may have overrun while we were about to read
         self._check()
-        return self._decoded(data, torn or bool(status & OVERRUN))
+        return replace(self._decoded(data, torn or bool(status & OVERRUN)), at=at)
 
     def temperature(self) -> float:
         """Of the chip in Cel. Raises BusError, DataError after a loss of supply."""

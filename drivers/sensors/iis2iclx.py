@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from drivers.api import Batch, DataError
@@ -99,10 +100,11 @@ class IIS2ICLX:
         Raises BusError; DataError after a loss of supply, or if no word is good.
         """
         status = self.fifo_status
+        at = self.i2c.timer.monotonic()
         torn, self._torn = self._torn, True  # until this has gone well
         words = self._burst(status & 0x03FF)
         self._check()
-        return self._decoded(words, torn or bool(status >> 8 & OVERRUN))
+        return replace(self._decoded(words, torn or bool(status >> 8 & OVERRUN)), at=at)
 
     def temperature(self) -> float:
         """Of the chip in Cel. Raises BusError, DataError after a loss of supply."""

@@ -97,12 +97,13 @@ class LIS2DW12:
         Raises BusError, DataError after a loss of supply.
         """
         count = self.fifo_samples & 0x3F
+        at = self.i2c.timer.monotonic()
         torn, self._torn = self._torn, True  # until this has gone well
         samples = self._burst(count)
         self._check()
         gap = torn or count == DEEP
         self._torn = gap and not samples
-        return Batch(samples, gap, None if gap else 0)
+        return Batch(samples, gap, None if gap else 0, at)
 
     def temperature(self) -> float:
         """Of the chip in Cel. Raises BusError, DataError after a loss of supply."""

@@ -1,0 +1,102 @@
+"""The newest samples of one chip, with what is needed to tell their time and what is missing.
+
+Samples are numbered as they are delivered, from 0; a gap begins a new stretch and nothing is ever
+put into it. One writer, any reader; no numpy, no disk: the drain thread is the writer.
+"""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from drivers.api import Batch
+
+
+class Read(NamedTuple):
+    """One look into a chip's FIFO that brought samples."""
+
+    end: int  #: delivered samples up to and with this read
+    size: int  #: of them with this read
+    at: float  #: monotonic seconds, just after the level was read
+    gap: bool  #: samples are missing before the first of this read
+    lost: int | None  #: how many, where the chip can tell
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Samples without a gap inside."""
+
+    first: int  #: number of its first sample
+    end: int  #: number of the first sample after it
+    samples: array[float]  #: sample after sample, axis after axis
+    reads: Sequence[Read]  #: those that brought it; the first and last perhaps in part
+    gap: bool  #: whether samples are missing before it
+
+
+class Ring:
+    """Holds `capacity` samples of `axes` numbers each; the oldest go."""
+
+    def __init__(self, axes: int, capacity: int) -> None:
+        self.axes, self.capacity = axes, capacity
+        self.end = 0  #: samples delivered since the start
+        self.gaps = 0  #: stretches begun after the first
+        self._buffer = array("d", bytes(8 * axes * capacity))
+        self._reads: deque[Read] = deque()
+        self._lock = threading.Lock()
+
+    @property
+    def first(self) -> int:
+        """Number of the oldest sample that is still here."""
+        return max(self.end - self.capacity, 0)
+
+    def append(self, batch: Batch, at: float) -> None:
+        """Take what a drain brought; `at` is used where the batch does not say when."""
+        samples = batch.samples[-self.capacity :]
+        if not samples:
+            return
+        with self._lock:
+            gap = batch.gap and self.end > 0
+            self.gaps += gap
+            for sample in samples:
+                place = self.end % self.capacity * self.axes
+                self._buffer[place : place + self.axes] = array("d", sample)
+                self.end += 1
+            when = at if batch.at is None else batch.at
+            self._reads.append(Read(self.end, len(samples), when, gap, batch.lost))
+            while self._reads[0].end <= self.first:
+                self._reads.popleft()
+
+    def stretches(self, since: int = 0, until: int | None = None) -> list[Stretch]:
+        """Copies of the samples from number `since` to before `until`, split at gaps."""
+        with self._lock:
+            last = self.end if until is None else min(until, self.end)
+            start = max(since, self.first)
+            found: list[list[Read]] = []
+            for read in self._reads:
+                if read.end <= start or read.end - read.size >= last:
+                    continue
+                if read.gap or not found:
+                    found.append([])
+                found[-1].append(read)
+            return [self._stretch(reads, start, last) for reads in found]
+
+    def _stretch(self, reads: list[Read], start: int, last: int) -> Stretch:
+        """Cut out of the buffer, which turns."""
+        first, stop = max(reads[0].end - reads[0].size, start), min(reads[-1].end, last)
+        a, b = first % self.capacity, (stop - 1) % self.capacity + 1
+        samples = (
+            self._buffer[a * self.axes : b * self.axes]
+            if a < b
+            else self._buffer[a * self.axes :] + self._buffer[: b * self.axes]
+        )
+        gap = reads[0].gap and first == reads[0].end - reads[0].size
+        return Stretch(first, stop, samples, reads, gap)
+
+    def reads(self) -> list[Read]:
+        """Every read whose samples are still here, oldest first."""
+        with self._lock:
+            return list(self._reads)

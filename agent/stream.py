@@ -1,0 +1,139 @@
+"""One job per chip that samples by itself: empty it in time into a ring; never touch the store.
+
+A bus that does not answer is asked again and the chip left as it is, so that what it missed shows
+as one gap; a chip that says it lost its settings is set up anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from agent.clock import Clock
+from agent.ring import Ring
+from drivers.api import Batch, BusError, DataError, DeviceError, Fifo, Quantity, Sensor
+
+if TYPE_CHECKING:
+    from agent.features.timeline import Timeline
+
+log = logging.getLogger(__name__)
+
+POLLS_PER_DEPTH = 3  #: a stall of two thirds of the FIFO's depth loses nothing
+LONGEST_POLL_S = 1.0
+LONGEST_BACK_OFF_S = 10.0
+SILENT_S = 5.0  #: a chip that brings no sample for so long is set up anew
+SPAN_S = 660.0  #: a window of ten minutes and what the slowest reader may be behind
+
+
+class Stream:
+    """Samples of one chip as they come. `step` is the job; `wake` asks for a drain now."""
+
+    def __init__(self, name: str, fifo: Fifo, clock: Clock, span_s: float = SPAN_S) -> None:
+        self.name, self.fifo, self.clock = name, fifo, clock
+        self.ring = Ring(len(fifo.axes), max(int(span_s * fifo.rate_hz), 1))
+        self.wake = threading.Event()
+        self.error: Exception | None = None  #: why it brings nothing now
+        self.failures = 0  #: in a row
+        self.missing: dict[int, int] = {}  #: first sample after a gap -> how many are missing there
+        self._ready = False
+        self._fresh_at = 0.0  # monotonic seconds of the last samples, or of the set-up
+        self._lock = threading.Lock()
+
+    @property
+    def poll_s(self) -> float:
+        """Seconds from one drain to the next."""
+        return min(self.fifo.depth_s / POLLS_PER_DEPTH, LONGEST_POLL_S)
+
+    def step(self) -> float:
+        """Drain once. Return the seconds until the next."""
+        with self._lock:
+            try:
+                self._drain()
+            except Exception as error:
+                return self._failed(error)
+            self._succeeded()
+            return self.poll_s
+
+    def catch_up(self) -> None:
+        """Drain now what waits in the chip, unless it is failing."""
+        if self.error is None and self._ready:
+            self.step()
+
+    def ask(self, question: Callable[[], float]) -> float:
+        """Something else the chip can tell, such as its temperature, between two drains."""
+        with self._lock:
+            return question()
+
+    def timeline(self) -> Timeline | None:
+        """When the samples in the ring were taken, and how many are missing at each gap."""
+        from agent.features.timeline import timeline
+
+        found = timeline(self.ring.reads(), self.fifo.rate_hz)
+        if found is not None:
+            self.missing.update({one.first: one.missing for one in found.pieces if one.missing})
+        return found
+
+    def _drain(self) -> None:
+        now = self.clock.monotonic()
+        if not self._ready:
+            self.fifo.setup()
+            self._ready, self._fresh_at = True, self.clock.monotonic()
+            now = self._fresh_at
+        batch = self.fifo.drain()
+        self.ring.append(batch, self.clock.monotonic())
+        if batch.samples:
+            self._fresh_at = now
+        elif now - self._fresh_at > SILENT_S:
+            raise DataError(f"samples nothing for {SILENT_S:g} s")
+
+    def _succeeded(self) -> None:
+        if self.error is not None:
+            log.info("stream=%s state=ok", self.name)
+        self.error, self.failures = None, 0
+
+    def _failed(self, error: Exception) -> float:
+        """Note it once; seconds until the next try. Whatever a driver raises is its fault."""
+        if not isinstance(error, BusError):
+            self._ready = False
+        reason = str(error) or type(error).__name__
+        if self.error is None:
+            log.warning("stream=%s state=fault reason='%s'", self.name, reason)
+            if not isinstance(error, DeviceError):
+                log.error("stream=%s", self.name, exc_info=error)
+        self.error = error
+        self.failures += 1
+        wait_s: float = min(self.poll_s * 2 ** min(self.failures - 1, 10), LONGEST_BACK_OFF_S)
+        return wait_s
+
+
+class Polled:
+    """A fast sensor as a `Fifo`: asked `rate_hz` times a second, one sample per answer."""
+
+    unit = ""
+
+    def __init__(self, sensor: Sensor, rate_hz: float, clock: Clock) -> None:
+        self.sensor, self.rate_hz, self.clock = sensor, rate_hz, clock
+        self.quantities: Mapping[str, Quantity] = sensor.quantities
+        self.axes: Sequence[str] = tuple(self.quantities)
+        self.depth_s = POLLS_PER_DEPTH / rate_hz
+        self._newest: int | None = None  # number of the tick last answered
+
+    def setup(self) -> None:
+        """Set the sensor up. Raises DeviceError."""
+        self.sensor.setup()
+
+    def drain(self) -> Batch:
+        """One sample per tick of the clock; a tick without one is missing. Raises DeviceError."""
+        at = self.clock.monotonic()
+        tick = int(at * self.rate_hz + 0.5)
+        if tick == self._newest:
+            return Batch([])
+        values = self.sensor.read()
+        sample = [values.get(axis) for axis in self.axes]
+        if None in sample:
+            raise DataError("no believable value")
+        lost = 0 if self._newest is None else tick - self._newest - 1
+        self._newest = tick
+        return Batch([sample], lost > 0, lost, at)  # type: ignore[list-item]
