@@ -58,6 +58,25 @@ class Calibration(_Part, frozen=True):
     offset: float = 0.0
 
 
+class WindowConfig(_Part, frozen=True):
+    """What becomes of the samples of a chip with a FIFO, or of a sensor that is read fast."""
+
+    rate_hz: Annotated[float, Meta(ge=0.1, le=100)] | None = None  #: of a sensor without a FIFO
+    modes: tuple[float, ...] = ()  #: reference frequencies in Hz: f1, d1, q1, f2 …
+    mode_width: Annotated[float, Meta(gt=0, lt=0.5)] = 0.05  #: how far a mode may be, relative
+    highest_hz: Annotated[float, Meta(gt=0)] = 15.0  #: modes are looked for up to here
+    lines_hz: tuple[float, ...] = (50 / 3, 25.0, 100 / 3, 50.0)  #: machine lines, never modes
+    tilt_slope: dict[str, float] = {}  #: per axis: deg/K of the sensor's own temperature
+    reference_cel: float = 20.0  #: tilt reads as at this temperature
+    bins: Annotated[int, Meta(ge=1, le=64)] = 16  #: of the cycle histogram
+    bin_width: Annotated[float, Meta(gt=0)] = 10.0  #: unit of the samples
+    gate: Annotated[float, Meta(ge=0)] = 1.0  #: smaller turns are noise, unit of the samples
+    detail_category: Annotated[float, Meta(gt=0)] | None = None  #: MPa, the engineer's choice
+    modulus_gpa: Annotated[float, Meta(gt=0)] = 210.0  #: um/m to MPa
+    on: float = 3.0  #: a passage begins above, unit of the samples
+    off: float = 1.5  #: and ends below
+
+
 class InstrumentConfig(_Part, frozen=True):
     """A sensor as installed on this node."""
 
@@ -66,6 +85,7 @@ class InstrumentConfig(_Part, frozen=True):
     bus: str = ""  #: "i2c-1", a serial device, "w1"
     inputs: dict[str, Reference] = {}
     calibrate: dict[str, Calibration] = {}
+    window: WindowConfig | None = None
     options: dict[str, Any] = {}  #: every other key: goes to the driver's constructor
 
 
@@ -292,6 +312,7 @@ def _keys_at(where: str, raw: Mapping[str, Any]) -> Iterable[str]:
         "columns": ColumnConfig,
         "alarm": AlarmConfig,
         "calibrate": Calibration,
+        "window": WindowConfig,
         "simulate": SimulateConfig,
     }
     return kinds.get(section, Calibration).__struct_encode_fields__

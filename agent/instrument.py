@@ -7,6 +7,7 @@ import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 from agent.clock import Clock
 from agent.config import Calibration
@@ -21,6 +22,29 @@ STALE_S = 300.0  #: after so long without a good value a sensor that once answer
 TELL_AFTER = 3  #: failures in a row before the far side is told (a noisy cable fails once)
 
 Reading = float | Missing
+Slot = tuple[float, float]  #: monotonic seconds at which a row's slot begins, its table's interval
+
+
+@runtime_checkable
+class Windowed(Protocol):
+    """A sensor that describes an interval."""
+
+    def cut(self, end: float, length_s: float) -> None:
+        """The next `read` is about the `length_s` seconds before monotonic time `end`."""
+        ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A sensor that carries something from row to row, and over restarts."""
+
+    def state(self) -> bytes | None:
+        """What is to be kept with the row, None if nothing has changed."""
+        ...
+
+    def restore(self, kept: bytes) -> None:
+        """Go on from there. Raises ValueError, TypeError, KeyError for what it cannot read."""
+        ...
 
 
 @dataclass
@@ -41,6 +65,12 @@ class Instrument:
     _again_at: float = 0.0
     _good_at: float | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _windowed: Windowed | None = None
+    _remembering: Remembering | None = None
+
+    def __post_init__(self) -> None:
+        self._windowed = self.sensor if isinstance(self.sensor, Windowed) else None
+        self._remembering = self.sensor if isinstance(self.sensor, Remembering) else None
 
     @property
     def quantities(self) -> Mapping[str, Quantity]:
@@ -55,12 +85,17 @@ class Instrument:
             except Exception as error:
                 self._failed(error)
 
-    def ask(self) -> Mapping[str, Reading]:
-        """One value or reason per quantity; a quantity that was not measured is absent."""
+    def ask(self, slot: Slot | None = None) -> Mapping[str, Reading]:
+        """One value or reason per quantity; a quantity that was not measured is absent.
+
+        `slot`: which row it is for; a window describes the interval that ended there.
+        """
         with self._lock:
             now = self.clock.monotonic()
             if now < self._again_at:
                 return {}
+            if slot is not None and self._windowed:
+                self._windowed.cut(*slot)
             try:
                 values = self.converse()
             except Exception as error:
@@ -72,6 +107,18 @@ class Instrument:
             else:
                 self._partly(judged)
             return judged
+
+    def carried(self) -> bytes | None:
+        """What the sensor carries from row to row, if it has changed since the last row."""
+        return self._remembering.state() if self._remembering else None
+
+    def carry_on(self, kept: bytes) -> None:
+        """Go on where `carried` was; what cannot be read is left, and said."""
+        try:
+            if self._remembering:
+                self._remembering.restore(kept)
+        except (ValueError, TypeError, KeyError) as error:
+            log.warning("sensor=%s state=forgotten reason='%s'", self.name, error)
 
     def recent(self, quantity: str, within_s: float = 600.0) -> float | None:
         """The newest good value if it is young enough: what another instrument compensates with."""

@@ -30,11 +30,13 @@ from agent.links import Link
 from agent.links.file import FileLink
 from agent.messages import hello, node_event, schema_slice
 from agent.parcel import Message
-from agent.sampler import Sampler, alarm_key
+from agent.sampler import Sampler, alarm_key, state_key
 from agent.sampler import Source as ColumnSource
 from agent.settings import Settings, fill_key, interval_key, limits_key, packed_key
 from agent.store import LinkPolicy, Store
+from agent.stream import Stream
 from agent.uplink import Uplink
+from agent.window import Window
 from drivers.api import Sensor
 
 
@@ -46,6 +48,7 @@ class Node:
     clock: Clock
     store: Store
     instruments: Mapping[str, Instrument]
+    streams: Mapping[str, Stream]
     samplers: Sequence[Sampler]
     uplinks: list[Uplink] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
@@ -110,6 +113,7 @@ def make_plan(config: Config, source: Source, doors: Doors | None = None) -> Pla
     plan.check_instruments(config, source, sensors)
     quantities = {name: sensor.quantities for name, sensor in sensors.items()}
     tables = plan.tables(config, source, quantities)
+    plan.check_windows(config, source, sensors, tables)
     plan.check_links(config, source)
     alarms = plan.alarms(config, source, tables)
     return Plan(config, source, found, sensors, tables, alarms, doors)
@@ -170,8 +174,12 @@ def build(
         health.store = store
     settings = Settings(store, profile_values(made))
     instruments = make_instruments(made, clock)
+    for name, instrument in instruments.items():
+        if (kept := store.setting(state_key(name))) is not None:
+            instrument.carry_on(kept)
+    streams = make_streams(made, clock)
     samplers = [make_sampler(one, made, store, clock, settings, instruments) for one in made.tables]
-    node = Node(config, clock, store, instruments, samplers)
+    node = Node(config, clock, store, instruments, streams, samplers)
     if isinstance(health, HealthDoor):
         health.bad_sensors = lambda: len(node.bad_sensors())
     add_jobs(node, made, settings, links, state_file)
@@ -204,6 +212,20 @@ def make_instruments(made: Plan, clock: Clock) -> dict[str, Instrument]:
             for key, (other, quantity) in ((k, r.split(".")) for k, r in one.inputs.items())
         }
     return instruments
+
+
+def make_streams(made: Plan, clock: Clock) -> dict[str, Stream]:
+    """One per window; it holds the longest interval of the tables that read it."""
+    longest: dict[str, int] = {}
+    for table in made.tables:
+        for one in table.sources:
+            if one is not None:
+                longest[one[0]] = max(longest.get(one[0], 0), table.interval_s)
+    return {
+        name: sensor.open(clock, longest.get(name, 0))
+        for name, sensor in made.sensors.items()
+        if isinstance(sensor, Window)
+    }
 
 
 def make_sampler(
@@ -256,6 +278,7 @@ def add_jobs(
     greet = Greeting(node, made, say_hello)
     keeper = Keeper(store, clock, greet, node.snapshot, state_file)
     node.jobs += [Job(f"table-{one.layout.table}", one.step, one.wake) for one in node.samplers]
+    node.jobs += [Job(f"stream-{name}", one.step, one.wake) for name, one in node.streams.items()]
     node.jobs += [Job(f"link-{one.name}", one.step, one.wake) for one in node.uplinks]
     node.jobs.append(Job("keeper", keeper.step))
 

@@ -18,13 +18,16 @@ from agent.config import (
     LorawanConfig,
     Source,
     TableConfig,
+    WindowConfig,
     near,
 )
 from agent.schema import Field, Schema, SchemaError, field_for, registered
+from agent.window import Window
 from drivers.api import Quantity, Sensor
 from drivers.modems.keys import Keys
 
 LONGEST_S = 14_400
+COUNTED = ("cycles", "damage", "passages", "top")  # each sample counts once
 EVENTS = "events"  #: what `carries` calls everything that is no row
 
 
@@ -62,13 +65,42 @@ def make(
     Raises ConfigError naming the option that is wrong.
     """
     try:
-        return driver.make(door, config.options)
+        made = driver.make(door, config.options)
+        if config.window is None and not hasattr(made, "drain"):
+            return made
+        return Window(config.name, made, config.window or WindowConfig())
     except CatalogError as error:
         raise source.error(f"instrument[{index}]", error.option, str(error)) from error
     except (TypeError, ValueError) as error:
         raise source.error(
             f"instrument[{index}]", "", f"driver '{driver.name}': {error}"
         ) from error
+
+
+def check_windows(
+    config: Config, source: Source, sensors: Mapping[str, Sensor], plans: Sequence[TablePlan]
+) -> None:
+    """Windows compute what somebody wants; what is counted on goes into one table only.
+
+    Raises ConfigError.
+    """
+    for one in config.instrument:
+        for reference in one.inputs.values():
+            name, quantity = reference.split(".")
+            if isinstance(window := sensors[name], Window):
+                window.want([quantity])
+    counting: dict[str, str] = {}
+    for index, table in enumerate(plans):
+        for name, quantity in filter(None, table.sources):
+            window = sensors[name]
+            if not isinstance(window, Window):
+                continue
+            window.want([quantity])
+            if not window.vibration and quantity.startswith(COUNTED):
+                other = counting.setdefault(name, table.name)
+                if other != table.name:
+                    hint = f"'{name}' is counted for table '{other}' already: put both into one"
+                    raise source.error(f"table[{index}]", "columns", hint)
 
 
 def check_instruments(config: Config, source: Source, sensors: Mapping[str, Sensor]) -> None:
@@ -262,7 +294,9 @@ def _check_addresses(config: Config, source: Source, sensors: Mapping[str, Senso
     """Two chips of one bus never have one address."""
     taken: dict[tuple[str, int], str] = {}
     for index, one in enumerate(config.instrument):
-        address = getattr(sensors[one.name], "address", None)
+        sensor = sensors[one.name]
+        chip = sensor.source if isinstance(sensor, Window) else sensor
+        address = getattr(chip, "address", None)
         if not one.bus or not isinstance(address, int):
             continue
         other = taken.setdefault((one.bus, address), one.name)

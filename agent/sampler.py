@@ -65,7 +65,8 @@ class Sampler:
         for index, source in enumerate(self.sources):
             if source.instrument is not None:
                 first.setdefault(id(source.instrument), (index, source.instrument))
-        self._instruments = list(first.values())
+        # what others compensate with is asked first
+        self._instruments = sorted(first.values(), key=lambda one: bool(one[1].inputs))
         fields = self.layout.schema.fields
         self._columns = [
             (id(source.instrument), source.quantity, *field_.ratio())
@@ -118,8 +119,9 @@ class Sampler:
     def _measure(self, due: Due) -> None:
         due = self._redated(due)
         values: dict[int, Mapping[str, Reading]] = {id(None): {}}
+        slot = (due.mono, float(self.layout.interval_s))
         for _, one in self._instruments:
-            values[id(one)] = one.ask()
+            values[id(one)] = one.ask(slot)
         cells: list[Cell] = []
         for instrument, quantity, up, down in self._columns:
             cell = values[instrument].get(quantity, NOT_AVAILABLE)
@@ -131,6 +133,9 @@ class Sampler:
         row = Row(0, self.store.boot, round(due.mono * 1000), due.start, cells_to_bytes(cells))
         self.latest = cells
         events, settings = self._events(cells, row)
+        for _, one in self._instruments:
+            if (kept := one.carried()) is not None:
+                settings[state_key(one.name)] = kept
         self.store.put(self.layout, row, events, settings)
         self._last_start = due.start
 
@@ -173,6 +178,11 @@ def news(instrument: Instrument) -> int | None:
         instrument.told = False
         return SENSOR_BACK
     return None
+
+
+def state_key(instrument: str) -> str:
+    """Under which name the store keeps what a sensor carries from row to row."""
+    return f"sensor/{instrument}"
 
 
 def alarm_key(layout: Layout, column: int) -> str:

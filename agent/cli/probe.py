@@ -103,18 +103,26 @@ def look(made: Plan, clock: Any, *, links: bool) -> Iterator[Finding]:
 
 def ask(instrument: Instrument, what: str) -> Finding:
     """Set one sensor up and read it; a slow one is asked until it has a value."""
-    door = next((v for v in vars(instrument.sensor).values() if hasattr(v, "tape")), None)
+    from agent.window import Window
+
+    sensor = instrument.sensor
+    window = sensor if isinstance(sensor, Window) else None
+    if window is not None:
+        window.open(instrument.clock)
+    read = window.look if window else instrument.converse
+    chip = window.source if window else sensor
+    door = next((v for v in vars(chip).values() if hasattr(v, "tape")), None)
     tape: list[str] = []
     if door is not None:
         door.tape = tape
     clock = instrument.clock
     end = clock.monotonic() + SLOW_S
     try:
-        values = instrument.converse()
+        values = read()
         while not values and clock.monotonic() < end:
             clock.sleep(1.0)
             tape.clear()
-            values = instrument.converse()
+            values = read()
     except Exception as error:
         return Finding(instrument.name, what, False, str(error) or type(error).__name__, tape)
     good, text = told(instrument, values)

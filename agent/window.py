@@ -1,0 +1,239 @@
+"""A chip that samples by itself, or a fast sensor, as an ordinary sensor: features per interval.
+
+The stream beside it empties the chip; `read` makes features of the interval that ended at the slot
+it is asked for. Only what a table's column, an input or a trigger wants is computed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from agent.clock import Clock
+from agent.config import WindowConfig
+from agent.stream import SPAN_S, Polled, Stream
+from drivers.api import DataError, Fifo, Quantity, Sensor
+
+if TYPE_CHECKING:
+    from agent.features.arrays import Segments
+    from agent.features.timeline import Timeline
+
+G = 9.80665  # m/s2
+BANDS = 16  #: third-octave bands from 1 Hz on
+TOP = 3  #: largest passages of a window
+ACCELERATION = "m/s2"
+LOOK_S = 1.0  #: what `look` listens for
+
+
+def acceleration_quantities(axes: Sequence[str], modes: int) -> dict[str, Quantity]:
+    """What a window of accelerations can tell."""
+    found: dict[str, Quantity] = {}
+    for axis in axes:
+        found |= {
+            f"mean_{axis}": Quantity("acceleration", 0.001, -80, 80),
+            f"rms_{axis}": Quantity("acceleration", 1e-5, 0, 80),
+            f"peak_{axis}": Quantity("acceleration", 1e-4, 0, 160),
+            f"crest_{axis}": Quantity("ratio", 0.1, 0, 1000),
+            f"kurtosis_{axis}": Quantity("ratio", 0.1, -2, 1e5),
+            f"ppv_{axis}": Quantity("velocity", 0.01, 0, 1e4),
+            f"ppv_frequency_{axis}": Quantity("frequency", 0.1, 0, 500),
+        }
+        found |= {f"level_{axis}_{k}": Quantity("level", 0.5, -100, 200) for k in range(BANDS)}
+    found |= {f"tilt_{axis}": Quantity("tilt", 0.001, -90, 90) for axis in axes[:2]}
+    for k in range(1, modes + 1):
+        found |= {
+            f"f{k}": Quantity("frequency", 0.001, 0, 500),
+            f"d{k}": Quantity("damping", 0.01, 0, 100),
+            f"q{k}": Quantity("percentage", 1, 0, 100),
+        }
+    return found
+
+
+def level_quantities(axis: str, kind: Quantity, bins: int) -> dict[str, Quantity]:
+    """What a window of any other signal can tell: levels, cycles, damage, passages."""
+    width = kind.high - kind.low
+    height = Quantity(kind.kind, kind.step, -width, width)
+    found = {f"{word}_{axis}": kind for word in ("mean", "min", "max")}
+    found |= {f"cycles_{axis}_{k}": Quantity("count", 1, 0, 1e9) for k in range(bins)}
+    found |= {f"top_{axis}_{k}": height for k in range(1, TOP + 1)}
+    return found | {
+        f"damage_{axis}": Quantity("damage", 1e-9, 0, 2),
+        f"passages_{axis}": Quantity("count", 1, 0, 1e6),
+    }
+
+
+STREAM_QUANTITIES = {
+    "completeness": Quantity("percentage", 0.1, 0, 100),
+    "missing": Quantity("count", 1, 0, 2e9),
+    "clipped": Quantity("count", 1, 0, 2e9),
+    "rate": Quantity("frequency", 0.0001, 0, 10_000),
+    "temperature": Quantity("temperature", 0.1, -60, 130),
+}
+
+
+class Window:
+    """Features of a stream's interval. Satisfies `Sensor`; `cut` says which interval."""
+
+    def __init__(self, name: str, source: Fifo | Sensor, options: WindowConfig) -> None:
+        self.name, self.source, self.options = name, source, options
+        self.fifo = hasattr(source, "drain")
+        if not self.fifo and options.rate_hz is None:
+            raise ValueError("rate_hz is missing: how often a second it is to be read")
+        self.axes: Sequence[str] = getattr(source, "axes", None) or tuple(source.quantities)  # type: ignore[union-attr]
+        self.vibration = getattr(source, "unit", "") == ACCELERATION
+        self.quantities: dict[str, Quantity] = {**STREAM_QUANTITIES}
+        if self.vibration:
+            self.quantities |= acceleration_quantities(self.axes, len(options.modes))
+        else:
+            for axis in self.axes:
+                kind: Quantity = source.quantities[axis]  # type: ignore[union-attr]
+                self.quantities |= level_quantities(axis, kind, options.bins)
+        self.wanted: set[str] = set()  #: names of quantities that somebody wants
+        self.stream: Stream | None = None
+        self.spectrum: Any = None  #: of the newest interval, for pictures
+        self._cut: tuple[float, float] | None = None  # monotonic end, length
+        self._done: tuple[tuple[float, float], Mapping[str, float | None]] | None = None
+        self._counted = 0  # samples that went into what is carried
+        self._carried: dict[str, Any] = {}
+        self._changed = False
+
+    def want(self, names: Iterable[str]) -> None:
+        """Compute these too."""
+        self.wanted |= set(names) & set(self.quantities)
+
+    def open(self, clock: Clock, longest_s: float = 600.0) -> Stream:
+        """The stream that keeps intervals of up to `longest_s`; its job has to run."""
+        source = self.source
+        if not self.fifo:
+            assert self.options.rate_hz is not None, "checked when made"
+            source = Polled(source, self.options.rate_hz, clock)  # type: ignore[arg-type]
+        span_s = max(SPAN_S, 1.1 * longest_s)
+        self.stream = Stream(self.name, source, clock, span_s)  # type: ignore[arg-type]
+        return self.stream
+
+    def setup(self) -> None:
+        """Nothing: the stream sets the chip up."""
+
+    def cut(self, end: float, length_s: float) -> None:
+        """Which interval the next `read` is about: monotonic seconds of its end, its length."""
+        self._cut = (end, length_s)
+
+    def read(self) -> Mapping[str, float | None]:
+        """Features of the interval; what it is too short for is None.
+
+        Raises DeviceError where the chip brought nothing.
+        """
+        stream = self._stream()
+        cut = self._cut or (stream.clock.monotonic(), SPAN_S)
+        if self._done is None or self._done[0] != cut:
+            stream.catch_up()
+            self._done = cut, self._features(stream, *cut)
+        return self._done[1]
+
+    def look(self) -> Mapping[str, float | None]:
+        """Set the chip up, listen for a second, say the mean of each axis. Raises DeviceError."""
+        stream = self._stream()
+        stream.step()
+        if stream.error is not None:
+            raise stream.error
+        stream.clock.sleep(LOOK_S)
+        stream.step()
+        if stream.error is not None:
+            raise stream.error
+        found = stream.ring.stretches()
+        if not found:
+            raise DataError(f"no sample in {LOOK_S:g} s")
+        values = [one for stretch in found for one in stretch.samples]
+        axes = len(self.axes)
+        return {
+            f"mean_{axis}": sum(values[k::axes]) / len(values[k::axes])
+            for k, axis in enumerate(self.axes)
+        }
+
+    def state(self) -> bytes | None:
+        """What is carried to the next interval, if it has changed; goes with the row."""
+        if not self._changed:
+            return None
+        self._changed = False
+        return json.dumps(self._carried).encode()
+
+    def restore(self, kept: bytes) -> None:
+        """Go on where `state` was."""
+        self._carried = json.loads(kept)
+
+    def _stream(self) -> Stream:
+        assert self.stream is not None, f"{self.name}: open() comes first"
+        return self.stream
+
+    def _features(self, stream: Stream, end: float, length_s: float) -> dict[str, float | None]:
+        from agent.features.arrays import segments
+
+        line = stream.timeline()
+        if line is None:
+            raise stream.error or DataError("has brought no samples yet")
+        first, last = line.number(end - length_s), line.number(end)
+        parts = segments(stream.ring.stretches(first, last), len(self.axes))
+        if not parts:
+            raise stream.error or DataError("brought no samples in this interval")
+        values = self._general(stream, line, parts, first, last, length_s)
+        if self.vibration:
+            values |= self._vibration(parts, line.rate.hz, values.get("temperature"))
+        else:
+            values |= self._levels(stream, line.rate.hz, last, parts)
+        return {name: value for name, value in values.items() if name in self.quantities}
+
+    def _general(
+        self,
+        stream: Stream,
+        line: Timeline,
+        parts: Segments,
+        first: int,
+        last: int,
+        length_s: float,
+    ) -> dict[str, float | None]:
+        from agent.features.statistics import completeness
+
+        values: dict[str, float | None] = {
+            "completeness": completeness(parts, line.rate.hz, length_s),
+            "missing": sum(one.missing for one in line.pieces if first <= one.first < last),
+            "rate": line.rate.hz,
+        }
+        if hasattr(self.source, "temperature") and self._wants("temperature", "tilt"):
+            values["temperature"] = stream.ask(self.source.temperature)
+        return values
+
+    def _vibration(
+        self, parts: Segments, rate_hz: float, temperature: float | None
+    ) -> dict[str, float | None]:
+        from agent.features import window
+
+        full_scale = getattr(self.source, "range_g", 2.0) * G
+        asked = window.Asked(self.axes, rate_hz, full_scale, self.options, self.wanted)
+        values = window.vibration(parts, asked, temperature)
+        if self.options.modes:
+            self.spectrum = window.spectrum(parts, rate_hz)
+        return values
+
+    def _levels(
+        self, stream: Stream, rate_hz: float, last: int, parts: Segments
+    ) -> dict[str, float | None]:
+        from agent.features import window
+        from agent.features.arrays import segments
+
+        since = max(self._counted, stream.ring.first)
+        fresh = segments(stream.ring.stretches(since, last), len(self.axes))
+        self._counted = last
+        values: dict[str, float | None] = {}
+        for column, axis in enumerate(self.axes):
+            asked = window.Asked((axis,), rate_hz, 0.0, self.options, self.wanted)
+            values |= window.levels([one[:, column] for one in parts], axis)
+            if self._wants("cycles", "damage", "passages", "top"):
+                new = [one[:, column] for one in fresh]
+                more, carried = window.counted(new, asked, self._carried.get(axis, {}))
+                values |= more
+                self._carried[axis], self._changed = carried, True
+        return values
+
+    def _wants(self, *words: str) -> bool:
+        return any(name.startswith(words) for name in self.wanted)
