@@ -1,4 +1,4 @@
-"""Temperature models, drift, change detection, tilt, cracks: against the truth put in."""
+"""Temperature models, drift, change detection, tilt: against the truth put in."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,6 @@ from scipy.stats import theilslopes
 
 from agent.features.baseline import fit, lagged, theil_sen
 from agent.features.change import Change, follow
-from agent.features.crack import TRAINING_H, judge, learn
 from agent.features.temperature import (
     CONCRETE_PER_K,
     STEEL_PER_K,
@@ -156,45 +155,3 @@ def test_a_pair_gives_a_gradient_or_nothing():
 
 def test_expansion_is_taken_off_the_strain():
     assert mechanical_strain(150.0, 10.0, STEEL_PER_K, CONCRETE_PER_K) == pytest.approx(130.0)
-
-
-def crack_width(seed: int, drift_mm_month: float = 0.0, k: float = 0.005) -> np.ndarray:
-    return 0.2 + k * (AIR - 15) + drift_mm_month * HOURS / 720 + noise(seed, 0.003)
-
-
-def test_a_crack_that_only_breathes_shows_no_drift():
-    baseline = learn(crack_width(1)[:480], AIR[:480], "crack 1")
-    assert baseline.slopes[0] == pytest.approx(0.005, rel=0.02)
-    found = judge(crack_width(1)[480:], AIR[480:], baseline)
-    assert found.deviation_mm == pytest.approx(0, abs=0.002)
-    assert found.drift_mm_month == pytest.approx(0, abs=0.004)
-    assert found.slope_change == pytest.approx(0, abs=0.03)
-    assert found.judged > 400
-
-
-def test_a_crack_that_opens_shows_its_drift():
-    baseline = learn(crack_width(2)[:480], AIR[:480], "crack 1")
-    opening = crack_width(2, k=0.007)[480:] + 0.06 * (HOURS[480:] - 480) / 720
-    found = judge(opening, AIR[480:], baseline)
-    assert found.drift_mm_month == pytest.approx(0.06, abs=0.012)
-    assert found.slope_change == pytest.approx(0.4, abs=0.06)
-
-
-def test_a_crack_is_not_judged_at_temperatures_never_seen():
-    baseline = learn(crack_width(3)[:480], AIR[:480], "crack 1")
-    found = judge(crack_width(3)[:24], np.full(24, 40.0), baseline)
-    assert found.judged == 0
-    assert found.deviation_mm is found.drift_mm_month is found.slope_mm_k is None
-
-
-def test_a_day_has_a_deviation_but_no_drift():
-    baseline = learn(crack_width(4)[:480], AIR[:480], "crack 1")
-    found = judge(np.full(24, 0.3), np.full(24, 15.0), baseline)
-    assert found.deviation_mm == pytest.approx(0.1, abs=0.005)
-    assert found.drift_mm_month is None
-    assert found.slope_mm_k is None
-
-
-def test_two_weeks_are_the_least_to_learn_from():
-    with pytest.raises(ValueError, match="needs 336"):
-        learn(np.ones(TRAINING_H - 1), np.ones(TRAINING_H - 1), "crack 1")

@@ -95,3 +95,8 @@ def theil_sen(times: Array, values: Array) -> float | None:
     if not apart.any():
         return None
     return float(np.median((y[j] - y[i])[apart] / (t[j] - t[i])[apart]))
+
+
+def slope_of_pairs(times: Sequence[float], values: Sequence[float]) -> float | None:
+    """`theil_sen` of plain numbers."""
+    return theil_sen(np.array(times, dtype=float), np.array(values))

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.features.rate import BLOCK, Rate, fit_rate
+from agent.features.rate import Rate, fit_rate
 from agent.ring import Read
 
 LEAST_S = 1.0  #: a shorter record tells no rate
-EARLY = 1 / (BLOCK + 1) + 0.1  #: of a sample: the line runs through reads that are a little late
+SURE, SURER = 0.1, 0.05  #: of a sample; see `lag_of`
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +129,10 @@ def fitted(counts: Sequence[float], times: Sequence[float], nominal_hz: float) -
 
 
 def lag_of(stretch: Sequence[Read], rate: Rate) -> int:
-    """How many samples further on the line this stretch lies than the delivered count says."""
+    """How many samples further on the line this stretch lies than the delivered count says.
+
+    A single read may be late by anything up to a sample, the earliest of many is hardly late: the
+    more there are the nearer comes rounding down to rounding.
+    """
     late = min((one.at - rate.start_s) * rate.hz - one.end for one in stretch)
-    return math.floor(late + EARLY)
+    return math.floor(late + min(SURE + SURER * len(stretch), 0.5))
