@@ -109,7 +109,8 @@ class Bridge:
     ) -> Vehicle:
         """A heavy vehicle drives on at walking pace, stands from `at` on, and drives off.
 
-        `position` is a share of the span from the west. Call it before anybody asks for that time.
+        `position` is a share of the span from the west. The road is closed for others from a
+        minute before it comes to a minute after it went. Call it before anybody asks for that time.
         """
         speed = 2.0
         way = position if lane == 1 else 1 - position

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 SPAN_M = 35.0
 LENGTH_M = 6.0  #: over which a vehicle's weight is spread
 LONGEST_S = 10.0  #: no vehicle that only passes is longer on the deck
+CLOSED_S = 60.0  #: the road is closed for others so long before and after a load on purpose
 CET_S = 3600  #: traffic follows local winter time all year
 PER_HOUR = (  # a working day, both lanes, from midnight
     *(8, 5, 4, 4, 8, 30, 110, 220, 210, 150, 130, 140),
@@ -95,7 +96,8 @@ class Traffic:
         """Who is on the deck at any time from `begin` to `end` (unix seconds), by arrival."""
         minutes = range(math.floor((begin - LONGEST_S) / 60), math.floor(end / 60) + 1)
         drawn = [one for minute in minutes for one in self._minute(minute)]
-        found = [one for one in (*drawn, *self.loads) if one.at < end and one.gone > begin]
+        free = [one for one in drawn if not any(closed(one, load) for load in self.loads)]
+        found = [one for one in (*free, *self.loads) if one.at < end and one.gone > begin]
         return sorted(found, key=lambda one: one.at)
 
     def rate_per_hour(self, unix: float) -> float:
@@ -120,6 +122,11 @@ class Traffic:
         weight = chance.triangular(lightest, heaviest, lightest + 0.3 * (heaviest - lightest))
         speed = min(max(chance.gauss(15.5, 2.0), 12.5), 25.0)
         return Vehicle(at, weight, speed, chance.choice((1, 2)))
+
+
+def closed(vehicle: Vehicle, load: Vehicle) -> bool:
+    """Whether a vehicle would meet a closed road."""
+    return vehicle.gone > load.at - CLOSED_S and vehicle.at < load.gone + CLOSED_S
 
 
 def bending(place: float, section: float) -> float:

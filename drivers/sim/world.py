@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 CET_S = 3600  #: the timetable is local winter time all year
 DAY_S = 86_400
@@ -30,6 +30,20 @@ class World(Protocol):
 
     def truth(self, channel: str, unix: float) -> float:
         """The value at a unix time, in the unit of the drivers."""
+        ...
+
+
+@runtime_checkable
+class MovingWorld(World, Protocol):
+    """A world whose accelerometers are shaken."""
+
+    @property
+    def places(self) -> Sequence[str]:
+        """Where an accelerometer may sit."""
+        ...
+
+    def motion(self, place: str) -> Callable[[float], Sequence[float]]:
+        """m/s2 per axis at a unix time, gravity included. Raises KeyError."""
         ...
 
 
