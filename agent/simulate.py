@@ -139,18 +139,19 @@ class SimDoors:
             owner, name = reference.split(".")
             if owner == instrument.name:
                 feeds[name] = channel
+        chance = Random(f"{getattr(self.world, 'seed', 1)}/{instrument.name}")
         if isinstance(twin, FifoTwin) and MOTION in feeds:
-            self._shake(twin, instrument.name, feeds.pop(MOTION))
-        twin.truth = LiveTruth(twin.truth, feeds, self.world, self.now)
+            error = chance.uniform(-RATE_ERROR, RATE_ERROR)
+            twin.rate_error, twin.chance = self.rate_error.get(instrument.name, error), chance
+            self._shake(twin, feeds.pop(MOTION))
+        noise = getattr(twin, "noise_rms", {}) if isinstance(self.world, MovingWorld) else {}
+        twin.truth = LiveTruth(twin.truth, feeds, self.world, self.now, noise, chance)
         return twin
 
-    def _shake(self, twin: FifoTwin, name: str, place: str) -> None:
-        """It moves with the world, is as noisy as its data sheet says, its clock a bit wrong."""
+    def _shake(self, twin: FifoTwin, place: str) -> None:
+        """It moves with the world, and is as noisy as its data sheet says."""
         assert isinstance(self.world, MovingWorld)
         motion, ahead = self.world.motion(place), self.now() - self.clock.monotonic()
-        twin.chance = Random(f"{getattr(self.world, 'seed', 1)}/{name}")
-        error = twin.chance.uniform(-RATE_ERROR, RATE_ERROR)
-        twin.rate_error = self.rate_error.get(name, error)
         twin.noise, twin.motion = True, lambda at: motion(at + ahead)
 
     def _i2c(self, instrument: InstrumentConfig, driver: Driver, twin: Any) -> I2C:

@@ -50,6 +50,7 @@ rate_error = { acc2 = 0.004 }
 "acc1.motion" = "deck.quarter"
 "acc2.motion" = "deck.west"
 "crack.crack_width" = "crack.width_1"
+"gauge.strain" = "deck.midspan.strain_1"
 """
 
 
@@ -74,8 +75,18 @@ def test_twins_with_a_fifo_move_with_the_bridge(tmp_path: Path) -> None:
     assert again.twins["acc1"].rate_error == one.rate_error
     assert one.motion(5.0) == pytest.approx(Bridge(3).motion("deck.quarter")(MONDAY + 5.0))
     assert "motion" not in one.truth
-    width = doors.twins["crack"].truth["crack_width"]
-    assert width == Bridge(3).truth("crack.width_1", MONDAY)
+
+
+def test_slow_twins_feel_the_bridge_and_their_own_noise(tmp_path: Path) -> None:
+    doors, _ = simulated(tmp_path)
+    for name, quantity, channel, rms in (
+        ("crack", "crack_width", "crack.width_1", 0.003),
+        ("gauge", "strain", "deck.midspan.strain_1", 0.06),
+    ):
+        truth = Bridge(3).truth(channel, MONDAY)
+        found = np.array([doors.twins[name].truth[quantity] for _ in range(400)]) - truth
+        assert found.std() == pytest.approx(rms, rel=0.15)
+        assert abs(found.mean()) < 0.2 * rms
 
 
 def test_noise_and_rate_of_the_chip_arrive_through_its_driver(tmp_path: Path) -> None:
