@@ -77,7 +77,8 @@ def simulated_day(config: Config, source: Source, table: str) -> tuple[Layout, S
     clock = VirtualClock(START)
     world = make_world(config, source)
     alone = msgspec.structs.replace(config, link=())
-    doors = SimDoors(clock, clock.true_utc, world, config.simulate.feeds, HealthDoor(clock))
+    given, health = config.simulate, HealthDoor(clock)
+    doors = SimDoors(clock, clock.true_utc, world, given.feeds, health, given.rate_error)
     made = make_plan(alone, source, doors)
     with tempfile.TemporaryDirectory(prefix="stadtsinn-") as folder:
         node = build(made, clock, store_path=Path(folder) / "store.db")

@@ -172,12 +172,61 @@ class LorawanConfig(LinkConfig, frozen=True, kw_only=True, tag="lorawan"):
     overlap: bool = False  #: room left is filled with rows sent before
 
 
+class DefectConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="what"):
+    """What every defect of a simulated bridge has."""
+
+    since: str = field(name="from")  #: ISO date, or date and time; UTC unless it says otherwise
+
+
+class FrequencyConfig(DefectConfig, frozen=True, kw_only=True, tag="frequency"):
+    """A mode lies lower, or higher."""
+
+    mode: Annotated[int, Meta(ge=1)]
+    share: Annotated[float, Meta(gt=-0.9, lt=1)]  #: of its frequency; -0.01 is one per cent lower
+
+
+class CrackConfig(DefectConfig, frozen=True, kw_only=True, tag="crack"):
+    """A crack opens for good."""
+
+    mm_per_month: float
+    crack: Annotated[int, Meta(ge=1)] = 1
+
+
+class BearingConfig(DefectConfig, frozen=True, kw_only=True, tag="bearing"):
+    """The western bearing gives way, at once, slowly or both."""
+
+    axis: Literal["x", "y"] = "x"
+    deg: float = 0.0
+    deg_per_day: float = 0.0
+
+
+class ModeConfig(_Part, frozen=True):
+    """A natural mode of a simulated bridge."""
+
+    frequency_hz: Annotated[float, Meta(gt=0.2, lt=40)]
+    damping: Annotated[float, Meta(ge=0.002, le=0.2)] = 0.01  #: share of critical
+
+
+class LoadConfig(_Part, frozen=True):
+    """A heavy vehicle that stands on a simulated bridge: a load test."""
+
+    weight_t: Annotated[float, Meta(gt=0, le=200)]
+    at: str  #: ISO date and time from which it stands; UTC unless it says otherwise
+    duration_s: Annotated[float, Meta(gt=0)] = 300.0
+    position: Annotated[float, Meta(ge=0, le=1)] = 0.5  #: share of the span from the west
+    lane: Literal[1, 2] = 2
+
+
 class SimulateConfig(_Part, frozen=True):
     """What simulated chips feel where `--simulate` is given."""
 
     world: str = "school_day"
     seed: int = 1
-    feeds: dict[Reference, str] = {}  #: instrument.truth -> channel of the world
+    feeds: dict[Reference, str] = {}  #: instrument.truth -> channel; instrument.motion -> place
+    rate_error: dict[Words, Annotated[float, Meta(ge=-0.1, le=0.1)]] = {}  #: by instrument, share
+    defects: tuple[FrequencyConfig | CrackConfig | BearingConfig, ...] = ()  #: of a bridge
+    modes: tuple[ModeConfig, ...] = ()  #: of a bridge; default: four from 2.5 to 11 Hz
+    loads: tuple[LoadConfig, ...] = ()  #: on a bridge
 
 
 class Config(_Part, frozen=True):
@@ -286,8 +335,8 @@ def _explain(error: msgspec.ValidationError, raw: Mapping[str, Any], source: Sou
     hint = text.replace("Expected", "expected").replace("Object", "it")
     if "matching regex" in text:
         hint = next((f"expected {words}" for part, words in HINTS.items() if part in text), hint)
-    if "Invalid value" in text and key == "kind":
-        hint = f"{text}: expected one of {', '.join(sorted(LINK_KINDS))}"
+    if "Invalid value" in text and key in TAGS:
+        hint = f"{text}: expected one of {', '.join(sorted(TAGS[key]))}"
     return source.error(section, key, hint)
 
 
@@ -296,6 +345,12 @@ LINK_KINDS: Mapping[str, type[LinkConfig]] = {
     "file": FileConfig,
     "lorawan": LorawanConfig,
 }
+DEFECT_KINDS: Mapping[str, type[DefectConfig]] = {
+    "frequency": FrequencyConfig,
+    "crack": CrackConfig,
+    "bearing": BearingConfig,
+}
+TAGS: Mapping[str, Iterable[str]] = {"kind": LINK_KINDS, "what": DEFECT_KINDS}
 
 
 def _keys_at(where: str, raw: Mapping[str, Any]) -> Iterable[str]:
@@ -304,6 +359,9 @@ def _keys_at(where: str, raw: Mapping[str, Any]) -> Iterable[str]:
     if section == "link":
         kind = raw["link"][int(index or 0)].get("kind", "")
         return ["kind", *LINK_KINDS.get(kind, LinkConfig).__struct_encode_fields__]
+    if section == "defects":
+        what = raw["simulate"]["defects"][int(index or 0)].get("what", "")
+        return ["what", *DEFECT_KINDS.get(what, DefectConfig).__struct_encode_fields__]
     kinds: dict[str, type[Struct]] = {
         "": Config,
         "node": NodeConfig,
@@ -314,6 +372,8 @@ def _keys_at(where: str, raw: Mapping[str, Any]) -> Iterable[str]:
         "calibrate": Calibration,
         "window": WindowConfig,
         "simulate": SimulateConfig,
+        "modes": ModeConfig,
+        "loads": LoadConfig,
     }
     return kinds.get(section, Calibration).__struct_encode_fields__
 

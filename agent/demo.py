@@ -286,7 +286,8 @@ def make_doors(
     if recording is not None:
         world = recording
         feeds = {key: one for key, one in feeds.items() if one in recording.channels}
-    return SimDoors(clock, clock.true_utc, world, feeds, HealthDoor(clock))
+    errors = config.simulate.rate_error
+    return SimDoors(clock, clock.true_utc, world, feeds, HealthDoor(clock), errors)
 
 
 def start_broker(folder: Path) -> brokers.Broker | None:

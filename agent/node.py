@@ -145,7 +145,8 @@ def machine_doors(config: Config, source: Source, clock: Clock, *, simulate: boo
 
     world = make_world(config, source)
     check_feeds(config, source, world)
-    return SimDoors(clock, clock.system_utc, world, config.simulate.feeds, health)
+    given = config.simulate
+    return SimDoors(clock, clock.system_utc, world, given.feeds, health, given.rate_error)
 
 
 def build(

@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
-from types import ModuleType
+from random import Random
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from agent.catalog import Driver
+from agent.catalog import CatalogError, Driver, find
 from agent.clock import Clock
-from agent.config import Config, InstrumentConfig, LorawanConfig, Source, near
+from agent.config import Config, InstrumentConfig, LorawanConfig, SimulateConfig, Source, near
 from agent.doors import make_modem, read_keys
+from agent.simulate_bridge import make_bridge
 from drivers.api import Modem, Timer
 from drivers.bus.i2c import I2C
 from drivers.bus.pins import Pins
 from drivers.bus.port import Port
 from drivers.modems.keys import Keys
 from drivers.sim.faults import Faults
+from drivers.sim.fifo import FifoTwin
 from drivers.sim.i2c import SimI2C
 from drivers.sim.onewire import SimOneWire
 from drivers.sim.pins import SimPins
 from drivers.sim.port import SimPort
-from drivers.sim.world import LiveTruth, SchoolDay, World
+from drivers.sim.world import LiveTruth, MovingWorld, SchoolDay, World
 
 if TYPE_CHECKING:
     from drivers.sim.lorawan.network import SimNetwork
     from drivers.sim.lorawan.terminal import Terminal
 
+MOTION = "motion"  #: the name of what a chip with a FIFO feels, in feeds
 PRACTICE_KEY = "2B7E151628AED2A6ABF7158809CF4F3C"  # FIPS 197's example; never a real device's
 
-WORLDS: Mapping[str, Callable[[int], World]] = {"school_day": SchoolDay}
+RATE_ERROR = 0.01  #: of a chip's own clock, at most, unless the profile says how much
+
+
+def make_school_day(simulate: SimulateConfig, source: Source) -> World:
+    """A class room. Raises ConfigError for what only a bridge has."""
+    for key in ("defects", "modes", "loads"):
+        if getattr(simulate, key):
+            raise source.error("simulate", key, 'only with world = "bridge"')
+    return SchoolDay(simulate.seed)
+
+
+WORLDS: Mapping[str, Callable[[SimulateConfig, Source], World]] = {
+    "school_day": make_school_day,
+    "bridge": make_bridge,
+}
 
 
 def make_world(config: Config, source: Source) -> World:
@@ -38,7 +56,7 @@ def make_world(config: Config, source: Source) -> World:
     if maker is None:
         hint = f"no world '{config.simulate.world}'{near(config.simulate.world, WORLDS)}"
         raise source.error("simulate", "world", hint)
-    return maker(config.simulate.seed)
+    return maker(config.simulate, source)
 
 
 class SimDoors:
@@ -51,8 +69,10 @@ class SimDoors:
         world: World,
         feeds: Mapping[str, str],
         node: object = None,
+        rate_error: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self.clock, self.now, self.world, self.feeds, self.node = clock, now, world, feeds, node
+        self.rate_error = rate_error  #: of chips with a FIFO, by instrument
         self.network: SimNetwork | None = None  #: made for the first modem, unless handed in
         self.terminals: list[Terminal] | None = None  #: a list: modems on pseudo-terminals
         self.buses: dict[str, SimI2C] = {}
@@ -119,8 +139,20 @@ class SimDoors:
             owner, name = reference.split(".")
             if owner == instrument.name:
                 feeds[name] = channel
-        twin.truth = LiveTruth(twin.truth, feeds, self.world, self.now)
+        chance = Random(f"{getattr(self.world, 'seed', 1)}/{instrument.name}")
+        if isinstance(twin, FifoTwin) and MOTION in feeds:
+            error = chance.uniform(-RATE_ERROR, RATE_ERROR)
+            twin.rate_error, twin.chance = self.rate_error.get(instrument.name, error), chance
+            self._shake(twin, feeds.pop(MOTION))
+        noise = getattr(twin, "noise_rms", {}) if isinstance(self.world, MovingWorld) else {}
+        twin.truth = LiveTruth(twin.truth, feeds, self.world, self.now, noise, chance)
         return twin
+
+    def _shake(self, twin: FifoTwin, place: str) -> None:
+        """It moves with the world, and is as noisy as its data sheet says."""
+        assert isinstance(self.world, MovingWorld)
+        motion, ahead = self.world.motion(place), self.now() - self.clock.monotonic()
+        twin.noise, twin.motion = True, lambda at: motion(at + ahead)
 
     def _i2c(self, instrument: InstrumentConfig, driver: Driver, twin: Any) -> I2C:
         bus = self.buses.setdefault(instrument.bus, SimI2C(self.clock))
@@ -145,13 +177,36 @@ class SimDoors:
 
 
 def check_feeds(config: Config, source: Source, world: World) -> None:
-    """Feeds name channels the world has. Raises ConfigError."""
+    """Feeds name channels the world has, motions its places. Raises ConfigError."""
+    names = [one.name for one in config.instrument]
     for reference, channel in config.simulate.feeds.items():
-        if channel not in world.channels:
-            hint = f"world '{config.simulate.world}' has no '{channel}'"
-            raise source.error("simulate.feeds", reference, hint + near(channel, world.channels))
-        owner = reference.split(".")[0]
-        names = [one.name for one in config.instrument]
+        owner, _, name = reference.partition(".")
+        known = places(world) if name == MOTION else world.channels
+        if channel not in known:
+            what = "place" if name == MOTION else "channel"
+            hint = f"world '{config.simulate.world}' has no {what} '{channel}'"
+            raise source.error("simulate.feeds", reference, hint + near(channel, known))
         if owner not in names:
             hint = f"no instrument '{owner}'{near(owner, names)}"
             raise source.error("simulate.feeds", reference, hint)
+        if name == MOTION and not shaken(config.instrument[names.index(owner)].driver):
+            hint = f"instrument '{owner}' is no accelerometer with a FIFO"
+            raise source.error("simulate.feeds", reference, hint)
+    for owner in config.simulate.rate_error:
+        if owner not in names:
+            hint = f"no instrument '{owner}'{near(owner, names)}"
+            raise source.error("simulate.rate_error", owner, hint)
+
+
+def places(world: World) -> Sequence[str]:
+    """Where an accelerometer may sit in a world; nowhere in one that stands still."""
+    return world.places if isinstance(world, MovingWorld) else ()
+
+
+def shaken(driver: str) -> bool:
+    """Whether a driver's twin can be moved; True for no driver at all, which is said elsewhere."""
+    try:
+        twin = find(driver).twin
+    except CatalogError:
+        return True
+    return twin is not None and issubclass(twin, FifoTwin)

@@ -84,6 +84,7 @@ class ADS1115Twin(RegisterTwin):
 
     def __init__(self, channel: int = 0, supply_channel: int = 3, range_mm: float = 25.0) -> None:
         self.truth: Mapping[str, float] = {"crack_width": 0.2}
+        self.noise_rms = {"crack_width": 0.003}  # 2 to 5 um with its gauge
         self.range_mm = range_mm
         self.wiper, self.supply = channel, supply_channel
         self.supply_v = 3.3

@@ -131,6 +131,7 @@ class ADS122C04Twin:
     ) -> None:
         self.truth: Mapping[str, float] = {"strain": 12.5}
         self.per_um_m = gauge_factor * {"quarter": 0.25, "half": 0.5, "full": 1.0}[bridge] * 1e-6
+        self.noise_rms = {"strain": 100e-9 / 3.3 / self.per_um_m}  # volts at 20 Hz, excitation
         self.mux = {"0-1": 0, "2-3": 6}[channel]
         self.excitation_v = 3.3
         self.open_wire = False

@@ -137,6 +137,7 @@ class NAU7802Twin(RegisterTwin):
     ) -> None:
         self.truth: Mapping[str, float] = {"strain": 12.5}
         self.per_um_m = gauge_factor * {"quarter": 0.25, "half": 0.5, "full": 1.0}[bridge] * 1e-6
+        self.noise_rms = {"strain": 50e-9 / 3.0 / self.per_um_m}  # volts at 10 Hz, excitation
         self.channel = channel
         self.open_wire = False
 

@@ -6,8 +6,8 @@ import functools
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 CET_S = 3600  #: the timetable is local winter time all year
 DAY_S = 86_400
@@ -33,6 +33,20 @@ class World(Protocol):
         ...
 
 
+@runtime_checkable
+class MovingWorld(World, Protocol):
+    """A world whose accelerometers are shaken."""
+
+    @property
+    def places(self) -> Sequence[str]:
+        """Where an accelerometer may sit."""
+        ...
+
+    def motion(self, place: str) -> Callable[[float], Sequence[float]]:
+        """m/s2 per axis at a unix time, gravity included. Raises KeyError."""
+        ...
+
+
 @dataclass(frozen=True)
 class LiveTruth(Mapping[str, float]):
     """What one twin feels: constants of its own, replaced by channels of a world as time goes."""
@@ -41,11 +55,16 @@ class LiveTruth(Mapping[str, float]):
     feeds: Mapping[str, str]  #: truth name -> channel
     world: World
     now: Callable[[], float]  #: unix seconds
+    noise_rms: Mapping[str, float] = field(
+        default_factory=dict
+    )  #: of the sensor, truth name -> rms
+    chance: random.Random = field(default_factory=lambda: random.Random(1))
 
     def __getitem__(self, name: str) -> float:
-        if name in self.feeds:
-            return self.world.truth(self.feeds[name], self.now())
-        return self.constants[name]
+        if name not in self.feeds:
+            return self.constants[name]
+        noise = self.chance.gauss(0, self.noise_rms[name]) if name in self.noise_rms else 0.0
+        return self.world.truth(self.feeds[name], self.now()) + noise
 
     def __iter__(self) -> Iterator[str]:
         return iter({**self.constants, **self.feeds})
