@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 POLLS_PER_DEPTH = 3  #: a stall of two thirds of the FIFO's depth loses nothing
-LONGEST_POLL_S = 1.0
+LONGEST_POLL_S = 0.25  #: triggers look twice a second
 LONGEST_BACK_OFF_S = 10.0
 SILENT_S = 5.0  #: a chip that brings no sample for so long is set up anew
 SPAN_S = 660.0  #: a window of ten minutes and what the slowest reader may be behind
@@ -72,7 +72,7 @@ class Stream:
 
         found = timeline(self.ring.reads(), self.fifo.rate_hz)
         if found is not None:
-            self.missing.update({one.first: one.missing for one in found.pieces if one.missing})
+            self.missing.update({one.first: one.missing for one in found.pieces[1:]})
         return found
 
     def _drain(self) -> None:

@@ -118,14 +118,14 @@ def split(reads: Sequence[Read]) -> list[list[Read]]:
 
 
 def fitted(counts: Sequence[float], times: Sequence[float], nominal_hz: float) -> Rate:
-    """The rate of reads, nominal while they are few; `start_s` belongs to count 0."""
+    """The rate of reads, nominal while they are few; `start_s` belongs to count 0
+    by the earliest read."""
     found = None
     if times[-1] - times[0] >= LEAST_S:
         found = fit_rate(np.array(counts), np.array(times))
-    if found is not None:
-        return found
-    start = min(at - count / nominal_hz for count, at in zip(counts, times, strict=True))
-    return Rate(nominal_hz, start, 0.0, len(counts))
+    hz, residual = (found.hz, found.residual_s) if found else (nominal_hz, 0.0)
+    start = min(at - count / hz for count, at in zip(counts, times, strict=True))
+    return Rate(hz, start, residual, found.reads if found else len(counts))
 
 
 def lag_of(stretch: Sequence[Read], rate: Rate) -> int:
