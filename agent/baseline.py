@@ -43,7 +43,7 @@ class Baseline:
     ) -> None:
         if train_days < 1:
             raise ValueError(f"train_days is 1 or more, not {train_days:g}")
-        self.clock, self.train_days, self.version = node.clock, train_days, version
+        self.node, self.train_days, self.version = node, train_days, version
         step, drift, drift_step, slope, slope_step = KINDS[kind]
         self.quantities = {
             "deviation": Quantity(kind, step, -1000, 1000),
@@ -71,7 +71,7 @@ class Baseline:
     def read(self) -> Mapping[str, float | None]:
         """Figures of this row; what cannot be told yet is absent."""
         (value, celsius), self.now = self.now, (None, None)
-        utc = self.clock.utc()
+        utc = self.node.clock.utc()
         if value is None or celsius is None or utc is None:
             return {}
         self._changed = True

@@ -120,7 +120,7 @@ class Instrument:
         except (ValueError, TypeError, KeyError) as error:
             log.warning("sensor=%s state=forgotten reason='%s'", self.name, error)
 
-    def recent(self, quantity: str, within_s: float = 600.0) -> float | None:
+    def recent(self, quantity: str, within_s: float = 900.0) -> float | None:
         """The newest good value if it is young enough: what another instrument compensates with."""
         value, when = self.latest.get(quantity, (0.0, -math.inf))
         return value if self.clock.monotonic() - when <= within_s else None

@@ -5,6 +5,7 @@ import gc
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -12,6 +13,7 @@ from agent import config as configs
 from agent.cli import COMMANDS, group
 from agent.clock import VirtualClock
 from agent.config import load
+from agent.daemon import run_virtual
 from agent.health import HealthDoor
 from agent.node import build, make_plan, read_profile
 from agent.schema import quantity_kinds
@@ -87,18 +89,23 @@ def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
 def test_every_shipped_profile_starts_simulated(profile: Path, tmp_path: Path) -> None:
     config, source = read_profile(profile)
+    soon = tuple(msgspec.structs.replace(table, interval_s=30) for table in config.table)
+    config = msgspec.structs.replace(config, table=soon)
     clock = VirtualClock(MONDAY)
     world = make_world(config, source)
     check_feeds(config, source, world)
-    doors = SimDoors(clock, clock.true_utc, world, config.simulate.feeds, HealthDoor(clock))
+    doors = SimDoors(
+        clock,
+        clock.true_utc,
+        world,
+        config.simulate.feeds,
+        HealthDoor(clock),
+        config.simulate.rate_error,
+    )
     made = make_plan(config, source, doors)
     links = {one.name: MemoryLink(clock) for one in config.link}
     node = build(made, clock, store_path=tmp_path / "store.db", links=links)
-    for job in node.jobs:
-        job.step()
-    clock.sleep(max(table.interval_s for table in config.table))
-    for job in node.jobs:
-        job.step()
+    run_virtual(node.jobs, clock, clock.monotonic() + 62)
     assert all(one.state == "ok" for one in node.instruments.values()), [
         (one.name, one.reason) for one in node.instruments.values()
     ]
@@ -109,14 +116,14 @@ def test_every_shipped_profile_starts_simulated(profile: Path, tmp_path: Path) -
 def test_every_key_of_a_shipped_profile_is_commented(profile: Path) -> None:
     load(profile)
     lines = profile.read_text(encoding="utf-8").splitlines()
-    assert sum("#" in line for line in lines) > len(lines) / 3
+    telling = [line for line in lines if line and not line.startswith("  {")]  # rows of a list
+    assert sum("#" in line for line in telling) > len(telling) / 3
 
 
 def test_every_config_key_stands_in_a_shipped_profile() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in PROFILES)
     parts = [one for one in vars(configs).values() if hasattr(one, "__struct_encode_fields__")]
     keys = {key for part in parts for key in part.__struct_encode_fields__} - {"options"}
-    keys -= set(configs.ColumnConfig.__struct_encode_fields__)  # no shipped table is private yet
     missing = [key for key in sorted(keys) if not re.search(rf"\b{key}\b", text)]
     assert missing == []
 
