@@ -19,7 +19,7 @@ test: .venv/dev .venv-zcbor/ready
 	$(BIN)/ruff format --no-cache --check .
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/mypy
-	$(BIN)/pytest --cov --cov-report=term --cov-fail-under=95 $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term --cov-fail-under=95 $(ARGS)
 
 bench: .venv/dev
 	@.ci/packages $(BROKER)

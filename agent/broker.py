@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -12,6 +14,7 @@ from pathlib import Path
 
 START_S = 10.0
 STOP_S = 5.0
+PORTS = range(20_000, 32_000)  #: below those the kernel gives to clients
 
 
 def installed() -> str | None:
@@ -20,11 +23,12 @@ def installed() -> str | None:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of the loopback nobody uses now. Raises OSError where there is none."""
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError(f"no free port in {PORTS.start} to {PORTS.stop - 1}")
 
 
 class Broker:

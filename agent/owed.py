@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -37,6 +38,9 @@ class Owed:
 
     def add(self, first: int, last: int = FOREVER) -> None:
         """Owe first..last; neighbours grow together."""
+        if not self._lasts or first > self._lasts[-1] + 1:  # the rule: behind all others
+            self._append(first, last)
+            return
         low = bisect_left(self._lasts, first - 1)
         high = bisect_right(self._firsts, last + 1)
         if low < high:
@@ -71,6 +75,12 @@ class Owed:
             return self._lasts[place]
         return None
 
+    def _append(self, first: int, last: int) -> None:
+        self._closed += last - first + 1 if last != FOREVER else 0
+        self.touched.add(first)
+        self._firsts.append(first)
+        self._lasts.append(last)
+
     def _replace(self, low: int, high: int, pieces: Sequence[Range]) -> None:
         self._closed += length(pieces) - length(
             list(zip(self._firsts[low:high], self._lasts[low:high], strict=True))
@@ -101,9 +111,8 @@ def runs(seqs: Sequence[int]) -> list[Range]:
 def union(many: Iterable[Owed]) -> Owed:
     """What at least one of `many` owes."""
     together = Owed()
-    for one in many:
-        for first, last in one:
-            together.add(first, last)
+    for first, last in heapq.merge(*many):
+        together.add(first, last)
     return together
 
 

@@ -104,7 +104,7 @@ class Pick:
         if table.last not in owed:
             return None, table.last
         first, _ = next(reversed(owed))
-        records = self.stock.downwards(table, first, table.last, CANDIDATES if self.fill_s else 4)
+        records = self.stock.downwards(table, first, table.last, self._most_young(table))
         if not records:
             return None, table.last
         run = leading_run(records, self.stock.layouts, -1, step=1)
@@ -189,6 +189,12 @@ class Pick:
     def _grace(self, layout: Layout) -> float:
         """How much longer a row may wait, for the last of its company is being measured."""
         return min(layout.interval_s / 2, GRACE_S) if self.fill_s else 0.0
+
+    def _most_young(self, table: Table) -> int:
+        """No more rows than these can be within the window."""
+        layouts = self.stock.layouts.values()
+        shortest_s = min((one.interval_s for one in layouts if one.table == table.name), default=1)
+        return min(int(self.fill_s / shortest_s) + 4, CANDIDATES)
 
     def _window(self, layout: Layout) -> float:
         """How old a live row may be: somewhat more than it may wait, for it goes then."""

@@ -1,5 +1,7 @@
 """Fixtures that several files use."""
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from agent import codec
 from agent.broker import Broker
 from agent.clock import VirtualClock
 from agent.parcel import Framed
+from tests.cddl import ZCBOR, refused
 
 MONDAY = 1_767_600_000.0  # 2026-01-05 08:00 UTC
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -30,28 +33,38 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     one.stop()
 
 
-# -- every distinct frame of the session, for the CDDL (test_cddl.py runs last) ------------------
+# -- every distinct frame of the session against the CDDL ----------------------------------------
 
-MOST_FRAMES = 2000
-FRAMES: set[bytes] = set()
+MOST_FRAMES = 750  #: of each worker of pytest-xdist
 
 
 @pytest.fixture(scope="session", autouse=True)
-def collected() -> Iterator[set[bytes]]:
-    """Frames that codec.frame made in any test so far."""
-    made_by = codec.frame
+def collected() -> Iterator[None]:
+    """Frames that codec.frame makes in any test; zcbor looks at them behind the last one."""
+    made_by, frames = codec.frame, set[bytes]()
 
     def frame(*arguments: Any, **options: Any) -> Framed:
         framed = made_by(*arguments, **options)
-        if len(FRAMES) < MOST_FRAMES:
-            FRAMES.update(framed.frames)
+        if len(frames) < MOST_FRAMES:
+            frames.update(framed.frames)
         return framed
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(codec, "frame", frame)
-        yield FRAMES
+        yield
+    if frames and ZCBOR.exists():
+        wrong = refused([f"uplink {made.hex()}" for made in sorted(frames)])
+        assert not wrong, "frames of this session that agent/wire.cddl does not allow"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The CDDL test looks at what all others made."""
-    items.sort(key=lambda item: item.path.name == "test_cddl.py")
+# -- where files of tests lie --------------------------------------------------------------------
+
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 1_000_000_000
+
+
+def pytest_configure() -> None:
+    """In memory where there is room: the store waits for the disk after every row, and no test
+    takes the supply from this machine. A process that is killed loses nothing there either."""
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))

@@ -293,12 +293,12 @@ def check_stalls(bench: Bench, hours: float, chance: random.Random) -> tuple[int
     return gaps, missing
 
 
-def test_hours_of_stalls_delivered_and_missing_is_produced(name: str) -> None:
+def test_after_many_stalls_delivered_and_missing_is_produced(name: str) -> None:
     for rate, rate_error in zip(SPECIAL[name].rates, (-0.02, 0.013), strict=True):
         bench = Bench(name, rate_hz=float(rate))
         bench.twin.rate_error = rate_error
-        gaps, missing = check_stalls(bench.ready(), 2.0, random.Random(rate))
-        assert gaps > 50
+        gaps, missing = check_stalls(bench.ready(), 0.4, random.Random(rate))
+        assert gaps > 10
         assert missing > gaps
 
 

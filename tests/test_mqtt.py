@@ -289,6 +289,7 @@ def test_downlinks_arrive_and_harmful_ones_are_ignored(
 ) -> None:
     heard.listener.send(b"\x82\x05\x01", retain=True)
     link = connected(make(broker.url))
+    heard.wait_for("state")  # said after the subscription, which is new at this broker
     heard.listener.send(bytes(300))
     heard.listener.send(b"\x82\x05\x02")
     assert link.wake.wait(5)

@@ -57,7 +57,7 @@ class Port:
         self.tape: list[str] | None = None  #: a list takes down what goes over the line
         self._given = stream
         self._stream = stream
-        self._rest = b""  # of a line that was read too far
+        self._rest = bytearray()  # has come, and nobody has asked for it yet
 
     def write(self, data: bytes) -> None:
         """Send all of `data`. Raises BusError."""
@@ -99,6 +99,7 @@ class Port:
     def discard(self) -> None:
         """Forget what has come so far. Raises BusError."""
         try:
+            self._rest.clear()
             self._open().reset_input_buffer()
         except (OSError, serial.SerialException) as error:
             raise self._broken(error) from error
@@ -117,14 +118,23 @@ class Port:
     def close(self) -> None:
         """Close; the next use opens it again."""
         stream, self._stream = self._stream, None
+        self._rest.clear()
         if stream is not None:
             stream.close()
 
     def _take(self, length: int) -> bytes:
-        """What waits, up to `length` bytes."""
+        """What waits, up to `length` bytes; the line is asked only for what is not here yet."""
+        if len(self._rest) < length:
+            self._rest += self._come()
+        data = bytes(self._rest[:length])
+        del self._rest[:length]
+        return data
+
+    def _come(self) -> bytes:
+        """All that waits on the line."""
         try:
             stream = self._open()
-            waiting = min(stream.in_waiting, length)
+            waiting = stream.in_waiting
             data = bytes(stream.read(waiting)) if waiting else b""
             self._note("r", data)
             return data
@@ -144,6 +154,7 @@ class Port:
 
     def _broken(self, error: Exception) -> BusError:
         """Close, so that the next use opens anew."""
+        self._rest.clear()
         if self._given is None:
             stream, self._stream = self._stream, None
             try:

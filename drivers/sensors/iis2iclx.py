@@ -206,7 +206,7 @@ class IIS2ICLXTwin(FifoTwin):
         """Registers; from 0x78 on the FIFO's words, rolling over; reading 0x3B clears its latch."""
         self.catch_up(now)
         if self.pointer == 0x78:
-            return b"".join(self._word() for _ in range(-(-length // 7)))[:length]
+            return b"".join([self._word() for _ in range(-(-length // 7))])[:length]
         level = len(self.queue)
         celsius = counts((self.truth["temperature"] - 25) * 9.80665, 256, 16)
         self.memory[0x20:0x22] = (celsius if self.memory[0x10] >> 4 else 0).to_bytes(
@@ -233,9 +233,9 @@ class IIS2ICLXTwin(FifoTwin):
         number, felt = self.queue.popleft()
         tag = 0x10 | (number & 3) << 1
         tag |= tag.bit_count() & 1
-        milli_g = (0.015, 0.122, 0.031, 0.061)[self.memory[0x10] >> 2 & 3]
-        x, y = (counts(one, 1000 / milli_g, 16) for one in felt)
-        return struct.pack("<Bhhh", tag, x, y, 0)
+        per_g = 1000 / (0.015, 0.122, 0.031, 0.061)[self.memory[0x10] >> 2 & 3]
+        x, y = felt
+        return struct.pack("<Bhhh", tag, counts(x, per_g, 16), counts(y, per_g, 16), 0)
 
 
 DRIVER, TWIN = IIS2ICLX, IIS2ICLXTwin

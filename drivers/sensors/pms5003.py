@@ -9,6 +9,7 @@ measured then. Frames are found in noise by their start, length and sum.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from struct import Struct
 
 from drivers.api import BusError, DataError, Quantity
 from drivers.bus.port import Port
@@ -16,6 +17,7 @@ from drivers.bus.port import Port
 START = b"\x42\x4d"
 DATA_LENGTH = 28
 FRAME = 32
+WORDS = Struct(">16H")
 PASSIVE, ASK, WAKE = (0xE1, 0), (0xE2, 0), (0xE4, 1)
 SETTLE_S = 30.0  # page 5: stable data at least 30 s after wake-up
 ANSWER_S = 2.5  # a frame is due within one active interval at the latest
@@ -76,11 +78,11 @@ class PMS5003:
 def parse(heard: bytes) -> list[int] | None:
     """The first good data frame among the bytes."""
     at = heard.find(START)
-    while at >= 0:
+    while 0 <= at <= len(heard) - FRAME:
         frame = heard[at : at + FRAME]
-        words = [int.from_bytes(frame[n : n + 2], "big") for n in range(2, len(frame) - 1, 2)]
-        if len(frame) == FRAME and words[0] == DATA_LENGTH and sum(frame[:-2]) == words[-1]:
-            return words[1:-1]
+        _, *words, total = WORDS.unpack(frame)
+        if words[0] == DATA_LENGTH and sum(frame[:-2]) == total:
+            return words[1:]
         at = heard.find(START, at + 1)
     return None
 

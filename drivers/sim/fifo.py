@@ -52,8 +52,11 @@ class FifoTwin(RegisterTwin, ABC):
         if due <= self.made:
             return
         self.produced += due - self.made
+        steady = self._steady()
         for number in range(max(self.made, due - self.deep), due):
-            self.queue.append((number, self._felt(self.since + (number + 1) / self.rate_hz)))
+            self.queue.append(
+                (number, self._felt(steady, self.since + (number + 1) / self.rate_hz))
+            )
         if len(self.queue) > self.deep or due - self.made > self.deep:
             self.overran = True
         while len(self.queue) > self.deep:
@@ -65,19 +68,25 @@ class FifoTwin(RegisterTwin, ABC):
         """Whether its registers say self-test."""
         ...
 
-    def _felt(self, at: float) -> Sequence[float]:
+    def _steady(self) -> Sequence[float]:
+        """What all samples of one look have in common."""
         felt = [self.truth[axis] for axis in self.axes]
+        if self.pushing():
+            felt = [one + more * G for one, more in zip(felt, self.self_test_g, strict=True)]
+        return felt
+
+    def _felt(self, steady: Sequence[float], at: float) -> Sequence[float]:
+        felt = steady
         if self.motion is not None:
             felt = [one + more for one, more in zip(felt, self.motion(at), strict=False)]
         if self.noise:
             sigma = self.noise_density * 1e-6 * G * math.sqrt(self.rate_hz / 2)
             felt = [one + self.chance.gauss(0, sigma) for one in felt]
-        if self.pushing():
-            felt = [one + more * G for one, more in zip(felt, self.self_test_g, strict=True)]
         return felt
 
 
 def counts(value: float, per_g: float, bits: int) -> int:
     """m/s2 as a chip's counts: rounded, limited to two's complement of `bits`."""
     top = 1 << bits - 1
-    return min(max(round(value / G * per_g), -top), top - 1)
+    count = round(value / G * per_g)
+    return count if -top <= count < top else min(max(count, -top), top - 1)

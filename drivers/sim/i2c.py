@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
+from ctypes import memmove
 from types import TracebackType
 
 from smbus2 import I2cFunc, i2c_msg
@@ -70,8 +71,7 @@ class SimI2C:
         try:
             if message.flags & READ:
                 answer = one.faults.spoil(one.twin.read(message.len, now))
-                for index, byte in enumerate(answer[: message.len].ljust(message.len, b"\xff")):
-                    message.buf[index] = byte
+                memmove(message.buf, answer.ljust(message.len, b"\xff"), message.len)
             else:
                 one.twin.write(bytes(message), now)
         except Nack as refusal:

@@ -145,8 +145,10 @@ class SimPort(SerialBase):
     def _arrive(self) -> None:
         self._check()
         self.plugged.freeze()
-        came = self.noise + self._as_heard(self.plugged.twin.send(self.timer.monotonic()))
-        self.noise = b""
+        came = self.plugged.twin.send(self.timer.monotonic())
+        if not came and not self.noise:
+            return
+        came, self.noise = self.noise + self._as_heard(came), b""
         if not self.faults.unplugged:
             self._waiting += self.faults.spoil(came)
 

@@ -190,14 +190,20 @@ class SchoolDay:
 
     def _weather(self, unix: float, subject: int) -> float:
         """Slow and smooth, about -1..1: waves of two to nine days."""
-        chance = random.Random(f"{self.seed}/weather/{subject}")
-        waves = [(chance.uniform(2, 9), chance.uniform(0, 2 * math.pi)) for _ in range(4)]
-        days = unix / DAY_S
-        return sum(math.sin(2 * math.pi * days / period + phase) for period, phase in waves) / 2.2
+        angle = 2 * math.pi * unix / DAY_S
+        waves = weather_waves(self.seed, subject)
+        return sum(math.sin(angle / period + phase) for period, phase in waves) / 2.2
 
     def _noise(self, what: str, unix: float, size: float) -> float:
         """The same at the same second, whoever asks."""
         return random.Random(f"{self.seed}/{what}/{math.floor(unix)}").gauss(0, size)
+
+
+@functools.cache
+def weather_waves(seed: int, subject: int) -> Sequence[tuple[float, float]]:
+    """Periods in days and phases."""
+    chance = random.Random(f"{seed}/weather/{subject}")
+    return [(chance.uniform(2, 9), chance.uniform(0, 2 * math.pi)) for _ in range(4)]
 
 
 def saturation(cel: float) -> float:
