@@ -20,6 +20,8 @@ LONGEST_BACK_OFF_S = 300.0
 STALE_S = 300.0  #: after so long without a good value a sensor that once answered is stale
 TELL_AFTER = 3  #: failures in a row before the far side is told (a noisy cable fails once)
 
+FAULTS = (Exception, SystemExit)  #: a library that calls sys.exit is a fault as well
+
 Reading = float | Missing
 
 
@@ -52,7 +54,7 @@ class Instrument:
         with self._lock:
             try:
                 self._set_up()
-            except Exception as error:
+            except FAULTS as error:
                 self._failed(error)
 
     def ask(self) -> Mapping[str, Reading]:
@@ -62,11 +64,10 @@ class Instrument:
             if now < self._again_at:
                 return {}
             try:
-                values = self.converse()
-            except Exception as error:
+                judged = self.judge(self.converse())
+            except FAULTS as error:
                 self._failed(error)
                 return dict.fromkeys(self.quantities, Missing.FAILED)
-            judged = self.judge(values)
             if Missing.FAILED not in judged.values():
                 self._succeeded("")
             else:
@@ -122,7 +123,7 @@ class Instrument:
         self._good_at = self.clock.monotonic()
         self._become("degraded" if reason else "ok", reason)
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         """Note the fault; the next try after a back-off starts with `setup`."""
         now = self.clock.monotonic()
         self.failures += 1
