@@ -258,7 +258,7 @@ def prepare(
     if radio:
         where = f"a {radio.modem} and {radio.server or 'a LoRaWAN network server inside'}"
     elif broker:
-        where = f"a mosquitto of its own, {broker.url}"
+        where = f"its own mosquitto, {broker.url}"
     else:
         where = f"files in {folder}; with mosquitto installed a real broker: apt install mosquitto"
     return Demo(node, clock, doors, far, broker, listener, table, recording, where, radio)

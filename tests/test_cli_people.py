@@ -36,6 +36,7 @@ def test_the_picture_fits_into_a_terminal_of_24_lines(
         console.print(picture(state, made.far, made.clock))
     lines = console.export_text().splitlines()
     assert len(lines) <= 23, "\n".join(lines)
+    assert any(line.startswith(" sensor    state   values") for line in lines)
     assert any("humidity" in line and "Pa" in line and "°C" in line for line in lines)
     assert sum(line.startswith("Decoded on the far side: 1") for line in lines) == 1
 

@@ -93,9 +93,7 @@ def demo(
         except (ReplayError, TimetableError, ValueError) as error:
             click.echo(f"stadtsinn: {error}", err=True)
             sys.exit(USAGE)
-        click.echo(
-            f"Node '{made.node.config.node.name}', simulated; frames go through {made.where}"
-        )
+        click.echo(f"Node '{made.node.config.node.name}', simulated, via {made.where}")
         with running(made):
             (show_live if live else show_lines)(made, duration)
         sys.exit(summary(made))

@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from agent.clock import SimClock
 from agent.farside import FarSide
@@ -27,12 +28,16 @@ def tables(state: Mapping[str, Any], *, whole: bool = True) -> list[Table | str]
 
 def sensors(state: Mapping[str, Any], *, whole: bool = True) -> Table:
     """One line per sensor: state, newest values with units, reason."""
-    table = plain("", "sensor", "state")
-    table.add_column("values", no_wrap=not whole, overflow="ellipsis")
+    table = plain("")
+    for name in ("sensor", "state"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("values")
     for name, one in state["sensors"].items():
         values = "  ".join(said(key, value) for key, value in one["values"].items())
         reason = f" [dim]{escape(one['reason'])}[/]" if one["reason"] else ""
-        table.add_row(name, coloured(one["state"]), escape(values) + reason)
+        text = Text.from_markup(escape(values) + reason, overflow="ellipsis")
+        text.no_wrap = not whole
+        table.add_row(name, coloured(one["state"]), text)
     return table
 
 
