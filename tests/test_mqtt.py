@@ -346,7 +346,7 @@ def test_a_password_in_another_encoding_is_said_without_a_byte_of_it(
 ) -> None:
     (tmp_path / "password").write_bytes("größe".encode("latin-1"))
     link = make(broker.url, user="ghs", password_file=str(tmp_path / "password"))
-    with pytest.raises(LinkError, match="password: is not UTF-8 text$"):
+    with pytest.raises(LinkError, match=r"password: is not UTF-8 text$"):
         link.limit()
 
 
