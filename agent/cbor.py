@@ -11,6 +11,7 @@ import cbor2
 UNDEFINED = cbor2.undefined
 Tag = cbor2.CBORTag
 DEEPEST = 5
+ARRAY = 4  # major type
 FLOATS = {2: "e", 4: "f", 8: "d"}  # struct letters
 TYPED_ARRAY = 85  # RFC 8746, float32 little endian: the only tag a frame may hold
 
@@ -69,6 +70,17 @@ def load_strictly(data: bytes, *, tagged: bool = False) -> Any:
         return cbor2.loads(data)
     except (TypeError, cbor2.CBORError) as error:
         raise ValueError(str(error)) from error
+
+
+def whole_arrays(data: bytes) -> int:
+    """How many bytes at the beginning are whole arrays: what follows is torn, or was never ours."""
+    walk, end = _Walk(data, True), 0
+    try:
+        while end < len(data) and data[end] >> 5 == ARRAY:
+            end = walk.item(end, DEEPEST)
+    except ValueError:
+        pass
+    return end
 
 
 class _Walk:

@@ -149,6 +149,8 @@ def _from_json(item: Any) -> Any:
     if isinstance(item, list):
         return [_from_json(one) for one in item]
     if isinstance(item, dict):
+        if not all(map(str.isdecimal, item)):
+            raise ValueError("the keys of a map are whole numbers in quotes")
         return {int(key): _from_json(value) for key, value in item.items()}
     if item == "undefined":
         return cbor.UNDEFINED

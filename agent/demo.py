@@ -121,6 +121,23 @@ class Demo:
         """What the far side knows, in the same form."""
         return {key: available(cells) for key, cells in self.far.rows.items()}
 
+    def missing(self) -> list[tuple[int, int]]:
+        """Which measured rows did not arrive as they are.
+
+        What left before it had a date is dated here and not there: it is found by its values.
+        """
+        decoded, missing = self.decoded(), []
+        undated = [(key[0], cells) for key, cells in decoded.items() if len(key) > 2]
+        undated += [(number, available(cells)) for number, cells in self.far.aged]
+        for key, cells in self.measured().items():
+            if decoded.get(key) == cells:
+                continue
+            if (key[0], cells) in undated:
+                undated.remove((key[0], cells))
+            else:
+                missing.append(key)
+        return missing
+
     def deviations(self) -> dict[str, tuple[int, int]]:
         """Replay: largest difference to the recording in steps, and how many rows, by column."""
         assert self.replay is not None
@@ -241,7 +258,7 @@ def prepare(
     if radio:
         where = f"a {radio.modem} and {radio.server or 'a LoRaWAN network server inside'}"
     elif broker:
-        where = f"a mosquitto of its own at {broker.url}"
+        where = f"its own mosquitto, {broker.url}"
     else:
         where = f"files in {folder}; with mosquitto installed a real broker: apt install mosquitto"
     return Demo(node, clock, doors, far, broker, listener, table, recording, where, radio)

@@ -1,17 +1,18 @@
 """The receiver: knows only what came over the wire. For the demo, for tests, as an example.
 
 A row's identity is (schema, start), or (schema, boot, tick) while it has no date; repeats are
-merged by column; frames of an unknown schema are kept until the schema arrives (WIRE.md 5).
+merged by column; frames of an unknown schema are kept until the schema arrives (WIRE.md 5). A row
+that left with an age has no identity: it is taken down and never merged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent import decoder
 from agent.codec import CodecError
-from agent.schema import Cell, Field, Schema
+from agent.schema import Cell, Schema
 
 Identity = tuple[int, ...]
 
@@ -27,6 +28,7 @@ class FarSide:
     waiting: list[tuple[bytes, float | None]] = field(default_factory=list)  #: for their schema
     refused: list[str] = field(default_factory=list)  #: why a frame was not understood
     conflicts: list[Identity] = field(default_factory=list)  #: repeated with another value
+    aged: list[tuple[int, dict[str, Cell]]] = field(default_factory=list)  #: of no known slot
     repeats: int = 0
     frames: int = 0
     size: int = 0
@@ -69,10 +71,14 @@ class FarSide:
         self.last, self.last_frame, self.last_at = data, frame, received
         fields = [self.schemas[data.schema].fields[column] for column in data.columns]
         for age, (start, cells) in enumerate(zip(data.starts(received), data.rows, strict=True)):
-            self._merge(identity(data, age, start), fields, cells)
+            told = {one.name: cell for one, cell in zip(fields, cells, strict=True)}
+            key = identity(data, age, start)
+            if key is None:
+                self.aged.append((data.schema, told))
+            else:
+                self._merge(key, told)
 
-    def _merge(self, key: Identity, fields: list[Field], cells: Sequence[Cell]) -> None:
-        told = {one.name: cell for one, cell in zip(fields, cells, strict=True)}
+    def _merge(self, key: Identity, told: Mapping[str, Cell]) -> None:
         known = self.rows.setdefault(key, {})
         common = known.keys() & told.keys()
         if any(known[name] != told[name] for name in common):
@@ -82,11 +88,11 @@ class FarSide:
         known.update(told)
 
 
-def identity(data: decoder.Data, age: int, start: int | None) -> Identity:
-    """Who the row is that stands `age` places behind the newest."""
+def identity(data: decoder.Data, age: int, start: int | None) -> Identity | None:
+    """Who the row is that stands `age` places behind the newest; None where nobody can know."""
     if start is not None:
         return data.schema, start
     if isinstance(data.time, tuple):
         boot, tick = data.time
         return data.schema, boot, tick - age
-    return data.schema, data.time - age
+    return None

@@ -21,6 +21,8 @@ LONGEST_BACK_OFF_S = 300.0
 STALE_S = 300.0  #: after so long without a good value a sensor that once answered is stale
 TELL_AFTER = 3  #: failures in a row before the far side is told (a noisy cable fails once)
 
+FAULTS = (Exception, SystemExit)  #: a library that calls sys.exit is a fault as well
+
 Reading = float | Missing
 Slot = tuple[float, float]  #: monotonic seconds at which a row's slot begins, its table's interval
 
@@ -82,7 +84,7 @@ class Instrument:
         with self._lock:
             try:
                 self._set_up()
-            except Exception as error:
+            except FAULTS as error:
                 self._failed(error)
 
     def ask(self, slot: Slot | None = None) -> Mapping[str, Reading]:
@@ -97,11 +99,10 @@ class Instrument:
             if slot is not None and self._windowed:
                 self._windowed.cut(*slot)
             try:
-                values = self.converse()
-            except Exception as error:
+                judged = self.judge(self.converse())
+            except FAULTS as error:
                 self._failed(error)
                 return dict.fromkeys(self.quantities, Missing.FAILED)
-            judged = self.judge(values)
             if Missing.FAILED not in judged.values():
                 self._succeeded("")
             else:
@@ -169,7 +170,7 @@ class Instrument:
         self._good_at = self.clock.monotonic()
         self._become("degraded" if reason else "ok", reason)
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         """Note the fault; the next try after a back-off starts with `setup`."""
         now = self.clock.monotonic()
         self.failures += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,18 +17,23 @@ from agent.config import (
     Config,
     InstrumentConfig,
     LorawanConfig,
+    MqttConfig,
     Source,
     TableConfig,
     WindowConfig,
     near,
 )
+from agent.plan_links import check_clients, check_mqtt
 from agent.schema import Field, Schema, SchemaError, field_for, registered
 from agent.window import Window
+from agent.wire import RAW_LIMIT
 from drivers.api import Quantity, Sensor
 from drivers.modems.keys import Keys
 
 LONGEST_S = 14_400
 COUNTED = ("cycles", "damage", "passages", "top")  # each sample counts once
+MOST_COLUMNS = 53  #: so many bits of `omit` a receiver in JavaScript can tell apart
+BUSES = {"i2c": (r"i2c-\d+", "i2c-1"), "port": (r"/.+", "/dev/serial0")}  #: by door: form, example
 EVENTS = "events"  #: what `carries` calls everything that is no row
 
 
@@ -50,11 +56,26 @@ def drivers(config: Config, source: Source) -> dict[str, Driver]:
             found[one.name] = find(one.driver)
         except CatalogError as error:
             raise source.error(f"instrument[{index}]", "driver", str(error)) from error
-        if found[one.name].door in ("i2c", "port") and not one.bus:
-            hint = f"is missing: driver '{one.driver}' needs one, such as "
-            hint += "'i2c-1'" if found[one.name].door == "i2c" else "'/dev/serial0'"
-            raise source.error(f"instrument[{index}]", "bus", hint)
+        _check_bus(one, found[one.name].door, source, f"instrument[{index}]")
+    _check_ports(config, found, source)
     return found
+
+
+def _check_ports(config: Config, found: Mapping[str, Driver], source: Source) -> None:
+    """A serial line has one chip at its end."""
+    taken: dict[str, str] = {}
+    for index, one in enumerate(config.instrument):
+        if found[one.name].door == "port" and taken.setdefault(one.bus, one.name) != one.name:
+            hint = f"{one.bus} belongs to '{taken[one.bus]}' already"
+            raise source.error(f"instrument[{index}]", "bus", hint)
+
+
+def _check_bus(one: InstrumentConfig, door: str, source: Source, where: str) -> None:
+    pattern, example = BUSES.get(door, ("", ""))
+    if not re.fullmatch(pattern, one.bus) and pattern:
+        what = f"driver '{one.driver}' needs one, such as '{example}'"
+        hint = f"'{one.bus}' is none: {what}" if one.bus else f"is missing: {what}"
+        raise source.error(where, "bus", hint)
 
 
 def make(
@@ -165,7 +186,7 @@ def alarms(config: Config, source: Source, plans: Sequence[TablePlan]) -> dict[s
         column = names.index(name)
         if any(other.column == column for other in found[table]):
             raise source.error(where, "column", f"'{alarm.column}' has an alarm already")
-        found[table].append(_alarm(alarm, column, plan.schema.fields[column]))
+        found[table].append(_alarm(alarm, column, plan.schema.fields[column], source, where))
     return found
 
 
@@ -180,6 +201,9 @@ def check_links(config: Config, source: Source) -> None:
                 raise source.error(f"link[{index}]", "carries", hint)
         if isinstance(link, LorawanConfig):
             _check_radio(link, source, f"link[{index}]")
+        if isinstance(link, MqttConfig):
+            check_mqtt(link, source, f"link[{index}]")
+    check_clients(config.link, source)
 
 
 def _check_radio(link: LorawanConfig, source: Source, where: str) -> None:
@@ -247,6 +271,9 @@ def _private(
         raise source.error(where, "columns", hint)
     if not columns:
         raise source.error(where, "columns", "is empty: a table needs a column")
+    if len(columns) > MOST_COLUMNS:
+        hint = f"has {len(columns)}, a table has at most {MOST_COLUMNS}: make two tables of it"
+        raise source.error(where, "columns", hint)
     _unique(source, f"{where}.columns", (column.name for column in columns))
     fields, sources = [], []
     for index, column in enumerate(columns):
@@ -284,9 +311,20 @@ def _resolve(
     return instrument, name, quantities[instrument][name]
 
 
-def _alarm(alarm: AlarmConfig, column: int, field: Field) -> Alarm:
-    above = None if alarm.above is None else field.raw(alarm.above)
-    below = None if alarm.below is None else field.raw(alarm.below)
+def _limit(value: float | None, field: Field, source: Source, where: str, key: str) -> int | None:
+    if value is None:
+        return None
+    raw = field.raw(value)
+    if not -RAW_LIMIT < raw < RAW_LIMIT:
+        raise source.error(where, key, f"{value:g} is beyond what the column can say")
+    return raw
+
+
+def _alarm(alarm: AlarmConfig, column: int, field: Field, source: Source, where: str) -> Alarm:
+    limits = (("above", alarm.above), ("below", alarm.below))
+    if alarm.above is not None and alarm.below is not None and alarm.above < alarm.below:
+        raise source.error(where, "above", "is less than 'below': it would always stand")
+    above, below = (_limit(value, field, source, where, key) for key, value in limits)
     return Alarm(column, above, below, round(alarm.hysteresis / field.step), alarm.hold_s)
 
 

@@ -148,6 +148,8 @@ def field_for(
     first, following = orders or (order_of(known.spread, step), order_of(known.change, step))
     if first not in ORDERS or following not in ORDERS:
         raise SchemaError(f"orders are 0 to 31, not {first} and {following}")
+    if not -(2**31) < nominal < 2**31:
+        raise SchemaError(f"a nominal value is a number of steps of at most 31 bits, not {nominal}")
     number, unit = known.number, known.unit
     return Field(number, exponent, multiplier, nominal, first, following, name, unit)
 

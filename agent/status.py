@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.instrument import Instrument
 from agent.sampler import Sampler
-from agent.schema import Missing
+from agent.schema import Missing, quantity_kinds
 from agent.uplink import Uplink
 
 if TYPE_CHECKING:
@@ -40,10 +40,15 @@ def snapshot(node: Node) -> dict[str, Any]:
 def sensor(instrument: Instrument, now: float) -> dict[str, Any]:
     """State of one instrument and its newest good values with their age."""
     values = {
-        name: {"value": value, "age_s": round(now - when, 1)}
+        name: {"value": value, "unit": unit(instrument, name), "age_s": round(now - when, 1)}
         for name, (value, when) in list(instrument.latest.items())
     }
     return {"state": instrument.state, "reason": instrument.reason, "values": values}
+
+
+def unit(instrument: Instrument, name: str) -> str:
+    """UCUM unit of one of its quantities."""
+    return quantity_kinds()[instrument.quantities[name].kind].unit
 
 
 def table(sampler: Sampler) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -69,7 +70,14 @@ class Reader:
             with closing(sqlite3.connect(uri, uri=True)) as connection:
                 return connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
-            raise OSError(f"{self.path}: {error}") from error
+            raise OSError(errno.EIO, words(error), str(self.path)) from error
+
+
+def words(error: sqlite3.Error) -> str:
+    """What is wrong with the file, for people."""
+    if "no such table" in str(error) or "not a database" in str(error):
+        return "is no store of a node"
+    return f"cannot be read: {error}"
 
 
 def schema_of(number: int, fields: str) -> Schema:

@@ -19,7 +19,7 @@ class Thermometer:
 
     def __init__(self) -> None:
         self.value: float | None = 21.0
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.setups = 0
         self.pressure_pa = 0.0
 
@@ -95,10 +95,17 @@ def test_inputs_of_other_instruments_are_handed_in_when_there_are_any(
 
 
 @pytest.mark.parametrize(
-    "error", [BusError("0x44: no answer"), ZeroDivisionError("oops"), RuntimeError(), KeyError("x")]
+    "error",
+    [
+        BusError("0x44: no answer"),
+        ZeroDivisionError("oops"),
+        RuntimeError(),
+        KeyError("x"),
+        SystemExit("no /dev/gpiomem"),
+    ],
 )
 def test_whatever_a_driver_raises_is_a_fault_of_that_instrument(
-    instrument: Instrument, sensor: Thermometer, clock: VirtualClock, error: Exception
+    instrument: Instrument, sensor: Thermometer, clock: VirtualClock, error: BaseException
 ) -> None:
     sensor.error = error
     assert instrument.ask() == {"temperature": Missing.FAILED}
@@ -111,6 +118,18 @@ def test_whatever_a_driver_raises_is_a_fault_of_that_instrument(
     assert instrument.ask() == {"temperature": 21.0}
     assert sensor.setups == 3
     assert instrument.state == "ok"
+
+
+@pytest.mark.parametrize("answer", [None, 21.5, {"temperature": "21"}, {"temperature": b"x"}])
+def test_an_answer_that_is_no_mapping_of_numbers_is_a_fault_of_that_instrument(
+    instrument: Instrument, sensor: Thermometer, monkeypatch: pytest.MonkeyPatch, answer: object
+) -> None:
+    instrument.calibrate = {"temperature": Calibration(offset=0.5)}
+    monkeypatch.setattr(sensor, "read", lambda: answer)
+    instrument.prepare()
+    assert instrument.ask() == {"temperature": Missing.FAILED}
+    assert instrument.state == "absent"
+    assert "Error: " in instrument.reason
 
 
 def test_back_off_doubles_up_to_five_minutes(

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from agent import codec
 from agent.broker import Broker, free_port
@@ -180,6 +182,61 @@ def test_a_broker_that_accepts_and_never_answers_is_named(
         until(named)
 
 
+class HangsUp(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        self.request.recv(4096)
+        self.server.count += 1  # type: ignore[attr-defined]
+
+
+def test_a_broker_that_hangs_up_on_both_versions_is_named_and_not_besieged(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENT_S", 0.0)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), HangsUp) as server:
+        server.count = 0  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        link = make(f"mqtt://127.0.0.1:{server.server_address[1]}")
+        errors: list[LinkError] = []
+
+        def refused(count: int) -> bool:
+            with pytest.raises(LinkError) as caught:
+                link.limit()
+            errors.append(caught.value)
+            return server.count >= count and link._client is None  # type: ignore[attr-defined]
+
+        until(lambda: refused(2))
+        for _ in range(5):
+            refused(2)
+        assert server.count == 2  # type: ignore[attr-defined]
+        assert "hangs up" in errors[-1].reason
+        assert errors[-1].retry_s > 15
+        server.shutdown()
+
+
+def test_a_broker_whose_packets_are_too_small_costs_no_row(broker: Broker, make: Make) -> None:
+    link = connected(make(broker.url))
+    allowed = Properties(PacketTypes.CONNACK)
+    allowed.MaximumPacketSize = 60
+    link._take_limits(allowed)
+    with pytest.raises(LinkError, match="packets of at most 60 bytes: too small") as caught:
+        link.limit()
+    assert caught.value.refused
+
+
+def test_a_json_row_too_long_for_the_broker_does_not_hold_up_its_frame(
+    tmp_path: Path, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = Broker(tmp_path / "broker", extra="max_packet_size 150")
+    broker.start()
+    link, heard = connected(make(broker.url, json=True)), Heard(broker.url)
+    for _ in range(3):
+        link.send(FRAME, kind=0)
+    assert heard.wait_for("up") == FRAME
+    assert caplog.text.count("a row as JSON is longer than the broker takes") == 1
+    heard.listener.stop()
+    broker.stop()
+
+
 class OldBroker(socketserver.ThreadingTCPServer):
     """Stands before a broker and refuses MQTT 5, with an answer or by hanging up."""
 
@@ -272,7 +329,7 @@ def test_a_refused_publish_is_a_refusal_not_a_delivery(tmp_path: Path, make: Mak
     (tmp_path / "password").write_text("geheim\n")
     link = make(broker.url, user="ghs", password_file=str(tmp_path / "password"))
     connected(link)
-    with pytest.raises(LinkError, match="Not authorized") as caught:
+    with pytest.raises(LinkError, match="refuses stadtsinn/ghs/up: Not authorized") as caught:
         link.send(FRAME, kind=0)
     assert caught.value.refused
     broker.stop()
@@ -284,12 +341,22 @@ def test_a_password_file_that_cannot_be_read_is_named(broker: Broker, make: Make
         link.limit()
 
 
+def test_a_password_in_another_encoding_is_said_without_a_byte_of_it(
+    broker: Broker, make: Make, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_bytes("größe".encode("latin-1"))
+    link = make(broker.url, user="ghs", password_file=str(tmp_path / "password"))
+    with pytest.raises(LinkError, match=r"password: is not UTF-8 text$"):
+        link.limit()
+
+
 def test_downlinks_arrive_and_harmful_ones_are_ignored(
     broker: Broker, heard: Heard, make: Make
 ) -> None:
     heard.listener.send(b"\x82\x05\x01", retain=True)
     link = connected(make(broker.url))
     heard.wait_for("state")  # said after the subscription, which is new at this broker
+    heard.listener.send(b"\x82\x05\x03", retain=True)
     heard.listener.send(bytes(300))
     heard.listener.send(b"\x82\x05\x02")
     assert link.wake.wait(5)

@@ -31,7 +31,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def test_kills_at_random_moments_lose_no_row_and_invent_none(tmp_path: Path) -> None:
-    outcome = kill_often(tmp_path, kills=12, seed=int(time.time()))
+    outcome = kill_often(tmp_path, kills=10, seed=int(time.time()))
     assert outcome.put > 50
     assert (outcome.lost, outcome.invented, outcome.conflicts) == (0, 0, 0)
 

@@ -71,14 +71,17 @@ def _bytes(frame: tuple[str, ...]) -> bytes:
     """What was typed or piped; ends the command if it is no hex."""
     if not frame:
         piped = sys.stdin.buffer.read()
+        if not piped:
+            _end("no frame: type it as hex, or pipe it in", USAGE)
         try:
             return bytes.fromhex(piped.decode("ascii"))
         except ValueError:
             return piped
+    text = "".join(frame).replace("|", "")
     try:
-        return bytes.fromhex("".join(frame).replace("|", ""))
-    except ValueError as error:
-        _end(f"not hex: {error}", USAGE)
+        return bytes.fromhex(text)
+    except ValueError:
+        _end(f"not hex: expected pairs of 0-9 a-f, such as 84 01 19, got '{text[:60]}'", USAGE)
 
 
 def _schema(path: Path) -> tuple[int, Schema]:
@@ -103,7 +106,9 @@ def _encoded(text: str) -> bytes:
     try:
         data = codec.frame_of(json.loads(text))
         decoder.decode(data, lambda _: None)
-    except (ValueError, TypeError, OverflowError, codec.CodecError) as error:
+    except json.JSONDecodeError as error:
+        _end(f"not JSON: {error.msg} at character {error.pos + 1}", BAD)
+    except (ValueError, TypeError, OverflowError, RecursionError, codec.CodecError) as error:
         _end(f"not a valid frame: {error}", BAD)
     return data
 

@@ -6,7 +6,7 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,12 +73,11 @@ def demo(
     Exit code 1 if what was decoded differs from what was measured.
     """
     from agent.demo import Radio, prepare
-    from agent.shipped import shipped
     from agent.simulate import PRACTICE_KEY
     from drivers.sim.replay import ReplayError
     from drivers.sim.timetable import TimetableError
 
-    path = Path(profile) if profile.endswith(".toml") else shipped(f"nodes/{profile}.toml")
+    path = found(profile)
     live = sys.stdout.isatty() and not lines
     start_logging(logging.CRITICAL if live else logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="stadtsinn-demo-") as folder:
@@ -94,12 +93,25 @@ def demo(
         except (ReplayError, TimetableError, ValueError) as error:
             click.echo(f"stadtsinn: {error}", err=True)
             sys.exit(USAGE)
-        click.echo(
-            f"Node '{made.node.config.node.name}', simulated; frames go through {made.where}"
-        )
+        click.echo(f"Node '{made.node.config.node.name}', simulated, via {made.where}")
         with running(made):
             (show_live if live else show_lines)(made, duration)
         sys.exit(summary(made))
+
+
+def found(profile: str) -> Path:
+    """A file, or a shipped profile; ends the command if it is neither."""
+    from agent.config import near
+    from agent.shipped import shipped
+
+    if profile.endswith(".toml"):
+        return Path(profile)
+    known = [path.stem for path in shipped("nodes").glob("*.toml")]
+    if profile not in known:
+        hint = f"no shipped profile '{profile}'{near(profile, known)}"
+        click.echo(f"stadtsinn: --profile: {hint}", err=True)
+        sys.exit(USAGE)
+    return shipped(f"nodes/{profile}.toml")
 
 
 @contextmanager
@@ -148,30 +160,33 @@ def show_lines(made: Demo, duration: float | None) -> None:
 
 def summary(made: Demo) -> int:
     """Was everything that was measured decoded, and nothing else? The exit code."""
-    measured, decoded = made.measured(), made.decoded()
-    same = matches(made) and not made.far.conflicts and not made.far.refused
+    from agent.cli.picture import counted
+
+    measured = made.measured()
+    missing = made.missing()
+    same = matches(made, missing) and not made.far.conflicts and not made.far.refused
     values = sum(map(len, measured.values()))
     if made.radio and made.radio.server:
         click.echo(f"measured {len(measured)} rows; what the network server got it decodes itself")
         return 0
+    aged = f" ({len(made.far.aged)} of them with an age: no clock)" if made.far.aged else ""
     click.echo(
-        f"measured {len(measured)} rows, decoded {len(decoded)}: "
-        f"{'identical' if same else 'NOT identical'}; {made.far.frames} frames, "
+        f"measured {len(measured)} rows, decoded {len(made.far.rows) + len(made.far.aged)}{aged}: "
+        f"{'identical' if same else 'NOT identical'}; {counted(made.far.frames, 'frame')}, "
         f"{made.far.size} bytes, {made.far.size / max(values, 1):.2f} bytes per value, "
-        f"{len(made.far.events)} events"
+        f"{counted(len(made.far.events), 'event')}"
     )
     if not same:
-        missing = [key for key in measured if measured[key] != decoded.get(key)]
         click.echo(f"  differing or missing: {missing[:5]} {made.far.refused[:2]}", err=True)
     return replayed(made) if made.replay and same else (0 if same else BAD)
 
 
-def matches(made: Demo) -> bool:
+def matches(made: Demo, missing: Sequence[tuple[int, int]]) -> bool:
     """Whether all that arrived is what was measured, and what did not is owed still."""
-    measured, decoded = made.measured(), made.decoded()
+    measured, dated = made.measured(), [one for one in made.decoded().items() if len(one[0]) == 2]
     owed = sum(made.node.store.counts().owed.values()) if made.radio else 0
-    alike = all(measured.get((key[0], key[1])) == cells for key, cells in decoded.items())
-    return alike and len(measured) - len(decoded) <= owed
+    alike = all(measured.get((key[0], key[1])) == cells for key, cells in dated)
+    return alike and len(missing) <= owed
 
 
 def replayed(made: Demo) -> int:

@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from agent.clock import SimClock
 from agent.farside import FarSide
@@ -20,24 +21,35 @@ UNITS = {"Cel": "°C", "[ppm]": "ppm", "ug/m3": "µg/m³", "1": ""}  # UCUM as p
 COLOURS = {"ok": "green", "new": "dim", "degraded": "yellow", "refused": "yellow"}
 
 
-def tables(state: Mapping[str, Any]) -> list[Table]:
-    """Sensors, links and store of a snapshot."""
-    return [sensors(state), links(state), store(state)]
+def tables(state: Mapping[str, Any], *, whole: bool = True) -> list[Table | str]:
+    """Sensors, links and store of a snapshot; not `whole`: one line each, cut where it is full."""
+    return [sensors(state, whole=whole), links(state), store(state)]
 
 
-def sensors(state: Mapping[str, Any]) -> Table:
-    """One line per sensor: state, newest values, reason."""
-    table = plain("Sensors", "sensor", "state", "values")
+def sensors(state: Mapping[str, Any], *, whole: bool = True) -> Table:
+    """One line per sensor: state, newest values with units, reason."""
+    table = plain("")
+    for name in ("sensor", "state"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("values")
     for name, one in state["sensors"].items():
-        values = "  ".join(f"{key} {short(v['value'])}" for key, v in one["values"].items())
+        values = "  ".join(said(key, value) for key, value in one["values"].items())
         reason = f" [dim]{escape(one['reason'])}[/]" if one["reason"] else ""
-        table.add_row(name, coloured(one["state"]), escape(values) + reason)
+        text = Text.from_markup(escape(values) + reason, overflow="ellipsis")
+        text.no_wrap = not whole
+        table.add_row(name, coloured(one["state"]), text)
     return table
+
+
+def said(name: str, one: Mapping[str, Any]) -> str:
+    """A value with its name and unit, as short as a person understands it."""
+    unit = UNITS.get(one["unit"], one["unit"])
+    return f"{name.removeprefix('relative_')} {short(one['value'])} {unit}".rstrip()
 
 
 def links(state: Mapping[str, Any]) -> Table:
     """One line per link: state, what it sent, what it owes."""
-    table = plain("Links", "link", "state", "frames", "bytes", "owed", "last ack")
+    table = plain("", "link", "state", "frames", "bytes", "owed", "last ack")
     for name, one in state["links"].items():
         ago = "never" if one["last_ack_s"] is None else f"{one['last_ack_s']:.0f} s ago"
         reason = f" [dim]{escape(one['reason'])}[/]" if one["reason"] else ""
@@ -46,18 +58,23 @@ def links(state: Mapping[str, Any]) -> Table:
     return table
 
 
-def store(state: Mapping[str, Any]) -> Table:
+def store(state: Mapping[str, Any]) -> str:
     """Rows kept and lost."""
     one = state["store"]
-    table = plain("Store", "rows kept", "in memory", "lost", "on disk")
-    size = f"{one['bytes'] / 1e6:.1f} MB"
-    table.add_row(f"{one['rows']:,}", f"{one['in_memory']:,}", f"{one['lost']:,}", size)
-    return table
+    kept = f"{counted(one['rows'], 'row')} kept, {one['in_memory']:,} in memory"
+    return f" store: {kept}, {one['lost']:,} lost, {one['bytes'] / 1e6:.1f} MB on disk"
 
 
 def plain(title: str, *columns: str) -> Table:
-    """A table with as few lines as possible: small terminals show all of it."""
-    return Table(*columns, title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False)
+    """A table with as few lines as possible: the whole picture fits into 80 x 24."""
+    return Table(
+        *columns, title=title or None, title_justify="left", box=SIMPLE_HEAD, show_edge=False
+    )
+
+
+def counted(number: int, word: str) -> str:
+    """1 row, 2 rows."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def coloured(state: str) -> str:
@@ -72,7 +89,9 @@ def short(value: float) -> str:
 
 def picture(state: Mapping[str, Any], far: FarSide, clock: SimClock) -> Group:
     """The live picture of the demo: sensors, links, store, last frame, what the far side knows."""
-    return Group(headline(state, clock), *tables(state), last_frame(far), far_side(far))
+    return Group(
+        headline(state, clock), *tables(state, whole=False), last_frame(far), far_side(far)
+    )
 
 
 def headline(state: Mapping[str, Any], clock: SimClock) -> str:
@@ -95,14 +114,14 @@ def cost(far: FarSide) -> str:
     rows = far.last.rows or ()
     values = sum(not isinstance(cell, Missing) for row in rows for cell in row)
     per_value = len(far.last_frame) / max(values, 1)
-    return (
-        f"{len(far.last_frame)} bytes, {len(rows)} rows, {values} values: {per_value:.1f} B/value"
-    )
+    size = f"{len(far.last_frame)} bytes, {counted(len(rows), 'row')}, {counted(values, 'value')}"
+    return f"{size}: {per_value:.1f} B/value"
 
 
 def far_side(far: FarSide) -> Table:
     """The newest row as the receiver decoded it."""
-    title = f"Decoded on the far side: {len(far.rows)} rows, {len(far.events)} events"
+    rows, events = len(far.rows) + len(far.aged), len(far.events)
+    title = f"Decoded on the far side: {counted(rows, 'row')}, {counted(events, 'event')}"
     table = plain(title)
     texts: list[str] = []
     for name, text in newest(far).items():

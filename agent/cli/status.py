@@ -38,11 +38,15 @@ def status(path: Path, as_json: bool) -> None:
     Exit code 1 if it does not run, or if a sensor or link is not well.
     """
     state = load(path)
-    if as_json:
-        click.echo(json.dumps(state, indent=1))
-    else:
-        show(state)
-    states = [one["state"] for part in ("sensors", "links") for one in state[part].values()]
+    try:
+        states = [one["state"] for part in ("sensors", "links") for one in state[part].values()]
+        if as_json:
+            click.echo(json.dumps(state, indent=1))
+        else:
+            show(state)
+    except (AttributeError, KeyError, TypeError):
+        click.echo(f"stadtsinn: {path}: not a state file of this version", err=True)
+        sys.exit(BAD)
     sys.exit(BAD if any(one not in ("ok", "new") for one in states) else 0)
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from pathlib import Path
 
+from agent import cbor
 from agent.clock import Clock
 from agent.links import LinkError
+
+log = logging.getLogger(__name__)
 
 RETRY_S = 10.0
 
@@ -19,6 +23,7 @@ class FileLink:
 
     def __init__(self, folder: Path, clock: Clock, limit_bytes: int = 4096) -> None:
         self.folder, self.clock, self.limit_bytes = folder, clock, limit_bytes
+        self._mended: Path | None = None  # the file known to end with a whole frame
 
     def limit(self, lane: str = "live") -> int:
         """Longest frame, in bytes."""
@@ -29,12 +34,16 @@ class FileLink:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             path = self.folder / f"{self._day()}.cborseq"
+            if path != self._mended:
+                mend(path, self.limit_bytes)
+                self._mended = path
             new = not path.exists()
             with path.open("ab") as file:
                 append(file.fileno(), frame)
             if new:
                 sync_folder(self.folder)
         except OSError as error:
+            self._mended = None
             reason = f"{error.filename or self.folder}: {error.strerror}"
             raise LinkError(reason, RETRY_S) from error
 
@@ -48,6 +57,24 @@ class FileLink:
     def _day(self) -> str:
         now = self.clock.utc()
         return "undated" if now is None else time.strftime("%Y-%m-%d", time.gmtime(now))
+
+
+def mend(path: Path, longest: int) -> None:
+    """Cut off what a power cut left of a frame at the end: it would swallow the next one.
+
+    A file that is damaged further up is left as it is, under another name. Raises OSError.
+    """
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    torn = len(data) - cbor.whole_arrays(data)
+    if torn > longest:
+        aside = path.with_name(f"{path.stem}-damaged-{len(data)}{path.suffix}")
+        log.error("file=%s state=damaged kept_as=%s", path, aside)
+        path.rename(aside)
+    elif torn:
+        log.warning("file=%s state=mended cut_bytes=%d", path, torn)
+        os.truncate(path, len(data) - torn)
 
 
 def append(file: int, frame: bytes) -> None:

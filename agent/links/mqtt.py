@@ -26,6 +26,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from agent import cbor, decoder
 from agent.clock import Clock
@@ -47,6 +48,7 @@ SLOWEST_S = 30
 RETRY_S = 30.0  #: on_connect wakes the uplink earlier
 SESSION_S = 7 * 86_400  #: how long the broker keeps downlinks for us
 LONGEST_DOWNLINK = 256
+LEAST_ROOM = 51  #: bytes; less is no link that rows could go by (WIRE.md section 4)
 WAITING_DOWNLINKS = 100
 HEADER = 1 + 4 + 2 + 2 + 1  # fixed header, length, topic length, packet id, no properties (3.3)
 
@@ -74,7 +76,10 @@ class MqttLink:
         self._reason = "connecting"
         self._down_since = time.monotonic()
         self._opened_at: float | None = None  # the socket is open, CONNACK is awaited
+        self._begin_at = 0.0  # no new client before
         self._limit = config.limit_bytes
+        self._packet: int | None = None  # longest packet the broker takes
+        self._json_told = False
         self._retain = True
         self._acks: dict[int, ReasonCode] = {}
         self._reply = threading.Event()
@@ -85,14 +90,16 @@ class MqttLink:
     def limit(self, lane: str = "live") -> int:
         """Longest frame the profile and the broker allow, in bytes."""
         self._up()
+        if self._limit < LEAST_ROOM:
+            reason = f"the broker takes packets of at most {self._packet} bytes: too small"
+            raise LinkError(reason, refused=True)
         return self._limit
 
     def send(self, frame: bytes, *, kind: int, lane: str = "live") -> None:
         """Publish with QoS 1 and return at its PUBACK with a reason below 128."""
         client = self._up()
         if kind == 0 and self.config.json:
-            for row in self._json_rows(frame):
-                self._publish(client, f"{self.base}/json", row, retain=False)
+            self._send_json(client, frame)
         retain = kind == SLICE and self._retain
         self._publish(client, self._topic(frame, kind), frame, retain=retain)
 
@@ -124,6 +131,9 @@ class MqttLink:
     def _up(self) -> Client:
         """The connected client. Raises LinkError while there is none."""
         if self._client is None:
+            wait_s = self._begin_at - time.monotonic()
+            if wait_s > 0:
+                raise LinkError(self._reason, wait_s)
             self._begin()
             self._reply.wait(FIRST_LOOK_S)  # a broker nearby answers at once
         opened_at = self._opened_at
@@ -180,6 +190,8 @@ class MqttLink:
 
     def _tls_words(self, error: Exception) -> str:
         files = (self.config.password_file, self.config.ca_file, self.config.certificate_file)
+        if isinstance(error, UnicodeDecodeError):  # its own words show a byte of the password
+            return f"{self.config.password_file}: is not UTF-8 text"
         name = getattr(error, "filename", None) or " ".join(filter(None, files))
         return f"{name}: {getattr(error, 'strerror', None) or error}"
 
@@ -208,7 +220,7 @@ class MqttLink:
             raise LinkError(self._reason, 1.0)
         code = self._await(info.mid)
         if code.is_failure:
-            raise LinkError(f"refused by the broker: {code}", refused=True)
+            raise LinkError(f"the broker refuses {topic}: {code}", refused=True)
 
     def _await(self, mid: int) -> ReasonCode:
         """The PUBACK of `mid`. Raises LinkError when the link breaks or stays silent."""
@@ -225,6 +237,21 @@ class MqttLink:
             self._reply.wait(min(left, 0.5))
             self._reply.clear()
         return self._acks.pop(mid)
+
+    def _send_json(self, client: Client, frame: bytes) -> None:
+        """The rows of a frame as JSON; one that the broker does not take is left out."""
+        topic = f"{self.base}/json"
+        for row in self._json_rows(frame):
+            if self._packet is None or len(row) <= room(self._packet, topic):
+                self._publish(client, topic, row, retain=False)
+            elif not self._json_told:
+                self._json_told = True
+                log.warning(
+                    "link=%s json=left-out reason='a row as JSON is longer than the broker takes:"
+                    " packets of %d bytes'",
+                    self.config.name,
+                    self._packet,
+                )
 
     def _topic(self, frame: bytes, kind: int) -> str:
         if kind != SLICE:
@@ -265,36 +292,49 @@ class MqttLink:
             self._refused(client, code)
             return
         self._take_limits(properties)
-        client.subscribe(f"{self.base}/down", qos=1)
+        self._subscribe(client)
         client.publish(f"{self.base}/state", self._state("online"), 1, retain=self._retain)
         self._connected, self._reason = True, ""
         self._reply.set()
         self.wake.set()
 
+    def _subscribe(self, client: Client) -> None:
+        """Downlinks; in MQTT 5 a retained one keeps its mark also while we listen."""
+        if self.version == MQTTv5:
+            options = SubscribeOptions(qos=1, retainAsPublished=True)
+            client.subscribe(f"{self.base}/down", options=options)
+        else:
+            client.subscribe(f"{self.base}/down", qos=1)
+
     def _refused(self, client: Client, code: ReasonCode) -> None:
         if self.version == MQTTv5 and "protocol version" in str(code).lower():
-            self._fall_back()
+            self._fall_back("the broker does not speak MQTT 5")
             return
         self._reason = f"refused by the broker: {code}"
         self._pace(client)
 
-    def _fall_back(self) -> None:
-        """The next client speaks the other version; made by the uplink, not in this thread."""
+    def _fall_back(self, reason: str) -> None:
+        """The next client speaks the other version; made by the uplink, not in this thread.
+
+        The older version is tried at once; where it does not help either, at the usual pace.
+        """
+        if self.version == MQTTv311:
+            self._begin_at = time.monotonic() + self._pause()
         self.version = MQTTv311 if self.version == MQTTv5 else MQTTv5
-        self._reason = "trying another MQTT version"
+        self._reason = reason
         client, self._client = self._client, None
         if client is not None:
             client.disconnect()
+        self._reply.set()
         self.wake.set()
 
     def _take_limits(self, properties: Properties | None) -> None:
         """What the broker allows (MQTT 5, 3.2.2.3)."""
-        packet = getattr(properties, "MaximumPacketSize", None)
+        self._packet = packet = getattr(properties, "MaximumPacketSize", None)
         self._retain = getattr(properties, "RetainAvailable", 1) == 1
-        room = self.config.limit_bytes
+        self._limit = self.config.limit_bytes
         if packet is not None:
-            room = min(room, packet - HEADER - len(f"{self.base}/schema/65535"))
-        self._limit = room
+            self._limit = min(self._limit, room(packet, f"{self.base}/schema/65535"))
 
     def _on_connect_fail(self, client: Client, userdata: object) -> None:
         if client is self._client:
@@ -316,19 +356,23 @@ class MqttLink:
         self._opened_at = None
         if self._connected:
             self._connected, self._down_since = False, time.monotonic()
-            self._reason = f"connection lost: {code}"
+            self._reason = "connection lost"
+            if code != "Unspecified error":  # what paho says where nobody told it why
+                self._reason += f": {code}"
         elif unanswered:  # closed before CONNACK: perhaps it does not know our version
-            self._fall_back()
+            self._fall_back("the broker hangs up before it answers: is this its MQTT port, TLS?")
             return
         self._reply.set()
         self._pace(client)
 
     def _pace(self, client: Client) -> None:
         """Every second for the first minute, then doubling to 30 s, jittered downwards."""
+        client.reconnect_delay_set(1, self._pause())
+
+    def _pause(self) -> int:
+        """The longest pause before the next try, in seconds."""
         patient = time.monotonic() - self._down_since < PATIENT_S
-        client.reconnect_delay_set(
-            1, 1 if patient else random.randint(SLOWEST_S * 2 // 3, SLOWEST_S)
-        )
+        return 1 if patient else random.randint(SLOWEST_S * 2 // 3, SLOWEST_S)
 
     def _on_publish(
         self, client: Client, userdata: object, mid: int, code: ReasonCode, properties: Properties
@@ -351,6 +395,11 @@ def session_properties() -> Properties:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.SessionExpiryInterval = SESSION_S
     return properties
+
+
+def room(packet: int, topic: str) -> int:
+    """How long a payload may be in a packet of so many bytes."""
+    return packet - HEADER - len(topic)
 
 
 def plain(error: BaseException | None) -> str:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from agent.broker import Broker
-from agent.clock import Clock, SimClock
+from agent.clock import Clock, VirtualClock
 from agent.config import MqttConfig, parse
 from agent.links import Link, LinkError
 from agent.links.mqtt import MqttLink
@@ -65,7 +65,7 @@ def make_node(folder: Path, url: str, rows: int) -> Node:
     columns = ", ".join(f'{name} = "room.{name}"' for name in COLUMNS)
     text = PROFILE.format(folder=folder, url=url, columns=columns) + f"fill_s = {rows - 1}\n"
     config, source = parse(folder / "node.toml", text)
-    return build(make_plan(config, source), SimClock(START, speed=100))
+    return build(make_plan(config, source), VirtualClock(START))
 
 
 def bytes_per_value(folder: Path, broker: Broker, rows: int) -> float:

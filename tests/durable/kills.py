@@ -55,7 +55,9 @@ def kill_often(folder: Path, kills: int, seed: int) -> Outcome:
     away = False
     for _ in range(kills):
         process = start(folder, broker.url, began)
-        time.sleep(chance.uniform(0.3, 0.8))
+        if chance.random() < 0.8:  # the others are killed while they start
+            wait_for_rows(folder)
+        time.sleep(chance.uniform(0.0, 0.3))
         if chance.random() < 0.3:
             (broker.start if away else broker.stop)()
             away = not away
@@ -69,6 +71,19 @@ def kill_often(folder: Path, kills: int, seed: int) -> Outcome:
     listener.stop()
     broker.stop()
     return compare(folder, far, kills)
+
+
+def wait_for_rows(folder: Path) -> None:
+    """Until a row more is put than there are now, however slow this machine is today."""
+    log, deadline = folder / "put.log", time.monotonic() + 20
+    before = size_of(log)
+    while size_of(log) == before and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def size_of(path: Path) -> int:
+    """Bytes in a file that may not be there yet."""
+    return path.stat().st_size if path.exists() else 0
 
 
 def take(far: FarSide, topic: str, payload: bytes) -> None:

@@ -1,0 +1,39 @@
+"""What an MQTT link of the profile needs beyond the shape of its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agent.config import LinkConfig, MqttConfig, Source
+
+LAST_PORT = 65_535
+TLS_KEYS = ("ca_file", "certificate_file", "key_file")
+
+
+def check_mqtt(link: MqttConfig, source: Source, where: str) -> None:
+    """The port exists; no key waits in vain for another one. Raises ConfigError."""
+    port = link.url.rstrip("/").rpartition(":")[2]
+    if port.isdigit() and not 1 <= int(port) <= LAST_PORT:
+        raise source.error(where, "url", f"port {port} does not exist: 1 to {LAST_PORT}")
+    if link.password_file and not link.user:
+        raise source.error(where, "password_file", "needs 'user' as well")
+    if link.key_file and not link.certificate_file:
+        raise source.error(where, "key_file", "needs 'certificate_file' as well")
+    for key in TLS_KEYS:
+        if getattr(link, key) and not link.url.startswith("mqtts:"):
+            raise source.error(where, key, "needs a url that begins with mqtts://")
+    for key in ("user", "client_id"):
+        if not getattr(link, key).isprintable():
+            raise source.error(where, key, "has a character that cannot be printed")
+
+
+def check_clients(links: Sequence[LinkConfig], source: Source) -> None:
+    """Two links to one broker have two client ids, or each throws the other out."""
+    taken: dict[tuple[str, str], str] = {}
+    for index, link in enumerate(links):
+        if not isinstance(link, MqttConfig):
+            continue
+        other = taken.setdefault((link.url.rstrip("/"), link.client_id), link.name)
+        if other != link.name:
+            hint = f"link '{other}' goes to this broker already: give this one a client_id"
+            raise source.error(f"link[{index}]", "url", hint)

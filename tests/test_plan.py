@@ -1,0 +1,53 @@
+"""Profiles that are well-formed and cannot work: each is refused before anything starts."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.config import ConfigError, load, parse
+from agent.node import make_plan
+from agent.shipped import shipped
+
+SCHOOL = shipped("nodes/school.toml").read_text()
+URL = 'url = "mqtt://localhost:1883"'
+TWICE = '\n[[link]]\nname = "two"\nkind = "mqtt"\nurl = "mqtt://localhost:1883/"\n'
+DUST = '\n[[instrument]]\nname = "more"\ndriver = "pms5003"\nbus = "/dev/serial0"\n'
+OWN = '\n[[table]]\nname = "own"\ninterval_s = 60\ncolumns = [{}]\n'
+LIMIT = '\n[[alarm]]\ncolumn = "air.temp"\n'
+WIDE = ", ".join(f'{{ name = "x{n}", from = "air.co2" }}' for n in range(54))
+WRONG = [
+    ("above = 1500", "above = nan", "alarm[0].above: expected a number, got nan"),
+    ("hysteresis = 100", "hysteresis = inf", "alarm[0].hysteresis: expected a number, got inf"),
+    ("max_mb = 500", "max_mb = inf", "store.max_mb: expected a number, got inf"),
+    ("offset = 0.0", "offset = -inf", "calibrate.temperature.offset: expected a number, got -inf"),
+    ("", LIMIT + "above = 1e300\n", "alarm[1].above: 1e+300 is beyond what the column can say"),
+    ("", LIMIT + "above = 5\nbelow = 9\n", "alarm[1].above: is less than 'below'"),
+    ("", OWN.format('{ name = "x", from = "air.co2", nominal = 9999999999 }'), "at most 31 bits"),
+    ("", OWN.format(WIDE), "table[2].columns: has 54, a table has at most 53"),
+    ("", DUST, "instrument[6].bus: /dev/serial0 belongs to 'dust' already"),
+    ('bus = "i2c-1" ', 'bus = "spi-1" ', "'spi-1' is none: driver 'sht4x' needs one, such as"),
+    ('bus = "/dev/serial0"', 'bus = "serial0"', "'serial0' is none: driver 'pms5003' needs one"),
+    (":1883", ":99999", "link[0].url: port 99999 does not exist"),
+    (URL, URL + '\npassword_file = "/x"', "link[0].password_file: needs 'user' as well"),
+    (URL, URL + '\nca_file = "/x"', "link[0].ca_file: needs a url that begins with mqtts://"),
+    (URL, URL + '\nkey_file = "/x"', "link[0].key_file: needs 'certificate_file' as well"),
+    (URL, URL + '\nuser = "a\\u0000b"', "link[0].user: has a character that cannot be printed"),
+    ("", TWICE, "link[1].url: link 'city' goes to this broker already"),
+    ("interval_s = 60 ", "interval_s = 60\ninterval_s = 30 ", "is there twice (at line 58")
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "hint"), WRONG, ids=[hint for _, _, hint in WRONG])
+def test_what_cannot_work_is_refused_with_its_line(old: str, new: str, hint: str) -> None:
+    assert old in SCHOOL
+    text = SCHOOL.replace(old, new, 1) if old else SCHOOL + new
+    with pytest.raises(ConfigError) as caught:
+        make_plan(*parse(Path("node.toml"), text))
+    assert hint in str(caught.value)
+    assert caught.value.line > 0
+    assert "\n" not in str(caught.value)
+
+
+def test_a_profile_out_of_an_editor_that_marks_its_files_is_read(tmp_path: Path) -> None:
+    (tmp_path / "node.toml").write_bytes(b"\xef\xbb\xbf" + SCHOOL.encode())
+    assert load(tmp_path / "node.toml")[0].node.name == "ghs-raum-a"
