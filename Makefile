@@ -7,6 +7,7 @@ BIN := .venv/bin
 
 VENV_PACKAGE := python3-venv='$(PYTHON) -m venv --help && $(PYTHON) -c "import ensurepip"'
 BROKER := mosquitto='command -v mosquitto || test -x /usr/sbin/mosquitto'
+NODE := nodejs='command -v node' npm='command -v npm'
 
 .PHONY: demo test bench fuzz lint clean
 
@@ -14,7 +15,7 @@ demo: .venv/run
 	@.ci/packages $(BROKER) || echo "the demo goes on without a broker"
 	$(BIN)/stadtsinn demo $(ARGS)
 
-test: .venv/dev .venv-zcbor/ready
+test: .venv/dev .venv-zcbor/ready .node/ready
 	@.ci/packages $(BROKER)
 	$(BIN)/ruff format --no-cache --check .
 	$(BIN)/ruff check --no-cache .
@@ -48,5 +49,11 @@ fuzz: .venv/dev
 	.venv-zcbor/bin/pip install --quiet --disable-pip-version-check 'zcbor>=0.9' 'cbor2<6'
 	@touch $@
 
+# LoRaWAN frames are read by an implementation nobody here wrote
+.node/ready:
+	@.ci/packages $(NODE)
+	npm install --silent --no-audit --no-fund --prefix .node lora-packet@0.9.3
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-zcbor .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .venv-zcbor .node .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

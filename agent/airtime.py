@@ -2,14 +2,17 @@
 
 The day is a bucket that fills evenly (DESIGN section 4): an alarm may empty it, live rows leave a
 tenth, back-fill runs only above half. Besides, no 24 hours ever hold more than the day's budget,
-and no hour more than the duty cycle (ETSI EN 300 220-2: per sub-band and hour). A modem does not
-say which channel it took, so all frames are booked on one sub-band: the safe side.
+and no hour more than the duty cycle (ETSI EN 300 220-2: per sub-band and hour). Of those 24 hours
+back-fill takes half at most, and never what the other lanes have used: else a backlog would keep
+live rows waiting a day later. A modem does not say which channel it took, so all frames are booked
+on one sub-band: the safe side.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from agent.clock import Clock
@@ -17,6 +20,9 @@ from agent.clock import Clock
 DAY_S, HOUR_S = 86_400.0, 3600.0
 MARGIN_S = 10.0  #: a frame is booked when it begins, and has its end later
 RESERVED = {"alarm": 0.0, "message": 0.1, "live": 0.1, "backfill": 0.5}  #: share a lane leaves
+
+
+Sent = tuple[float, float, bool]  #: ledger time, seconds, whether it was back-fill
 
 
 class Memory(Protocol):
@@ -56,7 +62,7 @@ class Airtime:
         self.day_s, self.hour_s = day_s, HOUR_S * duty
         self._level, self._at = day_s, 0.0  # of the bucket, at ledger time
         self._zero = clock.monotonic()  # ledger time is monotonic time less this
-        self._sent: list[tuple[float, float]] = []  # ledger time and seconds, of the last 24 h
+        self._sent: list[Sent] = []  # of the last 24 h
         self._load()
 
     def wait_s(self, seconds: float, lane: str) -> float:
@@ -68,28 +74,39 @@ class Airtime:
         filling = (floor + seconds - self._filled(now)) * DAY_S / self.day_s
         day = until_room(self._sent, now, DAY_S + MARGIN_S, self.day_s - seconds)
         hour = until_room(self._sent, now, HOUR_S + MARGIN_S, self.hour_s - seconds)
-        return max(filling, day, hour, 0.0)
+        share = self._backfill_wait(seconds, now) if lane == "backfill" else 0.0
+        return max(filling, day, hour, share, 0.0)
 
-    def book(self, seconds: float) -> None:
+    def _backfill_wait(self, seconds: float, now: float) -> float:
+        """Until back-fill has room in what the other lanes leave it of 24 hours."""
+        others = sum(
+            spent for at, spent, backfill in self._sent if not backfill and at > now - DAY_S
+        )
+        most = (1 - RESERVED["backfill"]) * self.day_s
+        share = max(min(most, (1 - RESERVED["live"]) * self.day_s - others), seconds)
+        sent = [one for one in self._sent if one[2]]
+        return until_room(sent, now, DAY_S + MARGIN_S, share - seconds)
+
+    def book(self, seconds: float, lane: str = "live") -> None:
         """Write down a frame; before it leaves, so that a power cut forgets none."""
         now = self._now()
         self._level, self._at = self._filled(now) - seconds, now
         self._sent = [one for one in self._sent if one[0] > now - DAY_S - MARGIN_S]
-        self._sent.append((now, seconds))
+        self._sent.append((now, seconds, lane == "backfill"))
         self._save()
 
     def give_back(self, seconds: float) -> None:
         """The frame booked last did not leave, or was so much shorter."""
-        when, booked = self._sent.pop()
+        when, booked, backfill = self._sent.pop()
         self._level = min(self._level + seconds, self.day_s)
         if booked > seconds:
-            self._sent.append((when, booked - seconds))
+            self._sent.append((when, booked - seconds, backfill))
         self._save()
 
     def spent_s(self, within_s: float = DAY_S) -> float:
         """Seconds on the air lately."""
         now = self._now()
-        return sum(seconds for at, seconds in self._sent if at > now - within_s)
+        return sum(seconds for at, seconds, _ in self._sent if at > now - within_s)
 
     def level(self) -> float:
         """How full the bucket is, 0 to 1."""
@@ -111,7 +128,7 @@ class Airtime:
             "utc": clock.utc(),
             "at": self._now(),
             "level": self._filled(self._now()),
-            "sent": [[round(at, 1), round(seconds, 4)] for at, seconds in self._sent],
+            "sent": [[round(at, 1), round(s, 4), int(back)] for at, s, back in self._sent],
         }
         self.memory.set_setting(self.key, json.dumps(kept).encode())
 
@@ -121,7 +138,7 @@ class Airtime:
             return
         kept = json.loads(text)
         self._at, self._level = kept["at"], min(kept["level"], self.day_s)
-        self._sent = [(at, seconds) for at, seconds in kept["sent"]]
+        self._sent = [(at, seconds, bool(backfill)) for at, seconds, backfill in kept["sent"]]
         self._zero = self.clock.monotonic() - kept["at"] - self._since(kept)
 
     def _since(self, kept: dict[str, Any]) -> float:
@@ -134,14 +151,12 @@ class Airtime:
         return 0.0
 
 
-def until_room(
-    sent: list[tuple[float, float]], now: float, window_s: float, room_s: float
-) -> float:
+def until_room(sent: Sequence[Sent], now: float, window_s: float, room_s: float) -> float:
     """Seconds until the frames of a window leave `room_s`, oldest first."""
     within = [one for one in sent if one[0] > now - window_s]
-    over = sum(seconds for _, seconds in within) - room_s
+    over = sum(seconds for _, seconds, _ in within) - room_s
     wait_s = 0.0
-    for at, seconds in within:
+    for at, seconds, _ in within:
         if over <= 1e-9:
             break
         over -= seconds

@@ -27,13 +27,30 @@ class Day:
     seconds: float  #: on the air
 
 
-def day(layout: Layout, rows: Sequence[Row], step: int, data_rate: int, limit_bytes: int) -> Day:
-    """Frames as full as they get, no overlap; `rows` oldest first, `step` intervals apart."""
+def company(fill_s: float | None, spacing_s: int) -> int:
+    """Most rows of a live frame: it leaves when its oldest row has waited (DESIGN, lanes)."""
+    wait_s = max(3600, 6 * spacing_s) if fill_s is None else fill_s
+    return min(int(wait_s // spacing_s) + 1, CANDIDATES)
+
+
+def day(
+    layout: Layout,
+    rows: Sequence[Row],
+    step: int,
+    data_rate: int,
+    limit_bytes: int,
+    fill_s: float | None = None,
+) -> Day:
+    """Frames as full as a wait of `fill_s` makes them, no overlap.
+
+    `rows` oldest first, `step` intervals apart.
+    """
     limit = min(LIMIT[data_rate], limit_bytes)
+    together = company(fill_s, step * layout.interval_s)
     clock = VirtualClock(float(rows[-1].start or START))
     frames, seconds, left = 0, 0.0, list(rows)
     while left:
-        newest_first = left[:CANDIDATES][::-1]
+        newest_first = left[:together][::-1]
         parcel = Parcel("backfill", None, layout, newest_first, step, packed=True, boot=1,
                         in_order=True)  # fmt: skip
         framed = codec.frame(parcel, limit, clock)

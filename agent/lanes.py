@@ -13,6 +13,7 @@ from agent.parcel import EVENT, RAW, Layout, Message, Row
 FRESH_S = 3600.0  #: messages younger than this go before all rows
 LONGEST_S = 14_400  #: WIRE.md section 2: m x interval never exceeds four hours
 CANDIDATES = 512  #: most rows handed out for one frame
+SMALL = 64  #: most rows of a hole that is filled at once; a longer one goes coarse first
 
 #: a row as it is kept: seq, boot, mono_ms, start, cells, layout
 Record = tuple[int, int, int, int | None, bytes, int]
@@ -134,6 +135,20 @@ def suggested_step(starts: Sequence[int | None], interval_s: int) -> int:
     if rest or not power_of_two or step > most_step(interval_s) or first // interval_s % step:
         return 1
     return step
+
+
+def stretched(parts: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """Each range, and how long the hole is that it belongs to.
+
+    Single rows that went already, as a coarse frame leaves them behind, do not end a hole.
+    """
+    ends: list[list[tuple[int, int]]] = []
+    for part in parts:
+        if ends and part[0] - ends[-1][-1][1] <= 2:
+            ends[-1].append(part)
+        else:
+            ends.append([part])
+    return [(*part, hole[-1][1] - hole[0][0] + 1) for hole in ends for part in hole]
 
 
 def most_step(interval_s: int) -> int:

@@ -9,11 +9,13 @@ from itertools import takewhile
 
 from agent.lanes import (
     CANDIDATES,
+    SMALL,
     LinkState,
     Run,
     equally_spaced,
     leading_run,
     most_step,
+    stretched,
 )
 from agent.lines import Table, row_ids
 from agent.owed import FOREVER, Owed
@@ -22,11 +24,12 @@ from agent.stock import MESSAGES, Stock
 
 NEVER = math.inf
 
-COARSEST = """SELECT r.start, (r.start / :interval) & -(r.start / :interval) AS step
+COARSEST = """SELECT r.start, (r.start / :interval) & -(r.start / :interval) AS step,
+    json_extract(o.value, '$[2]') AS hole_most
     FROM json_each(:ranges) AS o JOIN row AS r
     ON r.id BETWEEN json_extract(o.value, '$[0]') AND json_extract(o.value, '$[1]')
     WHERE r.layout = :layout AND r.start IS NOT NULL
-    ORDER BY min(step, :most) DESC, r.id DESC LIMIT 1"""
+    ORDER BY min(step, :most, hole_most) DESC, r.id DESC LIMIT 1"""
 MULTIPLES = """SELECT seq, boot, mono_ms, start, cells, layout FROM row
     WHERE tbl = ? AND start BETWEEN ? AND ? AND start % ? = 0 AND layout = ?
     ORDER BY start DESC LIMIT ?"""
@@ -149,19 +152,29 @@ class Pick:
     # -- scarce airtime ----------------------------------------------------------------------
 
     def _coarse(self, table: Table, owed: Owed, upper: int) -> Run | None:
-        """The newest owed rows of the largest step; rows between them that went already go
-        along, for a frame is equally spaced."""
+        """The newest owed rows of the largest step; a small hole is filled at once.
+
+        Rows between them that went already go along, for a frame is equally spaced.
+        """
         parts = [(first, min(last, upper)) for first, last in owed if first <= upper]
-        ranges = json.dumps([row_ids(table.id, *part) for part in parts])
+        holes = stretched(parts)
         best: tuple[int, int, int, Layout] | None = None
         for layout in self.stock.layouts.values():
             if layout.table != table.name:
                 continue
             most = most_step(layout.interval_s)
+            small = min(2 * self.link.fits.get(layout.id, SMALL), SMALL)
+            ranges = json.dumps(
+                [
+                    (*row_ids(table.id, first, last), 1 if size <= small else most)
+                    for first, last, size in holes
+                ]
+            )
             values = {"ranges": ranges, "layout": layout.id}
             values |= {"interval": layout.interval_s, "most": most}
-            for start, step in self.stock.file.read(COARSEST, values):
-                found = (min(step, most) * layout.interval_s, start, min(step, most), layout)
+            for start, step, most_here in self.stock.file.read(COARSEST, values):
+                step = min(step, most_here)
+                found = (step * layout.interval_s, start, step, layout)
                 best = found if best is None or found[:2] > best[:2] else best
         return None if best is None else self._multiples(table, owed, *best)
 

@@ -50,14 +50,17 @@ reset_pin = 17
 class RadioRig:
     """`cut_power` builds the node anew on the same store and the same modem."""
 
+    profile = PROFILE
+    clock_type = VirtualClock
+
     def __init__(self, folder: Path, *, trust: str = "ntp", **changes: object) -> None:
-        text = PROFILE
+        text = self.profile
         for key, value in changes.items():
             line = f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}\n"
             lines = [one for one in text.splitlines() if not one.startswith(f"{key} =")]
             text = "\n".join(lines) + "\n" + line.replace("'", '"')
         self.folder, self.text = folder, text
-        self.clock = VirtualClock(MONDAY, trust=trust)
+        self.clock = self.clock_type(MONDAY, trust=trust)
         self.network = SimNetwork(self.clock.true_utc() - self.clock.monotonic())
         self.far = FarSide(schemas=dict(registered_schemas()))
         self.start()
@@ -65,6 +68,7 @@ class RadioRig:
     def start(self) -> None:
         """Build the node."""
         config, source = parse(self.folder / "node.toml", self.text)
+        self.source = source
         world, clock = make_world(config, source), self.clock
         self.doors = SimDoors(clock, clock.true_utc, world, {}, HealthDoor(clock))
         self.doors.network = self.network
@@ -80,7 +84,11 @@ class RadioRig:
         """Let time pass; the far side takes what arrives."""
         run_virtual(self.node.jobs, self.clock, self.clock.monotonic() + seconds)
         for uplink in self.network.arrived():
-            self.far.take(uplink.payload, self.network.server.unix_at_zero + uplink.at)
+            self.take(uplink.payload, self.network.server.unix_at_zero + uplink.at)
+
+    def take(self, payload: bytes, at: float) -> None:
+        """One uplink, and when it came."""
+        self.far.take(payload, at)
 
     def down(self, command: int, token: int, *args: int | None) -> None:
         """A downlink of the server."""

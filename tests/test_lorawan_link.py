@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from agent.clock import VirtualClock
 from agent.config import ConfigError
 from agent.links import LinkError
 from agent.links.lorawan import PORTS, JoinBackoff
+from agent.messages import node_event
 from agent.parcel import ACK, EVENT, HELLO
 from drivers.modems.eu868 import airtime_s
+from drivers.sim.lorawan.air import Heard
+from drivers.sim.lorawan.region import Radio
 from tests.radio_rig import RadioRig
 
 DAY = 86_400
@@ -140,6 +144,24 @@ def test_no_day_and_no_hour_ever_hold_more_than_allowed() -> None:
     assert sum(one for _, one in sent) > 480
 
 
+def test_back_fill_leaves_the_other_lanes_their_day() -> None:
+    clock = VirtualClock()
+    air = ledger(clock, Scratch())
+    for _ in range(15):
+        air.book(1.0, "backfill")
+    clock.sleep(DAY / 2)  # the bucket is full again, the day is not over
+    assert air.wait_s(1.0, "live") == 0
+    assert air.wait_s(1.0, "backfill") == pytest.approx(DAY / 2, abs=11)
+    for _ in range(12):
+        assert air.wait_s(1.0, "live") == 0
+        air.book(1.0)
+    clock.sleep(DAY / 2 + 20)
+    assert air.wait_s(1.0, "backfill") == 0  # what was back-fill yesterday
+    for _ in range(20):
+        air.book(1.0, "alarm")
+    assert ledger(clock, air.memory)._sent[-21][2] is False
+
+
 def test_the_ledger_survives_a_restart_as_far_as_anybody_knows() -> None:
     clock, memory = VirtualClock(), Scratch()
     air = ledger(clock, memory)
@@ -197,6 +219,42 @@ def test_an_alarm_that_nobody_acknowledges_costs_every_try(tmp_path: Path) -> No
     assert rig.link.silent == silent + 1
 
 
+def test_alarms_during_an_outage_leave_air_for_afterwards(tmp_path: Path) -> None:
+    rig = RadioRig(tmp_path)
+    rig.run(4000)
+    rig.network.faults.lose_up = 1.0
+    rig.node.store.post(node_event(7, None, 1, rig.clock))
+    rig.run(3600)
+    assert rig.report()["state"] == "later"
+    assert rig.report()["reason"] == "not acknowledged"
+    before = len(rig.airtimes())
+    rig.run(DAY / 4)
+    tries = [seconds for _, seconds in rig.airtimes()[before:] if seconds < airtime_s(20, 5)]
+    assert len(tries) > 15
+    assert sum(tries) < 30 / 4 / 4 * 1.2  # a quarter of the budget, of a quarter of the day
+    rig.network.faults.lose_up = 0.0
+    rig.run(2 * 3600)
+    assert [one.code for one in rig.far.events].count(7) == 1
+    assert rig.node.store.counts().owed["radio"] < 130
+
+
+def test_a_frame_that_took_long_is_booked_as_often_as_it_was_sent(tmp_path: Path) -> None:
+    rig = RadioRig(tmp_path, tries=3)
+    rig.run(4000)
+    before, booked = len(rig.airtimes()), rig.link.airtime.spent_s()
+    hear, windows = rig.network.air.listen, itertools.count()
+
+    def listen(radio: Radio, at: float) -> Heard | None:
+        heard = hear(radio, at)
+        return heard if next(windows) >= 4 else None  # two windows each of the first two tries
+
+    rig.network.air.listen = listen  # type: ignore[method-assign]
+    rig.link.send(b"\x80", kind=EVENT, lane="alarm")
+    sent = sum(seconds for _, seconds in rig.airtimes()[before:])
+    assert len(rig.airtimes()) - before == 3
+    assert rig.link.airtime.spent_s() - booked >= sent
+
+
 # -- joining -------------------------------------------------------------------------------------
 
 
@@ -212,6 +270,19 @@ def test_join_denied_for_a_day_keeps_the_rows_and_spares_the_air(tmp_path: Path)
     rig.run(DAY)
     assert rig.report()["radio"]["joined"]
     assert rig.far.rows
+
+
+@pytest.mark.parametrize("seconds", [1.483, 0.062])
+def test_joining_takes_half_of_the_days_airtime_at_most(seconds: float) -> None:
+    clock, memory = VirtualClock(), Scratch()
+    while clock.monotonic() < DAY:
+        backoff = JoinBackoff(memory, clock, "radio")
+        backoff.tried(seconds, 0.5 * 30 / DAY)
+        clock.sleep(backoff.wait_s())
+        if clock.monotonic() < 3700:
+            first_hour = backoff.tries
+    assert first_hour > 17
+    assert (backoff.tries - first_hour) * seconds < 15
 
 
 def test_back_off_of_joins_goes_on_after_a_restart() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.clock import VirtualClock
-from agent.lanes import equally_spaced, most_step, suggested_step
+from agent.lanes import equally_spaced, most_step, stretched, suggested_step
 from agent.parcel import ACK, HELLO, RAW, Parcel, Row
 from agent.store import LinkPolicy
 from tests.conftest import MONDAY
@@ -338,6 +338,26 @@ def test_scarce_airtime_gives_the_newest_of_a_step_first(node: Kit) -> None:
     assert parcel.step == 128
     wanted = [start for start in range(day, day + 30_000, 60) if start // 60 % 128 == 0]
     assert [row.start for row in parcel.rows] == wanted[::-1]
+
+
+def test_a_small_hole_is_filled_at_once(node: Kit) -> None:
+    links(node, coarse_first=True)
+    day = round(MONDAY) // 86_400 * 86_400 - 86_400
+    fill(node, range(day, day + 200 * 60, 60))
+    owed = node.store._stock.links["city"].owed[1]
+    owed.subtract(1, 100)
+    owed.subtract(145, 200)
+    parcel = node.store.next("city")
+    assert (parcel.step, len(parcel.rows)) == (1, 44)  # as one lost frame leaves it
+    assert parcel.rows[0].seq == 144
+
+
+def test_what_coarse_frames_leave_behind_is_one_hole() -> None:
+    assert stretched([(1, 3), (5, 7), (9, 9), (20, 21)]) == [
+        *((1, 3, 9), (5, 7, 9), (9, 9, 9)),
+        (20, 21, 2),
+    ]
+    assert stretched([]) == []
 
 
 def test_a_single_row_left_goes_alone(node: Kit) -> None:

@@ -160,7 +160,7 @@ def airtime(profile: Path, name: str, sf: str, every: int | None, simulate: bool
     click.echo(f"{len(rows)} rows; one every {step * layout.interval_s} s; {budget:g} s a day")
     click.echo("  SF  bytes  rows/frame  frames/day  airtime/day")
     for factor in map(int, sf.split(",")):
-        found = day(layout, rows[::step], step, RATES[factor], link.limit_bytes)
+        found = day(layout, rows[::step], step, RATES[factor], link.limit_bytes, link.fill_s)
         enough_s = step * layout.interval_s * found.seconds / budget
         fits = found.seconds <= budget
         verdict = "fits" if fits else f"too much: about every {enough_s:.0f} s would fit"

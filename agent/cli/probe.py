@@ -91,6 +91,7 @@ def show(finding: Finding, raw: bool) -> None:
 
 def look(made: Plan, clock: Any, *, links: bool) -> Iterator[Finding]:
     """Every instrument, then every link."""
+    from agent.config import LorawanConfig
     from agent.node import make_instruments
 
     instruments = make_instruments(made, clock)
@@ -98,7 +99,12 @@ def look(made: Plan, clock: Any, *, links: bool) -> Iterator[Finding]:
         what = f"{config.driver} {config.bus}".strip()
         yield ask(instruments[config.name], what)
     for link in made.config.link if links else ():
-        yield greet(link, made)
+        if isinstance(link, LorawanConfig):
+            from agent.cli.probe_radio import tune
+
+            yield from tune(link, made, clock)
+        else:
+            yield greet(link, made)
 
 
 def ask(instrument: Instrument, what: str) -> Finding:

@@ -13,7 +13,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from agent.airtime import Airtime, Memory
+from agent.airtime import DAY_S, Airtime, Memory
 from agent.clock import Clock
 from agent.config import LorawanConfig
 from agent.links import LinkError
@@ -42,10 +42,13 @@ JOIN_REQUEST = 10  #: as long on the air as a payload of so many bytes: 23 bytes
 REQUEST = 6  #: payload of the frame some modems send to ask for the time (TS003)
 JOIN_SHARES = ((3600.0, 0.01), (11 * 3600.0, 0.001), (math.inf, 0.0001))  # L2 1.0.4, section 7
 SHORTEST_JOIN_S = 15.0
+JOIN_BUDGET = 0.5  #: of the day's airtime, after the first hour: rows want some when it is over
 AGAIN_S = 30.0  #: the modem does not answer
 ASK_TIME_S, ASK_TIME_AGAIN_S = 86_400.0, 600.0
 ASK_LINK_S = 6 * 3600.0
 UNANSWERED = 3  #: so many uplinks without an answer: ask with each whether anybody hears us
+DEAF_S, DEAF_SHARE = 30.0, 0.25  #: first wait after a frame nobody acknowledged; budget for them
+WINDOWS_S = 3.0  #: a try that is not acknowledged takes so much longer than its frame
 
 
 class BeatingTimer:
@@ -79,6 +82,8 @@ class LorawanLink:
         self.next_at: float | None = None  #: monotonic seconds at which the air is free again
         self._set_up = False
         self._too_long = 0  #: refusals in a row for length
+        self._deaf = 0  #: confirmed frames in a row that nobody acknowledged
+        self._confirm_at = -math.inf  #: monotonic seconds: no confirmed frame before
         self._heard = 0  # answers of the network, as of the newest uplink
         self._heard_last = True  # whether that uplink had one
         self._asked_link = self._asked_time = -math.inf
@@ -88,6 +93,8 @@ class LorawanLink:
 
     def limit(self, lane: str = "live") -> int:
         """Longest frame that may go now, in bytes."""
+        if self._confirmed(lane):
+            self._wait_for_ears()
         self._wait_for_air(airtime_s(1, self.data_rate), lane)
         with self._speaking():
             self._ready()
@@ -100,18 +107,21 @@ class LorawanLink:
         """Send; returns when the modem says sent, an alarm when the network has it."""
         if kind not in PORTS:
             raise LinkError(f"frames of kind {kind} do not go over LoRaWAN", refused=True)
-        confirmed = lane == "alarm" or (self.config.confirmed and kind == 0)
+        confirmed = self._confirmed(lane)
         seconds = airtime_s(len(frame) + self._options(), self.data_rate)
         self._wait_for_air(seconds, lane)
         with self._speaking():
             self._ask()
-            self.airtime.book(seconds)
+            self.airtime.book(seconds, lane)
+            began = self.clock.monotonic()
             try:
                 self.modem.send(frame, port=PORTS[kind], confirmed=confirmed)
             except ModemError as error:
                 self._account(error.reason, seconds)
                 raise
             self._too_long = 0
+            if confirmed:
+                self._book_tries(seconds, self.clock.monotonic() - began)
             self._listen(confirmed=confirmed)
 
     def received(self) -> list[bytes]:
@@ -173,6 +183,33 @@ class LorawanLink:
         self.next_at = self.clock.monotonic() + wait_s
         raise LinkError("waits for airtime", wait_s, later=True)
 
+    def _confirmed(self, lane: str) -> bool:
+        """Whether frames of this lane want an acknowledgement."""
+        return lane == "alarm" or (self.config.confirmed and lane != "message")
+
+    def _book_tries(self, seconds: float, took_s: float) -> None:
+        """A confirmed frame that took so long was sent more than once; no modem says how often."""
+        again = int((took_s - seconds) / (seconds + WINDOWS_S))
+        for _ in range(min(again, self.config.tries - 1)):
+            self.airtime.book(seconds)
+
+    def _rest(self, spent_s: float) -> None:
+        """Nobody acknowledged: confirmed frames wait, else an outage would eat the day's airtime.
+
+        From half a minute on longer and longer, until they take a quarter of the budget. The
+        first sign of the network ends it.
+        """
+        longest_s = spent_s * DAY_S / (self.airtime.day_s * DEAF_SHARE)
+        wait_s = min(DEAF_S * 4.0**self._deaf, longest_s)
+        self._deaf += 1
+        self._confirm_at = self.clock.monotonic() + wait_s
+
+    def _wait_for_ears(self) -> None:
+        """Raises LinkError with the time when a confirmed frame may be tried again."""
+        wait_s = self._confirm_at - self.clock.monotonic()
+        if wait_s > 0:
+            raise LinkError(NOT_ACKED, math.ceil(wait_s), later=True)
+
     def _options(self) -> int:
         """Bytes that questions and the modem's own answers may add to the next frame, at most."""
         return QUESTIONS + (MAC_ANSWERS if self._heard_last else 0)
@@ -183,6 +220,7 @@ class LorawanLink:
             self.silent += 1
             for _ in range(self.config.tries - 1):
                 self.airtime.book(seconds)
+            self._rest(self.config.tries * seconds)
         elif reason == TOO_LONG:  # some modems send an empty frame instead
             self._too_long += 1
             self.airtime.give_back(seconds - min(airtime_s(0, self.data_rate), seconds))
@@ -221,6 +259,7 @@ class LorawanLink:
         self._heard_last = False
         if confirmed:
             self.silent, self._heard_last = 0, True
+            self._deaf, self._confirm_at = 0, -math.inf
         self._hear()
         if self._timing:
             unix = self.modem.time()
@@ -233,6 +272,7 @@ class LorawanLink:
         heard = self.modem.signal.heard
         if heard != self._heard:
             self._heard, self._heard_last, self.silent = heard, True, 0
+            self._deaf, self._confirm_at = 0, -math.inf
 
     # -- the session --------------------------------------------------------------------------
 
@@ -253,9 +293,9 @@ class LorawanLink:
         wait_s = backoff.wait_s()
         if wait_s > 0:
             raise LinkError("not joined: no answer to join requests", wait_s)
-        self._wait_for_air(seconds, "alarm")
+        self._wait_for_air(seconds, "message")
         self.airtime.book(seconds)
-        backoff.tried(seconds)
+        backoff.tried(seconds, JOIN_BUDGET * self.airtime.day_s / DAY_S)
         try:
             self.modem.join()
         except ModemError as error:
@@ -298,7 +338,8 @@ class LorawanLink:
 class JoinBackoff:
     """When to try to join again: by the share of airtime that tries may take, jittered.
 
-    LoRaWAN L2 1.0.4, section 7: 1 % in the first hour, 0.1 % in the next ten, then 0.01 %.
+    LoRaWAN L2 1.0.4, section 7: 1 % in the first hour, 0.1 % in the next ten, then 0.01 %; and
+    from the first hour on no more than half of the day's budget.
     Kept on disk, so that a restart does not begin again at 1 %.
     """
 
@@ -317,12 +358,13 @@ class JoinBackoff:
         """Seconds until the next try."""
         return float(max(self._at + self._wait_s - self.clock.monotonic(), 0.0))
 
-    def tried(self, seconds: float) -> None:
-        """A try of `seconds` on the air begins."""
+    def tried(self, seconds: float, most: float = 1.0) -> None:
+        """A try of `seconds` on the air begins; `most`: share after the first hour, if lower."""
         now = self.clock.monotonic()
         if self.tries:
             self._since_s += max(now - self._at, 0.0)
         share = next(share for end, share in JOIN_SHARES if self._since_s < end)
+        share = share if self._since_s < JOIN_SHARES[0][0] else min(share, most)
         gap_s = max(seconds / share, SHORTEST_JOIN_S)
         self.tries, self._at = self.tries + 1, now
         self._wait_s = gap_s * random.uniform(1.0, 1.3)
