@@ -28,12 +28,15 @@ from agent.instrument import Instrument
 from agent.keeper import Keeper
 from agent.links import Link
 from agent.links.file import FileLink
+from agent.loadtest.desk import Desk
+from agent.loadtest.job import LoadTest
 from agent.messages import hello, node_event, schema_slice
 from agent.parcel import Message
 from agent.sampler import Sampler, alarm_key
 from agent.sampler import Source as ColumnSource
 from agent.settings import Settings, fill_key, interval_key, limits_key, packed_key
 from agent.store import LinkPolicy, Store
+from agent.stream import Stream
 from agent.uplink import Uplink
 from drivers.api import Sensor
 
@@ -47,8 +50,10 @@ class Node:
     store: Store
     instruments: Mapping[str, Instrument]
     samplers: Sequence[Sampler]
+    streams: dict[str, Stream] = field(default_factory=dict)
     uplinks: list[Uplink] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
+    loadtest: LoadTest | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def snapshot(self) -> dict[str, Any]:
@@ -70,6 +75,8 @@ class Node:
 
     def close(self) -> None:
         """Leave every link in order, write what is still owed, close the store."""
+        if self.loadtest is not None:
+            self.loadtest.close()
         for uplink in self.uplinks:
             uplink.link.close()
         self.store.close()
@@ -258,6 +265,20 @@ def add_jobs(
     node.jobs += [Job(f"table-{one.layout.table}", one.step, one.wake) for one in node.samplers]
     node.jobs += [Job(f"link-{one.name}", one.step, one.wake) for one in node.uplinks]
     node.jobs.append(Job("keeper", keeper.step))
+    add_loadtest(node, state_file)
+
+
+def add_loadtest(node: Node, state_file: Path | None) -> None:
+    """The jobs of load tests, where a command can reach them: in the run directory."""
+    if state_file is None:
+        return
+    home, desk = node.store.path.parent / "loadtests", Desk(state_file.parent)
+    name = node.config.node.name
+    node.loadtest = LoadTest(name, home, desk, node.clock, node.streams, node.instruments)
+    node.jobs.append(Job("loadtest", node.loadtest.step))
+    for number, one in enumerate(node.loadtest.askers):
+        if one.instruments:
+            node.jobs.append(Job(f"loadtest-sensors-{number}", one.step, one.wake))
 
 
 def make_link(

@@ -88,8 +88,13 @@ def every_s(instrument: Instrument) -> float:
 def described(one: Instrument) -> dict[str, Any]:
     """A sensor that is asked, for the first line of the log."""
     found = felt(one)
-    units = [quantity_kinds()[kind].unit for kind in found.values()]
-    return {"instrument": one.name, "axes": list(found), "units": units, "every_s": every_s(one)}
+    return {
+        "instrument": one.name,
+        "axes": list(found),
+        "units": [quantity_kinds()[kind].unit for kind in found.values()],
+        "steps": [one.quantities[name].step for name in found],
+        "every_s": every_s(one),
+    }
 
 
 def stream_described(name: str, stream: Stream, instrument: Instrument | None) -> dict[str, Any]:
@@ -102,6 +107,7 @@ def stream_described(name: str, stream: Stream, instrument: Instrument | None) -
         "instrument": name,
         "axes": axes,
         "units": [fifo.unit or quantity_kinds()[quantities[axis].kind].unit for axis in axes],
+        "steps": [quantities[axis].step if axis in quantities else None for axis in axes],
         "rate_hz": fifo.rate_hz,
         "calibrate": [[one.gain, one.offset] if one else [1.0, 0.0] for one in scales],
     }

@@ -9,8 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from agent import loadtest_file as files
 from agent.clock import Clock
+from agent.loadtest import files
 from agent.stream import Stream
 
 SYNC_S = 10.0  #: a power cut costs no more than so much

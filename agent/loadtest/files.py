@@ -55,9 +55,11 @@ class Writer:
             os.fsync(file.fileno())
 
     def close(self) -> None:
-        """Onto the disk, and let go."""
-        self.sync()
-        self.abandon()
+        """Onto the disk, and let go; let go in any case."""
+        try:
+            self.sync()
+        finally:
+            self.abandon()
 
     def abandon(self) -> None:
         """Let go without a promise: the disk takes nothing."""

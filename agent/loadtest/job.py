@@ -1,7 +1,7 @@
 """A load test: everything that feels the bridge, as fast as it can, into files, with marks.
 
-Tables go on meanwhile. What is written is raw (agent/loadtest_file.py); figures and pictures are
-made of it afterwards (agent/loadtest_report.py).
+Tables go on meanwhile. What is written is raw (files.py); figures and pictures are
+made of it afterwards (report.py).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from agent import loadtest_file as files
 from agent.clock import Clock
 from agent.instrument import Instrument
-from agent.loadtest_desk import Desk
-from agent.loadtest_recording import KEEP_FREE, LONGEST_S, STOPPED, Recording, new_folder
-from agent.loadtest_sensors import Asker, bridge, bytes_per_s, described, quick, stream_described
+from agent.loadtest import files
+from agent.loadtest.desk import Desk
+from agent.loadtest.recording import KEEP_FREE, LONGEST_S, STOPPED, Recording, new_folder
+from agent.loadtest.sensors import Asker, bridge, bytes_per_s, described, quick, stream_described
 from agent.stream import Stream
 
 log = logging.getLogger(__name__)
@@ -120,6 +120,16 @@ class LoadTest:
             self._end(STOPPED)
         self._publish()
         return recording.folder
+
+    def close(self) -> None:
+        """The node stops: what is recorded goes onto the disk, without an end."""
+        with self._lock:
+            recording, self.running = self.running, None
+            if recording is not None:
+                try:
+                    recording.writer.close()
+                except OSError as error:
+                    log.error("loadtest=%s reason='%s'", recording.folder.name, error.strerror)
 
     def take(
         self, instrument: str, at: float, values: Mapping[str, float | None], fault: str
