@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 pause = time.sleep
 HOME = Path("/var/lib/stadtsinn/loadtests")
+SILENT_S = 30.0  #: a test that wrote nothing for so long is not being recorded
 
 run_dir_option = click.option(
     "--run-dir",
@@ -141,10 +142,16 @@ def states_of(run_dir: Path) -> dict[str, str]:
         state = look(run_dir)
     except DeskError:
         return {}
-    return {
-        str(state.get("running")): "  (being recorded)",
-        str(state.get("broken")): "  (broke off: 'stadtsinn loadtest stop' reports it)",
-    }
+    said = {}
+    if state.get("broken"):
+        said[state["broken"]] = "  (broke off: 'stadtsinn loadtest stop' reports it)"
+    if state.get("running"):
+        newest = max(path.stat().st_mtime for path in Path(state["running"]).iterdir())
+        runs = time.time() - newest < SILENT_S
+        said[state["running"]] = (
+            "  (being recorded)" if runs else "  (broke off: does the node run?)"
+        )
+    return said
 
 
 def report_of(folder: Path, output: Path | None, german: bool) -> int:
@@ -182,8 +189,9 @@ def show(rows: Sequence[Row]) -> None:
     from agent.loadtest.report import HEAD
 
     table = plain("", *HEAD)
+    table.columns[0].min_width = max((len(row.channel.name) for row in rows), default=0)
     for column in table.columns[2:]:
-        column.justify = "right"
+        column.justify, column.no_wrap = "right", True
     for row in rows:
         table.add_row(*row.words())
     Console().print(table)

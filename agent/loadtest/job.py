@@ -157,7 +157,11 @@ class LoadTest:
     def _open(self) -> None:
         """A test without an end was cut short: it waits to be stopped."""
         self._opened = True
-        cut = [one for one in files.folders(self.home) if files.unfinished(one)]
+        try:
+            cut = [one for one in files.folders(self.home) if files.unfinished(one)]
+        except OSError as error:
+            log.warning("loadtest: %s: %s", error.filename or self.home, error.strerror)
+            cut = []
         if cut:
             self.broken = cut[-1], BROKE_OFF
             log.warning("loadtest=%s state=broken", cut[-1].name)

@@ -18,7 +18,7 @@ from agent.features.report import Figures
 from agent.loadtest.read import Channel, Recorded
 from agent.loadtest.svg import COLUMNS, Chart, Level, svg
 
-UNITS = {"Cel": "°C", "um/m": "µm/m", "m/s2": "m/s²", "deg": "°"}  # UCUM as people write it
+UNITS = {"Cel": "°C", "um/m": "µm/m", "m/s2": "m/s²"}  # UCUM as people write it
 HEAD = ("channel", "unit", "before", "peak", "at [s]", "after", "residual", "noise")
 MINUS = "\N{MINUS SIGN}"
 NONE = "\N{EN DASH}"
@@ -72,8 +72,9 @@ def spans(test: Recorded) -> tuple[tuple[float, float], tuple[float, float]]:
 
 
 def decimals(figures: Figures, step: float | None) -> int:
-    """Two places of a tenth of the noise, or of the sensor's step where that is larger."""
-    size = max((figures.noise or 0.0) / 10, step or 0.0) or max(abs(figures.peak or 0.0) / 10, 1e-4)
+    """Down to a tenth of the noise, or of the sensor's step where that is smaller."""
+    sizes = [one for one in (figures.noise, step) if one]
+    size = min(sizes, default=max(abs(figures.peak or 0.0) / 10, 1e-4))
     return min(max(1 - math.floor(math.log10(size)), 0), 7)
 
 
@@ -120,6 +121,7 @@ def chart(test: Recorded, row: Row) -> Chart:
         gaps=[(float(a.time[-1]), float(b.time[0])) for a, b in itertools.pairwise(parts)],
         peak=peak,
         begin_utc=test.begin_utc,
+        step=channel.step or 0.0,
     )
 
 

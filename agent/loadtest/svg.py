@@ -20,7 +20,7 @@ text{font-size:12px;fill:#222}
 .title{font-size:15px;font-weight:bold}.small{font-size:11.5px}.dim{fill:#666}.grid{stroke:#e4e4e4}
 .axis{stroke:#444}.line{fill:none;stroke:#1f5fa8;stroke-width:1.1;stroke-linejoin:round}
 .mark{stroke:#b5542a;stroke-dasharray:5 3}.label{fill:#9a4421;font-size:11.5px}
-.level{stroke:#2c8a4b;stroke-width:2}.peak{fill:none;stroke:#c02020;stroke-width:1.6}
+.level{stroke:#2c8a4b;stroke-width:2}.under{stroke:#fff;stroke-width:5}.peak{fill:none;stroke:#c02020;stroke-width:1.6}
 .gap{fill:#f3d9d9}.red{fill:#c02020}.green{fill:#22703c}"""
 
 
@@ -48,6 +48,7 @@ class Chart:
     peak: tuple[float, float, str] | None = None  #: time, value, words
     begin_utc: float | None = None  #: for the local clock below the axis
     subtitle: str = ""
+    step: float = 0.0  #: smallest difference that means something, if known
 
 
 def svg(chart: Chart) -> str:
@@ -82,7 +83,7 @@ def bounds(chart: Chart) -> tuple[float, float]:
     """Lowest and highest value of the axis: all points, and a little air."""
     values = [value for _, some in chart.lines for value in some]
     low, high = min(values, default=0.0), max(values, default=1.0)
-    air = 0.12 * (high - low) or max(abs(high), 1.0) * 1e-3
+    air = max(0.12 * (high - low), 2 * chart.step) or max(abs(high), 1.0) * 1e-3
     return low - air, high + air
 
 
@@ -189,7 +190,7 @@ def level_parts(chart: Chart, y_of: Callable[[float], float]) -> list[str]:
     parts = []
     for one in chart.levels:
         y, a, b = y_of(one.value), x_of(chart, one.begin), x_of(chart, one.end)
-        parts.append(rule(a, y, b, y, "level"))
+        parts += [rule(a, y, b, y, "under"), rule(a, y, b, y, "level")]
         right = one.end >= chart.end
         parts.append(
             halo(
