@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ GAP_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Samples without a gap inside."""
+    """Samples without a gap inside, at least one."""
 
     time: Array  #: shape (samples,), rising
     values: Array  #: shape (samples, axes)
@@ -156,6 +156,13 @@ def scaled(parts: Sequence[Part], scales: Sequence[tuple[float, float]]) -> list
     """Calibrated: gain and offset per axis."""
     gains, offsets = np.array(scales, dtype=float).T
     return [Part(one.time, one.values * gains + offsets, one.missing) for one in parts]
+
+
+def samples(part: Part, axis: int) -> Iterator[tuple[float, float]]:
+    """Time and value, one by one; not all of them in memory as objects."""
+    for start in range(0, len(part.time), 10_000):
+        chosen = slice(start, start + 10_000)
+        yield from zip(part.time[chosen].tolist(), part.values[chosen, axis].tolist(), strict=True)
 
 
 def tilts(parts: Sequence[Part], block_s: float = 1.0) -> list[Part]:

@@ -109,16 +109,17 @@ def chart(test: Recorded, row: Row) -> Chart:
     if figures.peak is not None and figures.before is not None and figures.peak_at is not None:
         words = f"peak {row.number(figures.peak, '+')} {unit}"
         peak = figures.peak_at, figures.before + figures.peak, words
-    parts = [one for one in channel.parts if len(one.time)]
     return Chart(
         title=channel.name,
         subtitle=f"{test.name} · {test.node}",
         unit=unit,
         end=test.length_s,
-        lines=[features.envelope(one, channel.axis, test.length_s, COLUMNS) for one in parts],
+        lines=[
+            features.envelope(one, channel.axis, test.length_s, COLUMNS) for one in channel.parts
+        ],
         marks=test.marks,
         levels=levels,
-        gaps=[(float(a.time[-1]), float(b.time[0])) for a, b in itertools.pairwise(parts)],
+        gaps=[(float(a.time[-1]), float(b.time[0])) for a, b in itertools.pairwise(channel.parts)],
         peak=peak,
         begin_utc=test.begin_utc,
         step=channel.step or 0.0,
@@ -137,15 +138,14 @@ def write_channel(path: Path, test: Recorded, channel: Channel, german: bool) ->
         writer.writerow(["seconds [s]", "time", f"{channel.name} [{unit}]"])
         before = None
         for part in channel.parts:
-            times, values = part.time.tolist(), part.values[:, channel.axis].tolist()
-            if before is not None and times:
-                middle = (before + times[0]) / 2
+            if before is not None:
+                middle = (before + float(part.time[0])) / 2
                 writer.writerow([number(round(middle, 4)), moment(middle), ""])
             writer.writerows(
                 (number(round(at, 4)), moment(at), number(value))
-                for at, value in zip(times, values, strict=True)
+                for at, value in features.samples(part, channel.axis)
             )
-            before = times[-1] if times else before
+            before = float(part.time[-1])
 
 
 def write_figures(path: Path, test: Recorded, found: Sequence[Row], german: bool) -> None:
