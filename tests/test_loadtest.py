@@ -322,6 +322,9 @@ def test_start_mark_stop_by_command_make_a_report(site: Site, tmp_path: Path) ->
     ended = site.run("stop", "--german", "--output", str(tmp_path / "usb"))
     assert ended.exit_code == 0, ended.output
     assert "gauge.strain" in ended.output
+    assert "residual" in ended.output
+    assert "noise" in ended.output
+    assert "…" not in ended.output
     assert "report: " in ended.output
     page = (tmp_path / "usb" / "report.html").read_text()
     assert "crane in the middle" in page

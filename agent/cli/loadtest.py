@@ -188,10 +188,12 @@ def show(rows: Sequence[Row]) -> None:
     from agent.cli.picture import plain
     from agent.loadtest.report import HEAD
 
-    table = plain("", *HEAD)
-    table.columns[0].min_width = max((len(row.channel.name) for row in rows), default=0)
-    for column in table.columns[2:]:
-        column.justify, column.no_wrap = "right", True
+    table, console = plain("", *HEAD), Console()
+    table.padding = (0, 1, 0, 0)
+    for number, column in enumerate(table.columns):
+        column.justify, column.no_wrap = "right" if number > 1 else "left", True
     for row in rows:
         table.add_row(*row.words())
-    Console().print(table)
+    needed = console.measure(table, options=console.options.update(width=1000)).maximum
+    console.width = max(console.width, needed)  # a narrow terminal breaks lines, and loses nothing
+    console.print(table)

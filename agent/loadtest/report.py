@@ -72,9 +72,8 @@ def spans(test: Recorded) -> tuple[tuple[float, float], tuple[float, float]]:
 
 
 def decimals(figures: Figures, step: float | None) -> int:
-    """Down to a tenth of the noise, or of the sensor's step where that is smaller."""
-    sizes = [one for one in (figures.noise, step) if one]
-    size = min(sizes, default=max(abs(figures.peak or 0.0) / 10, 1e-4))
+    """Down to a tenth of the sensor's step; of a stream, which has none, of the noise."""
+    size = step or figures.noise or max(abs(figures.peak or 0.0) / 10, 1e-4)
     return min(max(1 - math.floor(math.log10(size)), 0), 7)
 
 
