@@ -317,6 +317,7 @@ def test_start_mark_stop_by_command_make_a_report(site: Site, tmp_path: Path) ->
     assert "ends by itself after 4 h" in begun.output
     site.pass_(5.0)
     assert "marked 'crane in the middle' at" in site.run("mark", "crane in the middle").output
+    assert "marked 'a <b> & c' at" in site.run("mark", "a <b>\n & \x07c").output
     site.pass_(5.0)
     assert "(being recorded)" in site.run("list").output
     ended = site.run("stop", "--german", "--output", str(tmp_path / "usb"))

@@ -17,7 +17,7 @@ from agent.clock import Clock
 from agent.instrument import Instrument
 from agent.loadtest import files
 from agent.loadtest.desk import Desk
-from agent.loadtest.recording import KEEP_FREE, LONGEST_S, STOPPED, Recording, new_folder
+from agent.loadtest.recording import KEEP_FREE, LONGEST_S, STOPPED, Recording, new_folder, plain
 from agent.loadtest.sensors import Asker, bridge, bytes_per_s, described, quick, stream_described
 from agent.stream import Stream
 
@@ -170,12 +170,12 @@ class LoadTest:
 
     def _serve(self, request: Mapping[str, str]) -> None:
         """Do what is asked; whatever the disk says to it is the answer."""
-        folder = None
+        folder, words = None, plain(request["text"])
         try:
             if request["do"] == "start":
-                text = self.start(request["text"])
+                text = self.start(words)
             elif request["do"] == "mark":
-                text = self.mark(request["text"])
+                text = self.mark(words)
             elif request["do"] == "stop":
                 folder = str(self.stop())
                 text = f"recorded in {folder}"

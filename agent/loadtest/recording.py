@@ -18,6 +18,7 @@ LONGEST_S = 4 * 3600.0
 MOST_BYTES = 500_000_000
 KEEP_FREE = 50_000_000  #: bytes of the disk that a load test never takes: rows come first
 STOPPED = "stopped"
+MOST_LETTERS = 120  #: of a name or mark
 
 
 class Recording:
@@ -113,6 +114,11 @@ def new_folder(home: Path, name: str, utc: float | None) -> Path:
         else:
             return folder
     raise FileExistsError(17, "too many load tests of this name today", str(home / label))
+
+
+def plain(words: str) -> str:
+    """One line of printable letters: it goes into pictures and pages."""
+    return "".join(one for one in " ".join(words.split()) if one.isprintable())[:MOST_LETTERS]
 
 
 def slug(name: str) -> str:

@@ -125,7 +125,7 @@ def value_axis(
 
 def time_axis(chart: Chart, top: float) -> list[str]:
     """Grid, seconds, and the local clock below them."""
-    step = next((one for one in STEPS if chart.end / one <= 10), 7200)
+    step = next((one for one in STEPS if chart.end / one <= 12), 7200)
     floor = HEIGHT - BOTTOM
     parts = []
     for count in range(math.floor(chart.end / step) + 1):
