@@ -386,6 +386,10 @@ def test_without_rights_the_command_names_sudo(site: Site) -> None:  # pragma: n
     (site.folder / "run").chmod(0o500)
     assert "sudo stadtsinn loadtest" in site.run("start", "x").output
     (site.folder / "run").chmod(0o700)
+    site.test.home.mkdir(mode=0)
+    assert "sudo stadtsinn loadtest list" in site.run("list").output
+    assert "sudo stadtsinn loadtest" in site.run("report", str(site.test.home / "x")).output
+    site.test.home.chmod(0o700)
 
 
 def test_a_node_without_bridge_sensors_has_nothing_to_record(site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -90,7 +91,7 @@ def stop(run_dir: Path, output: Path | None, german: bool) -> None:
 @german_option
 def report(folder: Path, run_dir: Path, output: Path | None, german: bool) -> None:
     """Report a load test again; no node needs to run. FOLDER: a path, or a name from the list."""
-    if not folder.is_dir() and (home(run_dir) / folder).is_dir():
+    if not os.path.isdir(folder) and os.path.isdir(home(run_dir) / folder):  # False if forbidden
         folder = home(run_dir) / folder
     sys.exit(report_of(folder, output, german))
 

@@ -125,8 +125,12 @@ def unfinished(folder: Path) -> bool:
 
 
 def folders(home: Path) -> list[Path]:
-    """Load tests below `home`, oldest first."""
-    found = [path.parent for path in home.glob(f"*/{LOG}")]
+    """Load tests below `home`, oldest first; none where it is not. Raises OSError."""
+    try:
+        names = os.listdir(home)
+    except FileNotFoundError:
+        return []
+    found = [home / name for name in names if (home / name / LOG).exists()]
     return sorted(found, key=lambda folder: ((folder / LOG).stat().st_mtime, folder))
 
 
