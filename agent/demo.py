@@ -8,13 +8,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent import broker as brokers
 from agent.clock import SimClock, VirtualClock
 from agent.codec import bytes_to_cells
 from agent.config import Config, LinkConfig, LorawanConfig, MqttConfig, Source
 from agent.daemon import Daemon, Job, run_virtual
-from agent.demo_loadtest import Crane
 from agent.farside import FarSide
 from agent.health import HealthDoor
 from agent.links import Link
@@ -27,6 +27,9 @@ from drivers.sim import timetable
 from drivers.sim.replay import Replay
 from drivers.sim.timetable import Fault
 from drivers.sim.world import LiveTruth, World
+
+if TYPE_CHECKING:
+    from agent.demo_loadtest import Crane
 
 log = logging.getLogger(__name__)
 
@@ -260,6 +263,8 @@ def prepare(
         where = f"files in {folder}; with mosquitto installed a real broker: apt install mosquitto"
     demo = Demo(node, clock, doors, far, broker, listener, table, recording, where, radio, run_dir)
     if loadtest and node.loadtest is not None:
+        from agent.demo_loadtest import Crane
+
         demo.crane = Crane(loadtest, node.loadtest, doors.world, clock, demo.done)
     return demo
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -28,17 +28,17 @@ from agent.instrument import Instrument
 from agent.keeper import Keeper
 from agent.links import Link
 from agent.links.file import FileLink
-from agent.loadtest.desk import Desk
-from agent.loadtest.job import LoadTest
 from agent.messages import hello, node_event, schema_slice
 from agent.parcel import Message
 from agent.sampler import Sampler, alarm_key
 from agent.sampler import Source as ColumnSource
 from agent.settings import Settings, fill_key, interval_key, limits_key, packed_key
 from agent.store import LinkPolicy, Store
-from agent.stream import Stream
 from agent.uplink import Uplink
 from drivers.api import Sensor
+
+if TYPE_CHECKING:
+    from agent.loadtest.job import LoadTest
 
 
 @dataclass
@@ -50,7 +50,6 @@ class Node:
     store: Store
     instruments: Mapping[str, Instrument]
     samplers: Sequence[Sampler]
-    streams: dict[str, Stream] = field(default_factory=dict)
     uplinks: list[Uplink] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     loadtest: LoadTest | None = None
@@ -272,9 +271,12 @@ def add_loadtest(node: Node, state_file: Path | None) -> None:
     """The jobs of load tests, where a command can reach them: in the run directory."""
     if state_file is None:
         return
+    from agent.loadtest.desk import Desk
+    from agent.loadtest.job import LoadTest
+
     home, desk = node.store.path.parent / "loadtests", Desk(state_file.parent)
-    name = node.config.node.name
-    node.loadtest = LoadTest(name, home, desk, node.clock, node.streams, node.instruments)
+    name, streams = node.config.node.name, getattr(node, "streams", {})
+    node.loadtest = LoadTest(name, home, desk, node.clock, streams, node.instruments)
     node.jobs.append(Job("loadtest", node.loadtest.step))
     for number, one in enumerate(node.loadtest.askers):
         if one.instruments:
