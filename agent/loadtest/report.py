@@ -72,9 +72,9 @@ def spans(test: Recorded) -> tuple[tuple[float, float], tuple[float, float]]:
 
 
 def decimals(figures: Figures, step: float | None) -> int:
-    """Down to a tenth of the sensor's step; of a stream, which has none, of the noise."""
+    """Down to about a tenth of the sensor's step; of a stream, which has none, of the noise."""
     size = step or figures.noise or max(abs(figures.peak or 0.0) / 10, 1e-4)
-    return min(max(1 - math.floor(math.log10(size)), 0), 7)
+    return min(max(round(1 - math.log10(size)), 0), 7)
 
 
 def write(test: Recorded, folder: Path, *, german: bool = False) -> list[Row]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from agent.clock import Clock
-from agent.health import Health
 from agent.instrument import Instrument
 from agent.schema import Missing, quantity_kinds
 from agent.stream import Stream
@@ -73,8 +72,13 @@ def quick(instrument: Instrument) -> bool:
 
 
 def bridge(instrument: Instrument) -> bool:
-    """Whether it feels the bridge, not the node."""
-    return bool(felt(instrument)) and not isinstance(instrument.sensor, Health)
+    """Whether it is a chip that feels the bridge.
+
+    What the agent itself makes, of the node or of other sensors, is asked by tables alone: some of
+    it learns from each answer.
+    """
+    made_here = type(instrument.sensor).__module__.startswith("agent.")
+    return bool(felt(instrument)) and not made_here
 
 
 def every_s(instrument: Instrument) -> float:
