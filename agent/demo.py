@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent import broker as brokers
 from agent.clock import SimClock, VirtualClock
@@ -27,11 +28,15 @@ from drivers.sim.replay import Replay
 from drivers.sim.timetable import Fault
 from drivers.sim.world import LiveTruth, World
 
+if TYPE_CHECKING:
+    from agent.demo_loadtest import Crane
+
 log = logging.getLogger(__name__)
 
 MORNING = 1_768_200_600.0  # Monday 2026-01-12 07:50 in Schwerte: the first lesson is about to begin
 WARM_UP_S = 40.0  #: sensors that need it have settled when a recording begins
 RADIO_FILL_S = 600.0  #: a LoRaWAN demo sends every ten minutes
+FASTEST_RUN_DIR = 60.0  #: times real time: faster, looking for commands would cost too much
 DRAIN_S = 10.0  #: real seconds that what is owed may take to leave at the end
 
 
@@ -60,6 +65,8 @@ class Demo:
     replay: Replay | None = None
     where: str = ""  #: how frames travel, for people
     radio: Radio | None = None
+    run_dir: Path | None = None  #: where commands reach the node
+    crane: Crane | None = None
     done: threading.Event = field(default_factory=threading.Event)
     _applied: set[Fault] = field(default_factory=set)
     _thread: threading.Thread | None = None
@@ -68,6 +75,8 @@ class Demo:
         """Run the node in threads of its own; a recording runs as fast as it can."""
         job = Job("faults", self._faults_step)
         jobs = [*self.node.jobs, job, *self._radio_jobs()]
+        if self.crane is not None:
+            jobs.append(Job("crane", self.crane.step))
         if isinstance(self.clock, VirtualClock):
             self._thread = threading.Thread(target=self._run_virtually, args=(jobs, self.clock))
         else:
@@ -229,8 +238,14 @@ def prepare(
     replay: Path | None = None,
     faults: Path | None = None,
     radio: Radio | None = None,
+    loadtest: str = "",
 ) -> Demo:
-    """Build a demo in `folder`. Raises ConfigError, ReplayError, TimetableError, ValueError."""
+    """Build a demo in `folder`; `loadtest` names a load test to do.
+
+    Raises ConfigError, ReplayError, TimetableError, ValueError.
+    """
+    if replay and loadtest:
+        raise ValueError("a recording has no vehicles: --replay or --loadtest")
     config, source = read_profile(profile)
     recording = None
     if replay:  # one row of the recording per row of the first table
@@ -253,7 +268,9 @@ def prepare(
     elif broker is not None:
         made = made.over(mqtt_links(config.link, broker.url))
         links = {}
-    node = build(made, clock, store_path=folder / "store.db", links=links)
+    run_dir = None if recording or speed > FASTEST_RUN_DIR else folder
+    state_file = run_dir / "state.json" if run_dir else None
+    node = build(made, clock, store_path=folder / "store.db", links=links, state_file=state_file)
     listener = listen(broker, config, far, clock)
     if radio:
         where = f"a {radio.modem} and {radio.server or 'a LoRaWAN network server inside'}"
@@ -261,7 +278,12 @@ def prepare(
         where = f"its own mosquitto, {broker.url}"
     else:
         where = f"files in {folder}; with mosquitto installed a real broker: apt install mosquitto"
-    return Demo(node, clock, doors, far, broker, listener, table, recording, where, radio)
+    demo = Demo(node, clock, doors, far, broker, listener, table, recording, where, radio, run_dir)
+    if loadtest and node.loadtest is not None:
+        from agent.demo_loadtest import Crane
+
+        demo.crane = Crane(loadtest, node.loadtest, doors.world, clock, demo.done)
+    return demo
 
 
 def radio_link(config: Config, radio: Radio, folder: Path) -> LorawanConfig:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -39,6 +39,9 @@ from agent.uplink import Uplink
 from agent.window import Window
 from drivers.api import Sensor
 
+if TYPE_CHECKING:
+    from agent.loadtest.job import LoadTest
+
 
 @dataclass
 class Node:
@@ -52,6 +55,7 @@ class Node:
     samplers: Sequence[Sampler]
     uplinks: list[Uplink] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
+    loadtest: LoadTest | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def snapshot(self) -> dict[str, Any]:
@@ -73,6 +77,8 @@ class Node:
 
     def close(self) -> None:
         """Leave every link in order, write what is still owed, close the store."""
+        if self.loadtest is not None:
+            self.loadtest.close()
         for uplink in self.uplinks:
             uplink.link.close()
         self.store.close()
@@ -282,6 +288,23 @@ def add_jobs(
     node.jobs += [Job(f"stream-{name}", one.step, one.wake) for name, one in node.streams.items()]
     node.jobs += [Job(f"link-{one.name}", one.step, one.wake) for one in node.uplinks]
     node.jobs.append(Job("keeper", keeper.step))
+    add_loadtest(node, state_file)
+
+
+def add_loadtest(node: Node, state_file: Path | None) -> None:
+    """The jobs of load tests, where a command can reach them: in the run directory."""
+    if state_file is None:
+        return
+    from agent.loadtest.desk import Desk
+    from agent.loadtest.job import LoadTest
+
+    home, desk = node.store.path.parent / "loadtests", Desk(state_file.parent)
+    name, streams = node.config.node.name, getattr(node, "streams", {})
+    node.loadtest = LoadTest(name, home, desk, node.clock, streams, node.instruments)
+    node.jobs.append(Job("loadtest", node.loadtest.step))
+    for number, one in enumerate(node.loadtest.askers):
+        if one.instruments:
+            node.jobs.append(Job(f"loadtest-sensors-{number}", one.step, one.wake))
 
 
 def make_link(

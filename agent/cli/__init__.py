@@ -12,6 +12,7 @@ COMMANDS = {  # name -> what --help says; the module agent.cli.<name> has a comm
     "check": "Check a profile, offline.",
     "probe": "Read every sensor once and try every link.",
     "status": "How the running node does.",
+    "loadtest": "Record a load test of a bridge and report it.",
     "lorawan": "Keys, join, airtime of a LoRaWAN link.",
     "decode": "Explain a frame, byte by byte.",
     "export": "Rows as CSV.",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agent.demo import Demo
 
 LOOK_S = 0.25
+FASTEST_LOADTEST = 4.0  #: times real time: an accelerometer's FIFO holds a quarter of a second
 FASTEST_RADIO = 60.0  #: times real time: a modem answers through a real pseudo-terminal
 
 
@@ -30,12 +31,13 @@ FASTEST_RADIO = 60.0  #: times real time: a modem answers through a real pseudo-
       stadtsinn demo --speed 600 --duration 20
       stadtsinn demo --replay office.csv          a recording through the simulated chips
       stadtsinn demo --faults breaks.toml         what happens when things break
+      stadtsinn demo --loadtest "48 t crane"      a crane stands on a bridge; its report
       stadtsinn demo --lorawan                    through a LoRaWAN modem and network inside
       stadtsinn demo --lorawan udp://127.0.0.1:1700 --modem lora_e5 \\
           --dev-eui 70B3D57ED0051234 --join-eui 0102030405060708 --app-key 2B7E…4F3C
     """
 )
-@click.option("--profile", default="school", show_default=True,
+@click.option("--profile", show_default="school, with --loadtest bridge",
               help="A shipped profile by name, or a file.")  # fmt: skip
 @click.option("--speed", type=click.FloatRange(0.1, 3600), default=60.0, show_default=True,
               help="Simulated seconds per second.")  # fmt: skip
@@ -45,6 +47,8 @@ FASTEST_RADIO = 60.0  #: times real time: a modem answers through a real pseudo-
               help="A CSV recording, one row per slot; runs as fast as it can.")  # fmt: skip
 @click.option("--faults", type=click.Path(path_type=Path, dir_okay=False),
               help="A TOML timetable of what breaks when.")  # fmt: skip
+@click.option("--loadtest", default="", metavar="NAME",
+              help="A load test of a bridge, by itself: its report at the end.")  # fmt: skip
 @click.option("--lorawan", is_flag=False, flag_value="inside", metavar="[udp://HOST:PORT]",
               help="Through a LoRaWAN modem; to a real network server in real time.")  # fmt: skip
 @click.option("--modem", type=click.Choice(MODEMS), default="rak3172", show_default=True,
@@ -55,11 +59,12 @@ FASTEST_RADIO = 60.0  #: times real time: a modem answers through a real pseudo-
 @click.option("--lines", is_flag=True, help="Lines instead of the picture, also on a terminal.")
 @config_errors
 def demo(
-    profile: str,
+    profile: str | None,
     speed: float,
     duration: float | None,
     replay: Path | None,
     faults: Path | None,
+    loadtest: str,
     lorawan: str | None,
     modem: str,
     dev_eui: str,
@@ -77,7 +82,7 @@ def demo(
     from drivers.sim.replay import ReplayError
     from drivers.sim.timetable import TimetableError
 
-    path = found(profile)
+    path = found(profile or ("bridge" if loadtest else "school"))
     live = sys.stdout.isatty() and not lines
     start_logging(logging.CRITICAL if live else logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="stadtsinn-demo-") as folder:
@@ -87,16 +92,22 @@ def demo(
                 server = "" if lorawan == "inside" else lorawan
                 radio = Radio(modem, server, dev_eui, join_eui, app_key or PRACTICE_KEY)
                 speed = 1.0 if server else min(speed, FASTEST_RADIO)
+            if loadtest:
+                speed = min(speed, FASTEST_LOADTEST)
             made = prepare(
-                path, Path(folder), speed=speed, replay=replay, faults=faults, radio=radio
-            )
+                path, Path(folder), speed=speed, replay=replay, faults=faults, radio=radio,
+                loadtest=loadtest,
+            )  # fmt: skip
         except (ReplayError, TimetableError, ValueError) as error:
             click.echo(f"stadtsinn: {error}", err=True)
             sys.exit(USAGE)
         click.echo(f"Node '{made.node.config.node.name}', simulated, via {made.where}")
+        if made.run_dir:
+            click.echo(f"From another terminal: stadtsinn loadtest … --run-dir {made.run_dir}")
         with running(made):
             (show_live if live else show_lines)(made, duration)
-        sys.exit(summary(made))
+        code = summary(made)
+        sys.exit(max(code, report_crane(made)) if loadtest else code)
 
 
 def found(profile: str) -> Path:
@@ -156,6 +167,20 @@ def show_lines(made: Demo, duration: float | None) -> None:
         if last is not None and last is not shown:
             shown = last
             click.echo(frame_line(made.far))
+
+
+def report_crane(made: Demo) -> int:
+    """The report of the load test, in a folder that stays. The exit code."""
+    from agent.cli.loadtest import report_of
+
+    crane = made.crane
+    if crane is None or crane.folder is None:
+        reason = (crane and crane.error) or "the demo ended before it was over"
+        click.echo(f"stadtsinn: no load test: {reason}", err=True)
+        return BAD
+    if not crane.parks:
+        click.echo("This world has no vehicles: the bridge as it is.")
+    return report_of(crane.folder, Path(tempfile.mkdtemp(prefix="stadtsinn-loadtest-")), False)
 
 
 def summary(made: Demo) -> int:

@@ -1,0 +1,200 @@
+"""`stadtsinn loadtest`: record a load test of a bridge on the running node, and report it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agent.cli.common import BAD, GOOD, USAGE
+from agent.loadtest.desk import RUN_DIR, DeskError, ask, look
+from agent.loadtest.files import folders
+
+if TYPE_CHECKING:
+    from agent.loadtest.report import Row
+
+pause = time.sleep
+HOME = Path("/var/lib/stadtsinn/loadtests")
+SILENT_S = 30.0  #: a test that wrote nothing for so long is not being recorded
+
+run_dir_option = click.option(
+    "--run-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=RUN_DIR,
+    show_default=True,
+    help="Of the running node.",
+)
+german_option = click.option(
+    "--german", is_flag=True, help="CSV for German Excel: semicolon, decimal comma, BOM."
+)
+output_option = click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the report; default: 'report' in the load test's.",
+)  # fmt: skip
+
+
+@click.group(
+    epilog="""\b
+    Examples:
+      sudo stadtsinn loadtest start "48 t crane, lane 2"
+      sudo stadtsinn loadtest mark "crane in the middle"
+      sudo stadtsinn loadtest stop
+    """
+)
+def loadtest() -> None:
+    """Record every sensor that feels the bridge at its full rate, with marks; then a report.
+
+    Begin while the bridge is quiet: what comes before the first mark is what the rest is compared
+    with. Tables and links go on meanwhile.
+    """
+
+
+@loadtest.command(epilog="""\b\nExample:\n  sudo stadtsinn loadtest start "48 t crane, lane 2" """)
+@click.argument("name")
+@run_dir_option
+def start(name: str, run_dir: Path) -> None:
+    """Begin to record; NAME says what is tested."""
+    click.echo(asked(run_dir, "start", name)["text"])
+    click.echo('next: stadtsinn loadtest mark "…" whenever something happens, then stop')
+
+
+@loadtest.command(epilog="""\b\nExample:\n  sudo stadtsinn loadtest mark "crane in the middle" """)
+@click.argument("text")
+@run_dir_option
+def mark(text: str, run_dir: Path) -> None:
+    """Note what happens now; a new phase of the test begins. Good to half a second."""
+    click.echo(asked(run_dir, "mark", text)["text"])
+
+
+@loadtest.command(epilog="""\b\nExample:\n  sudo stadtsinn loadtest stop --german """)
+@run_dir_option
+@output_option
+@german_option
+def stop(run_dir: Path, output: Path | None, german: bool) -> None:
+    """End recording and report; also after a restart in the middle of it."""
+    answer = asked(run_dir, "stop", "")
+    click.echo(answer["text"])
+    sys.exit(report_of(Path(answer["folder"]), output, german))
+
+
+@loadtest.command(
+    epilog="""\b\nExample:\n  stadtsinn loadtest report 2026-01-12-48-t-crane-lane-2 """
+)
+@click.argument("folder", type=click.Path(path_type=Path))
+@run_dir_option
+@output_option
+@german_option
+def report(folder: Path, run_dir: Path, output: Path | None, german: bool) -> None:
+    """Report a load test again; no node needs to run. FOLDER: a path, or a name from the list."""
+    if not os.path.isdir(folder) and os.path.isdir(home(run_dir) / folder):  # False if forbidden
+        folder = home(run_dir) / folder
+    sys.exit(report_of(folder, output, german))
+
+
+@loadtest.command("list", epilog="""\b\nExample:\n  stadtsinn loadtest list """)
+@run_dir_option
+def list_(run_dir: Path) -> None:
+    """The load tests on this node, newest last."""
+    place = home(run_dir)
+    try:
+        found = folders(place)
+    except PermissionError:
+        fail(f"{place} may not be read: sudo stadtsinn loadtest list")
+    states = states_of(run_dir)
+    for one in found:
+        click.echo(f"{one}{states.get(str(one), '')}")
+    if not found:
+        click.echo(f"no load tests in {place}")
+
+
+def asked(run_dir: Path, do: str, text: str) -> dict[str, Any]:
+    """What the node answers; ends the command where it refuses or is not there."""
+    try:
+        answer = ask(run_dir, do, text, pause)
+    except DeskError as error:
+        fail(str(error))
+    if not answer["ok"]:
+        fail(answer["text"])
+    return answer
+
+
+def fail(text: str) -> None:
+    """One line, exit code 1."""
+    click.echo(f"stadtsinn: {text}", err=True)
+    sys.exit(BAD)
+
+
+def home(run_dir: Path) -> Path:
+    """Where the running node keeps its tests, or any node by default."""
+    try:
+        return Path(look(run_dir).get("home", HOME))
+    except DeskError:
+        return HOME
+
+
+def states_of(run_dir: Path) -> dict[str, str]:
+    """What is to be said of some folders."""
+    try:
+        state = look(run_dir)
+    except DeskError:
+        return {}
+    said = {}
+    if state.get("broken"):
+        said[state["broken"]] = "  (broke off: 'stadtsinn loadtest stop' reports it)"
+    if state.get("running"):
+        newest = max(path.stat().st_mtime for path in Path(state["running"]).iterdir())
+        runs = time.time() - newest < SILENT_S
+        said[state["running"]] = (
+            "  (being recorded)" if runs else "  (broke off: does the node run?)"
+        )
+    return said
+
+
+def report_of(folder: Path, output: Path | None, german: bool) -> int:
+    """Make and show it; the exit code."""
+    try:
+        from agent.loadtest import page, report
+        from agent.loadtest.read import NoTest, read
+    except ImportError:
+        click.echo("stadtsinn: a report needs numpy: pip install 'stadtsinn[bridge]'", err=True)
+        return BAD
+    output = output or folder / "report"
+    try:
+        test = read(folder)
+        rows = report.write(test, output, german=german)
+        path = page.write(test, rows, output)
+    except NoTest as error:
+        click.echo(f"stadtsinn: {error}", err=True)
+        return USAGE
+    except OSError as error:
+        hint = ": sudo stadtsinn loadtest …, or --output" if error.errno == 13 else ""
+        click.echo(f"stadtsinn: {error.filename}: {error.strerror}{hint}", err=True)
+        return BAD
+    for words, _ in page.about(test):
+        click.echo(words)
+    show(rows)
+    click.echo(f"report: {path}")
+    return GOOD
+
+
+def show(rows: Sequence[Row]) -> None:
+    """The figures as a table."""
+    from rich.console import Console
+
+    from agent.cli.picture import plain
+    from agent.loadtest.report import HEAD
+
+    table, console = plain("", *HEAD), Console()
+    table.padding = (0, 1, 0, 0)
+    for number, column in enumerate(table.columns):
+        column.justify, column.no_wrap = "right" if number > 1 else "left", True
+    for row in rows:
+        table.add_row(*row.words())
+    needed = console.measure(table, options=console.options.update(width=1000)).maximum
+    console.width = max(console.width, needed)  # a narrow terminal breaks lines, and loses nothing
+    console.print(table)

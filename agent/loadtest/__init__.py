@@ -1,0 +1,1 @@
+"""Load tests: everything that feels the bridge, recorded raw with marks; reports made of it."""
