@@ -76,7 +76,8 @@ def simulated_day(config: Config, source: Source, table: str) -> tuple[Layout, S
 
     clock = VirtualClock(START)
     world = make_world(config, source)
-    alone = msgspec.structs.replace(config, link=())
+    wanted = tuple(one for one in config.table if one.name == table)
+    alone = msgspec.structs.replace(config, link=(), alarm=(), table=wanted)
     doors = SimDoors(clock, clock.true_utc, world, config.simulate.feeds, HealthDoor(clock))
     made = make_plan(alone, source, doors)
     with tempfile.TemporaryDirectory(prefix="stadtsinn-") as folder:

@@ -55,7 +55,9 @@ def kill_often(folder: Path, kills: int, seed: int) -> Outcome:
     away = False
     for _ in range(kills):
         process = start(folder, broker.url, began)
-        time.sleep(chance.uniform(0.3, 0.8))
+        if chance.random() < 0.8:  # else while it is starting
+            await_rows(folder)
+        time.sleep(chance.uniform(0.0, 0.4))
         if chance.random() < 0.3:
             (broker.start if away else broker.stop)()
             away = not away
@@ -69,6 +71,14 @@ def kill_often(folder: Path, kills: int, seed: int) -> Outcome:
     listener.stop()
     broker.stop()
     return compare(folder, far, kills)
+
+
+def await_rows(folder: Path) -> None:
+    """Until a process that has just been started puts rows, however slow this machine is."""
+    log, deadline = folder / "put.log", time.monotonic() + 20
+    before = log.stat().st_size if log.exists() else 0
+    while time.monotonic() < deadline and (not log.exists() or log.stat().st_size == before):
+        time.sleep(0.01)
 
 
 def take(far: FarSide, topic: str, payload: bytes) -> None:
