@@ -93,7 +93,8 @@ def simulated_day(config: Config, source: Source, table: str) -> tuple[Layout, S
 
     clock = VirtualClock(START)
     world = make_world(config, source)
-    alone = msgspec.structs.replace(config, link=())
+    wanted = tuple(one for one in config.table if one.name == table)
+    alone = msgspec.structs.replace(config, link=(), alarm=(), table=wanted)
     given, health = config.simulate, HealthDoor(clock)
     doors = SimDoors(clock, clock.true_utc, world, given.feeds, health, given.rate_error)
     made = make_plan(alone, source, doors)

@@ -129,6 +129,11 @@ class RadioRig:
             for key, cells in self.far.rows.items()
         }
 
+    def arrived_as_measured(self) -> bool:
+        """Whether every row of the far side is in the store, with just these cells."""
+        measured = self.measured()
+        return all(measured[key] == cells for key, cells in self.decoded().items())
+
     def airtimes(self) -> list[tuple[float, float]]:
         """Every uplink of the modem, joins too: end and seconds on the air."""
         log = self.network.air.log

@@ -93,6 +93,7 @@ def test_one_per_cent_drop_is_seen_within_a_day_and_a_healthy_month_stays_silent
         assert any(alarms(noise(seed + 100, sigma, 144) - 0.01, sigma))
 
 
+@pytest.mark.no_cover
 def test_a_simulated_bridge_is_watched_from_vibration_to_alarm():
     """Few windows of the bench's month, spread over the same weeks."""
     found = outcome(range(0, 14 * A_DAY, 67), range(14 * A_DAY, 44 * A_DAY, 300), range(20))

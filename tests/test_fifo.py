@@ -293,6 +293,7 @@ def check_stalls(bench: Bench, hours: float, chance: random.Random) -> tuple[int
     return gaps, missing
 
 
+@pytest.mark.no_cover
 def test_after_many_stalls_delivered_and_missing_is_produced(name: str) -> None:
     for rate, rate_error in zip(SPECIAL[name].rates, (-0.02, 0.013), strict=True):
         bench = Bench(name, rate_hz=float(rate))

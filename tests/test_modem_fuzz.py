@@ -9,6 +9,7 @@ import pytest
 from tests.fuzz import fuzz_modem
 
 
+@pytest.mark.no_cover
 def test_damaged_lines_make_no_crash_no_hang_and_no_false_success():
     fuzz_modem.run(20_000, seed=3)
 
