@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from agent import cbor
@@ -57,7 +58,7 @@ class Batch:
         self.number = parcel.layout.schema.number
         self.columns = list(range(len(self.fields)))
         self.rows, flat = sound(parcel.rows, len(self.fields), in_order=parcel.in_order)
-        self.missing = set(map(type, flat)) != {int}
+        self.missing = not all_numbers(flat)
         if self.missing:
             self.columns, flat = without_empty(flat, len(self.fields))
         self.flat = flat
@@ -110,7 +111,7 @@ class Batch:
     def _cells(self) -> list[bytes]:
         """Every cell as in a plain body that begins with the newest row."""
         if self._plain is None:
-            self._plain = differences(self.flat, len(self.columns))
+            self._plain = differences(self.flat, len(self.columns), whole=not self.missing)
         return self._plain
 
     def _plain_body(self, first: int, count: int) -> bytes:
@@ -192,13 +193,12 @@ def sound(
 
 
 def _joined(rows: Sequence[Row], width: int) -> list[Any] | None:
-    """The cells of all rows, read in one go: their array heads are cut off. None if unsound."""
-    head = cbor.array_head(width)
-    skip, whole = len(head), cbor.array_head(len(rows) * width)
-    if not all([row.cells.startswith(head) for row in rows]):
-        return None
+    """The cells of all rows, read in one go. None if unsound."""
     try:
-        flat: list[Any] = cbor.load(whole + b"".join([row.cells[skip:] for row in rows]))
+        each = cbor.load(cbor.array_head(len(rows)) + b"".join([row.cells for row in rows]))
+        if set(map(type, each)) != {list} or set(map(len, each)) != {width}:
+            return None
+        flat: list[Any] = list(chain.from_iterable(each))
         numbers = list(filter(None, flat))  # without null, false, undefined; zero is in range
         good = not numbers or -RAW_LIMIT < min(numbers) <= max(numbers) < RAW_LIMIT
     except (ValueError, TypeError):
@@ -226,15 +226,24 @@ def without_empty(flat: list[Any], width: int) -> tuple[list[int], list[Any]]:
     return used, [cell for row in rows for cell in row]
 
 
-def differences(flat: list[Any], width: int) -> list[bytes]:
-    """Each cell's encoding: the first number of a column absolute, then older minus newer."""
+def differences(flat: list[Any], width: int, *, whole: bool) -> list[bytes]:
+    """Each cell's encoding: the first number of a column absolute, then older minus newer.
+
+    `whole`: every cell is a number.
+    """
     cells = [b""] * len(flat)
     for column in range(width):
         numbers = flat[column::width]
-        whole = set(map(type, numbers)) == {int}
-        steps = _steps(numbers) if whole else _steps_with_gaps(numbers)
-        cells[column::width] = cbor.dump_each(steps)
+        if whole or all_numbers(numbers):
+            cells[column::width] = cbor.dump_numbers(_steps(numbers))
+        else:
+            cells[column::width] = cbor.dump_each(_steps_with_gaps(numbers))
     return cells
+
+
+def all_numbers(cells: Sequence[Any]) -> bool:
+    """Whether no cell is missing."""
+    return set(map(type, cells)) == {int}
 
 
 def _steps(numbers: Sequence[int]) -> list[int]:

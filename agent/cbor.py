@@ -34,10 +34,13 @@ class _Encoded(dict[int, bytes]):
 _ENCODED = _Encoded()
 
 
+def dump_numbers(items: Sequence[int]) -> list[bytes]:
+    """The encoding of each integer; three times as fast as one call each."""
+    return list(map(_ENCODED.__getitem__, items))
+
+
 def dump_each(items: Sequence[Any]) -> list[bytes]:
-    """The encoding of each cell; three times as fast as one call each where all are integers."""
-    if set(map(type, items)) == {int}:
-        return list(map(_ENCODED.__getitem__, items))
+    """The encoding of each cell, a number or a missing one."""
     return [_ENCODED[item] if type(item) is int else cbor2.dumps(item) for item in items]
 
 

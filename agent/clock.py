@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import threading
 import time
@@ -115,8 +116,12 @@ class Clock:
 def ntp_synchronised() -> bool:
     """Whether systemd says that any time service keeps the clock."""
     command = ["timedatectl", "show", "-p", "NTPSynchronized", "--value"]
+    # without the service manager's socket: timedatectl would report its own end there
+    own = {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"}
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+        answer = subprocess.run(
+            command, capture_output=True, text=True, timeout=5, check=False, env=own
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return answer.stdout.strip() == "yes"

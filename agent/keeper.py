@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 5.0
 HELLO_S = 86_400.0
+EVERYBODY_READS = 0o644
 
 
 @dataclass
@@ -81,6 +82,7 @@ class Keeper:
         part = self.state_file.with_suffix(".part")
         try:
             part.write_text(json.dumps(self.snapshot()))
+            part.chmod(EVERYBODY_READS)  # the service's umask is its own; `status` is for people
             os.replace(part, self.state_file)
         except OSError as error:
             log.warning("state_file=%s reason='%s'", self.state_file, error.strerror)

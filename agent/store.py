@@ -57,9 +57,11 @@ class Store:
         self._told_at: float | None = None  # monotonic time of the last event on lost rows
 
     def open(self) -> None:
-        """Open or create the file, enter this boot. Raises OSError."""
+        """Open or create the file, enter this boot. Raises OSError, also where another process
+        has it open."""
         with self._lock:
             self._opened_at = self.clock.monotonic()
+            self._file.lock()
             try:
                 self._open()
             except Damaged as error:
@@ -79,6 +81,7 @@ class Store:
             if self._file.is_open:
                 self._flush()
             self._file.close()
+            self._file.unlock()
 
     @property
     def boot(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import sqlite3
@@ -103,11 +104,39 @@ class File:
         self.path = path
         self.reserve = path.with_name(path.name + ".reserve")
         self._connection: sqlite3.Connection | None = None
+        self._lock: int | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether there is a connection."""
         return self._connection is not None
+
+    def lock(self) -> None:
+        """Keep other processes out until this one ends: two would number rows alike, and each
+        would take the other's for damage. Raises OSError where one is in."""
+        if self._lock is not None:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock = os.open(
+                self._beside(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
+        except OSError as error:  # a full or read-only disk stops no measuring
+            log.warning("store=%s lock=none reason='%s'", self.path, error.strerror)
+            return
+        try:
+            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock)
+            self._lock = None
+            text = f"{self.path}: in use by another stadtsinn: sudo systemctl stop stadtsinn"
+            raise OSError(text) from error
+
+    def unlock(self) -> None:
+        """Let others in; safe to call twice."""
+        if self._lock is not None:
+            os.close(self._lock)
+        self._lock = None
 
     def open(self) -> None:
         """Open or create, and migrate. Raises Damaged, Refused, OSError."""

@@ -4,6 +4,7 @@
 # Makes /opt/stadtsinn (its own Python environment), the user stadtsinn, the unit, udev rules, and
 # /etc/stadtsinn/node.toml if there is none yet. Running it again updates and keeps your profile.
 set -eu
+umask 022  # the service has to read what is installed here
 here=$(cd "$(dirname "$0")" && pwd)
 profile=${1:-$here/../hw/nodes/school.toml}
 [ "$(id -u)" = 0 ] || { echo "Please type:  sudo $0" >&2; exit 1; }
@@ -12,7 +13,7 @@ profile=${1:-$here/../hw/nodes/school.toml}
 
 python3 -m venv /opt/stadtsinn
 extra=""
-case "$(cat /proc/device-tree/model 2>/dev/null | tr -d '\0')" in *Raspberry*) extra="[pi]" ;; esac
+grep -qs Raspberry /proc/device-tree/model && extra="[pi]"
 /opt/stadtsinn/bin/pip install --quiet --disable-pip-version-check --upgrade "$here/..$extra"
 ln -sf /opt/stadtsinn/bin/stadtsinn /usr/local/bin/stadtsinn
 
@@ -20,12 +21,16 @@ install -D -m 644 "$here/stadtsinn.sysusers" /usr/lib/sysusers.d/stadtsinn.conf
 install -D -m 644 "$here/60-stadtsinn.rules" /etc/udev/rules.d/60-stadtsinn.rules
 install -D -m 644 "$here/stadtsinn.service" /etc/systemd/system/stadtsinn.service
 systemd-sysusers /usr/lib/sysusers.d/stadtsinn.conf
-[ -d /run/udev ] && udevadm control --reload && udevadm trigger --subsystem-match=i2c-dev || true
-[ -d /run/systemd/system ] && systemctl daemon-reload
+if [ -d /run/udev ]; then
+    udevadm control --reload
+    udevadm trigger --subsystem-match=i2c-dev --subsystem-match=gpio
+fi
+if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 
 install -d -m 755 /etc/stadtsinn
 [ -f /etc/stadtsinn/node.toml ] || install -m 644 "$profile" /etc/stadtsinn/node.toml
 /opt/stadtsinn/bin/stadtsinn check /etc/stadtsinn/node.toml
+if [ -d /run/systemd/system ]; then systemctl try-restart stadtsinn; fi  # an update
 cat <<'END'
 
 Installed. Now:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from agent.clock import VirtualClock
 from agent.store import LinkPolicy
 from tests.durable.kit import Kit
@@ -52,4 +54,21 @@ def test_rows_survive_kills(tmp_path: Path) -> None:
     owed = {seq for frame in node.drain() for seq in frame}
     assert kept.keys() - sent <= owed  # what was not sent is still owed
     assert owed <= kept.keys()
+    node.store.close()
+
+
+def test_a_second_process_is_kept_out_and_harms_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    command = [sys.executable, "-m", "tests.durable.putter", str(path), "29000000"]
+    root = Path(__file__).parents[1]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        with pytest.raises(OSError, match=r"in use by another stadtsinn: sudo systemctl stop"):
+            Kit(path, VirtualClock())
+        assert process.stdout.readline()
+        process.kill()
+    assert not list(tmp_path.glob("*damaged*"))
+    node = Kit(path, VirtualClock())
+    assert len(node.kept()) >= 2
     node.store.close()

@@ -66,7 +66,9 @@ def export(
                 count = write(file, path, table or names[0], since, until, german)
             click.echo(f"{count} rows in {output}")
     except OSError as error:
-        click.echo(f"stadtsinn: {error.filename or path}: {error.strerror or error}", err=True)
+        hint = ": type  sudo stadtsinn export …" if isinstance(error, PermissionError) else ""
+        where = error.filename or path
+        click.echo(f"stadtsinn: {where}: {error.strerror or error}{hint}", err=True)
         sys.exit(BAD)
 
 

@@ -13,6 +13,7 @@ import click
 from agent.cli.common import BAD, json_option
 
 STATE = Path("/run/stadtsinn/state.json")
+RUNNING = "is it running? systemctl status stadtsinn"
 OLD_S = 30.0  #: a state file older than this: the daemon does not run
 
 
@@ -56,7 +57,8 @@ def load(path: Path) -> dict[str, Any]:
         age_s = time.time() - path.stat().st_mtime
         state: dict[str, Any] = json.loads(path.read_text())
     except OSError as error:
-        hint = "is it running? systemctl status stadtsinn"
+        denied = isinstance(error, PermissionError)
+        hint = "type  sudo stadtsinn status" if denied else RUNNING
         click.echo(f"stadtsinn: {path}: {error.strerror}: {hint}", err=True)
         sys.exit(BAD)
     except ValueError:

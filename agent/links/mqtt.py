@@ -193,7 +193,8 @@ class MqttLink:
         if isinstance(error, UnicodeDecodeError):  # its own words show a byte of the password
             return f"{self.config.password_file}: is not UTF-8 text"
         name = getattr(error, "filename", None) or " ".join(filter(None, files))
-        return f"{name}: {getattr(error, 'strerror', None) or error}"
+        hint = ": it must belong to the agent's user" if isinstance(error, PermissionError) else ""
+        return f"{name}: {getattr(error, 'strerror', None) or error}{hint}"
 
     def _drop(self, reason: str) -> None:
         """Throw the client away, with whatever it still has in its hands."""
