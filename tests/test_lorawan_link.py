@@ -16,9 +16,11 @@ from agent.links import LinkError
 from agent.links.lorawan import PORTS, JoinBackoff
 from agent.messages import node_event
 from agent.parcel import ACK, EVENT, HELLO
+from agent.schema import registered_schemas
 from drivers.modems.eu868 import airtime_s
 from drivers.sim.lorawan.air import Heard
 from drivers.sim.lorawan.region import Radio
+from tests.conftest import MONDAY
 from tests.radio_rig import RadioRig
 
 DAY = 86_400
@@ -85,12 +87,51 @@ def test_rows_are_confirmed_where_the_profile_says_so(tmp_path: Path) -> None:
     assert all(one.confirmed for one in rig.network.server.uplinks if one.port == PORTS[0])
 
 
-def test_fixed_length_frames_tell_nothing_by_their_length(tmp_path: Path) -> None:
-    rig = RadioRig(tmp_path, fixed_length=True, limit_bytes=51)
-    rig.run(DAY / 4)
-    lengths = {len(one.payload) for one in rig.network.server.uplinks if one.port == PORTS[0]}
-    assert lengths == {51}
+def test_fixed_length_frames_tell_nothing_by_length_or_hour(tmp_path: Path) -> None:
+    rig = RadioRig(tmp_path, fixed_length=True, limit_bytes=30, fill_s=1200)
+    chance, lively = random.Random(1), [False]
+    values = {"temperature": 21.0, "relative_humidity": 45.0}
+
+    class Truth(dict[str, float]):
+        def __getitem__(self, name: str) -> float:
+            return values[name] + lively[0] * chance.uniform(-5, 5)
+
+    rig.doors.twins["air"].truth = Truth(values)
+    for _ in range(2):  # empty, in use
+        rig.run(6300)
+        lively[0] = not lively[0]
+    data = [one for one in rig.network.server.uplinks if one.port == PORTS[0]]
+    assert {len(one.payload) for one in data} == {30}
     assert all(rig.measured()[key] == cells for key, cells in rig.decoded().items())
+    hours = [one.at for one in data if newest_start(one.payload) > MONDAY + one.at - 90]
+    gaps = [round(later - sooner, 0) for sooner, later in itertools.pairwise(hours)]
+    assert len(gaps) > 7
+    assert max(gaps) - min(gaps) <= 2
+
+
+def newest_start(frame: bytes) -> float:
+    """When the newest row of a data frame was taken."""
+    said = decoder.decode(frame, registered_schemas().get)
+    assert isinstance(said, decoder.Data)
+    return said.starts(MONDAY)[0] or 0.0
+
+
+def test_overlap_makes_up_for_a_lost_frame(tmp_path: Path) -> None:
+    missing = []
+    for overlap in (False, True):
+        rig = RadioRig(tmp_path, overlap=overlap)
+        rig.run(3900)
+        rig.network.faults.lose_up = 1.0
+        rig.run(3600)
+        rig.network.faults.lose_up = 0.0
+        rig.run(3600)
+        newest = max(start for _, start in rig.far.rows)
+        missing.append(len([key for key in rig.measured() if key[1] < newest]) - len(rig.far.rows))
+        rig.node.close()
+        (tmp_path / "store.db").unlink()
+    without, with_overlap = missing
+    assert without > 50
+    assert with_overlap < 10
 
 
 def test_health_columns_and_status_say_how_the_radio_is(tmp_path: Path) -> None:
