@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from agent import decoder
+from agent import cbor, decoder
 from agent.airtime import Airtime, Scratch
 from agent.clock import VirtualClock
 from agent.config import ConfigError
-from agent.links import LinkError
+from agent.links import LinkError, lorawan
 from agent.links.lorawan import PORTS, JoinBackoff
 from agent.messages import node_event
 from agent.parcel import ACK, EVENT, HELLO
 from agent.schema import registered_schemas
-from drivers.modems.eu868 import airtime_s
+from drivers.modems.eu868 import LIMIT, airtime_s
 from drivers.sim.lorawan.air import Heard
 from drivers.sim.lorawan.region import Radio
 from tests.conftest import MONDAY
@@ -338,6 +338,12 @@ def test_back_off_of_joins_goes_on_after_a_restart() -> None:
     assert again.wait_s() > 3600
     again.done()
     assert JoinBackoff(memory, clock, "radio").wait_s() == 0
+    waits = set()
+    for _ in range(5):  # many nodes that lost their network at once do not come back at once
+        again = JoinBackoff(Scratch(), clock, "radio")
+        again.tried(1.483)
+        waits.add(again.wait_s())
+    assert len(waits) == 5
 
 
 # -- downlinks -----------------------------------------------------------------------------------
@@ -385,6 +391,31 @@ def test_malformed_downlinks_do_no_harm(tmp_path: Path, payload: bytes) -> None:
     assert len(rig.far.rows) > 60
 
 
+def test_random_downlinks_do_no_harm(tmp_path: Path) -> None:
+    rig, chance = RadioRig(tmp_path, fill_s=60), random.Random(1)
+    rig.run(600)
+    sent = [cbor.dump(anything(chance)) for _ in range(40)]
+    for payload in sent:
+        rig.network.send(payload[:51])
+    rig.run(4000)
+    queue = next(iter(rig.network.server.devices.values())).queue
+    assert len(queue) < 10
+    assert rig.report()["state"] == "ok"
+    assert all(rig.measured()[key] == cells for key, cells in rig.decoded().items())
+    assert len(rig.far.rows) > 60
+
+
+def anything(chance: random.Random, depth: int = 0) -> object:
+    """A random CBOR item."""
+    kind = chance.randrange(4 if depth > 2 else 6)
+    if kind < 2:
+        return chance.randint(-(2**33), 2**33) if kind else chance.randint(0, 9)
+    if kind < 4:
+        return chance.randbytes(chance.randrange(20)) if kind == 2 else None
+    items = [anything(chance, depth + 1) for _ in range(chance.randrange(6))]
+    return items if kind == 4 else dict(enumerate(items))
+
+
 # -- what goes wrong -----------------------------------------------------------------------------
 
 
@@ -425,6 +456,49 @@ def test_after_an_outage_the_backlog_goes_coarse_first(tmp_path: Path) -> None:
     steps = [start & -start for start in (one // 60 for one in fresh)]  # how coarse, as they came
     first, last = steps[: len(steps) // 4], steps[-len(steps) // 4 :]
     assert sorted(first)[len(first) // 2] > sorted(last)[len(last) // 2]
+
+
+@pytest.mark.parametrize("modem", MODEMS)
+def test_a_network_server_in_another_decade_is_not_believed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, modem: str
+) -> None:
+    rig = RadioRig(tmp_path, modem=modem, trust="", fill_s=900)
+    rig.network.server.unix_at_zero -= 20 * 365 * DAY
+    rig.run(2000)
+    assert rig.clock.trust == ""
+    assert rig.measured() == {}
+    assert rig.node.store.counts().rows == 33
+    if modem != "la66":  # does not tell an answer from none
+        assert "the network answers, but with no time that can be true" in caplog.text
+
+
+def test_a_network_server_whose_clock_is_put_right_moves_the_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lorawan, "ASK_TIME_S", 3600.0)  # else once a day
+    rig = RadioRig(tmp_path, trust="", fill_s=900)
+    rig.network.server.unix_at_zero += 3600
+    rig.run(3000)
+    assert rig.clock.utc() == pytest.approx(rig.clock.true_utc() + 3600, abs=2)
+    rig.network.server.unix_at_zero -= 3600
+    rig.run(7200)
+    assert rig.clock.utc() == pytest.approx(rig.clock.true_utc(), abs=2)
+    assert [one.value for one in rig.far.events if one.code == 9][-1] == pytest.approx(-3600, abs=3)
+
+
+def test_frames_follow_the_data_rate_the_network_orders(tmp_path: Path) -> None:
+    rig = RadioRig(tmp_path, fill_s=600)
+    rig.run(2000)
+    device = bytes.fromhex("70B3D57ED0051234")
+    for rate in (0, 3, 1):
+        rig.network.server.set_data_rate(device, rate)
+        rig.run(3600)
+        assert rig.link.data_rate == rate
+    log = rig.network.air.log
+    assert all(len(frame) <= 13 + LIMIT[radio.data_rate] for _, radio, frame in log)
+    assert {radio.data_rate for _, radio, _ in log} == {0, 1, 3, 5}
+    assert rig.far.refused == []
+    assert all(rig.measured()[key] == cells for key, cells in rig.decoded().items())
 
 
 def test_frames_that_lorawan_does_not_carry_are_refused(tmp_path: Path) -> None:

@@ -87,7 +87,8 @@ class LorawanLink:
         self._heard = 0  # answers of the network, as of the newest uplink
         self._heard_last = True  # whether that uplink had one
         self._asked_link = self._asked_time = -math.inf
-        self._timing = False
+        self._timing = False  # asked for the time, no answer yet
+        self._timeless = False  # said that the answers hold none
 
     # -- Link -------------------------------------------------------------------------------
 
@@ -262,10 +263,18 @@ class LorawanLink:
             self._deaf, self._confirm_at = 0, -math.inf
         self._hear()
         if self._timing:
-            unix = self.modem.time()
-            if unix is not None:
-                self._timing, self.silent = False, 0
-                self.clock.set_utc(unix, "lorawan")
+            self._take_time()
+
+    def _take_time(self) -> None:
+        """The network's time, if it has told one that can be true."""
+        unix = self.modem.time()
+        if unix is not None:
+            self._timing, self.silent, self._timeless = False, 0, False
+            self.clock.set_utc(unix, "lorawan")
+        elif self._heard_last and not self._timeless:
+            self._timeless = True
+            reason = "the network answers, but with no time that can be true"
+            log.warning("link=%s time=unknown reason='%s'", self.config.name, reason)
 
     def _hear(self) -> None:
         """Was there an answer? Some modems tell of it after the uplink is over."""
