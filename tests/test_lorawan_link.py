@@ -535,5 +535,13 @@ def test_wrong_radio_settings_are_named(tmp_path: Path, key: str, value: object,
     assert key in str(error.value)
 
 
+def test_a_key_of_the_wrong_length_is_named_and_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "app.key").write_text("2b7e151628\n")
+    with pytest.raises(ConfigError, match="32 hex digits wanted, 10 given") as error:
+        RadioRig(tmp_path, app_key_file=f"{tmp_path}/app.key")
+    assert "app_key_file" in str(error.value)
+    assert "2b7e" not in str(error.value).lower()
+
+
 def test_ack_frames_have_their_port() -> None:
     assert PORTS[ACK] == 13
