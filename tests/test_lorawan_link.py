@@ -296,6 +296,20 @@ def test_a_frame_that_took_long_is_booked_as_often_as_it_was_sent(tmp_path: Path
     assert rig.link.airtime.spent_s() - booked >= sent
 
 
+@pytest.mark.parametrize("modem", MODEMS)
+def test_repetitions_that_the_network_orders_are_booked(tmp_path: Path, modem: str) -> None:
+    rig = RadioRig(tmp_path, modem=modem, fill_s=600)
+    rig.run(2000)
+    rig.network.server.set_data_rate(bytes.fromhex("70B3D57ED0051234"), 5, repeats=3)
+    rig.run(3600)
+    before, booked = len(rig.airtimes()), rig.link.airtime.spent_s()
+    rig.run(3600)
+    repeated = rig.airtimes()[before:]
+    assert len(repeated) >= 12
+    assert rig.far.repeats == 0  # a frame that takes long is not sent anew
+    assert rig.link.airtime.spent_s() - booked >= 0.95 * sum(seconds for _, seconds in repeated)
+
+
 # -- joining -------------------------------------------------------------------------------------
 
 
