@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from agent import broker as brokers
 from agent.clock import SimClock, VirtualClock
 from agent.codec import bytes_to_cells
@@ -35,8 +37,9 @@ log = logging.getLogger(__name__)
 
 MORNING = 1_768_200_600.0  # Monday 2026-01-12 07:50 in Schwerte: the first lesson is about to begin
 WARM_UP_S = 40.0  #: sensors that need it have settled when a recording begins
-RADIO_FILL_S = 600.0  #: a LoRaWAN demo sends every ten minutes
+RADIO_FILL_S = 300.0  #: a LoRaWAN demo sends every five minutes
 FASTEST_RUN_DIR = 60.0  #: times real time: faster, looking for commands would cost too much
+MODEM = "rak3172"  #: where neither command line nor profile names one
 DRAIN_S = 10.0  #: real seconds that what is owed may take to leave at the end
 
 
@@ -44,7 +47,7 @@ DRAIN_S = 10.0  #: real seconds that what is owed may take to leave at the end
 class Radio:
     """A LoRaWAN demo: which modem, who it is, and the network server behind it."""
 
-    modem: str
+    modem: str  #: empty: the profile's
     server: str  #: udp://host:port of a real network server; empty: the one inside
     dev_eui: str
     join_eui: str
@@ -116,9 +119,12 @@ class Demo:
         return 1.0
 
     def measured(self) -> dict[tuple[int, int], dict[str, Cell]]:
-        """Every dated row in the store, as (schema, start) -> cells that are available."""
+        """Every dated row that is to leave, as (schema, start) -> cells that are available."""
         found = {}
+        links = self.node.config.link
         for table in self.node.config.table:
+            if not any(one.carries is None or table.name in one.carries for one in links):
+                continue
             for layout, row in self.node.store.rows(table.name):
                 names = [one.name for one in layout.schema.fields]
                 cells = dict(zip(names, bytes_to_cells(row.cells), strict=True))
@@ -258,7 +264,8 @@ def prepare(
     if faults:
         table = timetable.load(faults, [one.name for one in config.instrument], list(doors.buses))
     if radio:
-        made = made.over((radio_link(config, radio, folder),))
+        link = radio_link(config, radio, folder)
+        made = made.over((link,))
         tune_in(doors, clock, radio)
     far = FarSide(schemas=dict(registered_schemas()) if radio else {})
     broker = None if radio else start_broker(folder)
@@ -273,7 +280,7 @@ def prepare(
     node = build(made, clock, store_path=folder / "store.db", links=links, state_file=state_file)
     listener = listen(broker, config, far, clock)
     if radio:
-        where = f"a {radio.modem} and {radio.server or 'a LoRaWAN network server inside'}"
+        where = f"a {link.modem} and {radio.server or 'a LoRaWAN network server inside'}"
     elif broker:
         where = f"its own mosquitto, {broker.url}"
     else:
@@ -287,13 +294,15 @@ def prepare(
 
 
 def radio_link(config: Config, radio: Radio, folder: Path) -> LorawanConfig:
-    """The profile's LoRaWAN link, or one for it, with this identity. Raises ValueError."""
+    """The profile's LoRaWAN link with this identity, or one for it. Raises ValueError."""
     Keys(radio.dev_eui, radio.join_eui, radio.app_key)
     key_file = folder / "app.key"
     key_file.write_text(radio.app_key)
-    return LorawanConfig(
-        name=config.link[0].name if config.link else "radio",
-        modem=radio.modem,
+    named = next((one for one in config.link if isinstance(one, LorawanConfig)), None)
+    name = config.link[0].name if config.link else "radio"
+    return msgspec.structs.replace(
+        named or LorawanConfig(name=name, modem=MODEM, dev_eui="", join_eui="", app_key_file=""),
+        modem=radio.modem or (named.modem if named else MODEM),
         dev_eui=radio.dev_eui,
         join_eui=radio.join_eui,
         app_key_file=str(key_file),

@@ -30,6 +30,7 @@ class LinkPolicy:
     packed: bool = False
     coarse_first: bool = False  #: airtime is scarce: back-fill with the largest step first
     overlap: bool = False  #: live frames with room left go on into older rows, owed or not
+    punctual: bool = False  #: a live frame waits its time even if full: its hour tells nothing
     trust_wait_s: float = 600.0  #: how long undated rows wait for a trusted clock
 
     def carries(self, table: str) -> bool:

@@ -349,8 +349,12 @@ def fill_s(link: LinkConfig, made: Plan) -> float:
 
 
 def policy(link: LinkConfig, settings: Settings) -> LinkPolicy:
-    """What a link carries and how, as it stands now."""
+    """What a link carries and how, as it stands now.
+
+    Frames of fixed length leave at fixed times, and hold older rows before they hold padding.
+    """
     carries = link.carries
+    fixed = isinstance(link, LorawanConfig) and link.fixed_length
     return LinkPolicy(
         tables=None if carries is None else frozenset(carries) - {plan.EVENTS},
         messages=carries is None or plan.EVENTS in carries,
@@ -358,7 +362,8 @@ def policy(link: LinkConfig, settings: Settings) -> LinkPolicy:
         packed=cast(bool, settings.get(packed_key(link.name))),
         trust_wait_s=link.trust_wait_s,
         coarse_first=isinstance(link, LorawanConfig),
-        overlap=isinstance(link, LorawanConfig) and link.overlap,
+        overlap=fixed or (isinstance(link, LorawanConfig) and link.overlap),
+        punctual=fixed,
     )
 
 

@@ -118,6 +118,7 @@ class Pick:
         if self._held(rows[0]):
             return None, upper
         full = min(self.link.fits.get(run.layout.id, CANDIDATES), CANDIDATES)
+        full = CANDIDATES if self.link.policy.punctual else full
         complete = (rows[0].mono_ms - rows[-1].mono_ms) / 1000 >= self.fill_s
         left_s = self.fill_s + self._grace(run.layout) - self._age(rows[-1])
         if len(rows) < full and not complete and left_s > 0:

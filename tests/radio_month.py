@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -20,6 +21,7 @@ from tests.conftest import MONDAY
 from tests.radio_rig import RadioRig
 
 DAY, HOUR = 86_400, 3600
+PATIENCE_S = 8 * HOUR  #: a hole from which nothing came for so long is asked for again
 COLUMNS = ("temp", "hum", "pres", "co2", "pm25", "pm10", "lux", "noise", "batt")
 FRAME = 13  # bytes around a payload
 PROFILE = f"""
@@ -103,6 +105,7 @@ class MonthRig(RadioRig):
 
     def __init__(self, folder: Path, interval_s: int, **changes: object) -> None:
         self.profile = PROFILE.replace("interval_s = 60", f"interval_s = {interval_s}")
+        self.came: dict[tuple[int, ...], float] = {}  # when each row came first, unix time
         super().__init__(folder, trust="", **changes)
 
     def start(self) -> None:
@@ -119,6 +122,8 @@ class MonthRig(RadioRig):
             self.aged += 1
         else:
             super().take(payload, at)
+            new = len(self.far.rows) - len(self.came)
+            self.came |= dict.fromkeys(islice(reversed(self.far.rows), new), at)
 
     def lose_power(self, off_s: float) -> None:
         """Node and modem are without supply for a while."""
@@ -148,11 +153,6 @@ class Asked:
     when: float
     oldest: int
     newest: int
-
-    @property
-    def patience_s(self) -> float:
-        """How long it may take, once the node has acknowledged it."""
-        return 6 * HOUR + 1.5 * (self.newest - self.oldest)
 
 
 @dataclass
@@ -200,12 +200,15 @@ class Asker:
         tries = [one for one in self.asked if one.oldest <= newest and one.newest >= oldest]
         if not tries:
             return False
+        came = self.rig.came
+        slots = range(tries[-1].oldest, tries[-1].newest + 1, self.interval_s)
+        coming = any(now - came.get((1, start), 0.0) < PATIENCE_S for start in slots)
         heard = any(
             isinstance(one, decoder.Ack) and one.token == tries[-1].token
             for one in self.rig.far.others
         )
-        wait_s = tries[-1].patience_s if heard else 3 * HOUR
-        return len(tries) > 5 or now - tries[-1].when < wait_s
+        wait_s = PATIENCE_S if heard else 3 * HOUR
+        return coming or len(tries) > 5 or now - tries[-1].when < wait_s
 
 
 @dataclass
@@ -240,7 +243,7 @@ class Month:
         resets: int = 20,
         cuts: int = 5,
         loss: float = 0.1,
-        peace_days: int = 2,
+        peace_days: int = 5,
         interval_s: int = 60,
         seed: int = 1,
         **changes: object,

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent.cli import group
+from tests.radio_rig import RadioRig
 
 PROFILE = str(Path(__file__).parents[1] / "hw" / "nodes" / "school-lorawan.toml")
 SCHOOL = str(Path(__file__).parents[1] / "hw" / "nodes" / "school.toml")
@@ -107,6 +108,20 @@ def test_status_of_the_running_node(tmp_path: Path) -> None:
     assert "rssi_dbm           -" in shown.output
     state.write_text(json.dumps({"links": {"city": {"state": "ok"}}}))
     assert "no LoRaWAN link" in typed("status", "--file", str(state)).output
+
+
+def test_a_link_that_waits_for_airtime_is_no_fault_and_says_when_it_sends(tmp_path: Path) -> None:
+    rig = RadioRig(tmp_path, data_rate=0, airtime_s_per_day=6.0, fill_s=600, adr=False)
+    rig.run(3 * 3600)
+    shown = rig.node.snapshot()
+    assert shown["links"]["radio"]["state"] == "later"
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps(shown))
+    done = CliRunner().invoke(group, ["status", "--file", str(state)], env={"COLUMNS": "160"})
+    assert done.exit_code == 0, done.output
+    minutes = round(shown["links"]["radio"]["next_try_s"] / 60)
+    assert minutes > 1
+    assert f"waits for airtime, next send in {minutes} min" in done.output
 
 
 def test_join_on_a_simulated_modem(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from agent.airtime_plan import company, day
+from agent.codec import cells_to_bytes
+from agent.parcel import Layout, Row
+from agent.schema import registered
 from drivers.airtime import airtime_s, uplink_s
 
 
@@ -25,6 +29,34 @@ from drivers.airtime import airtime_s, uplink_s
 )
 def test_airtime_is_what_the_designers_guide_says(length, spreading, milliseconds):
     assert airtime_s(length, spreading) * 1000 == pytest.approx(milliseconds, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("length", "spreading", "milliseconds"),
+    [
+        (13, 9, 164.864),  # spreadsheet of The Things Network's forum, "formulas from AN1200.13"
+        (10, 7, 41.216),  # rfwireless-world.com, LoRaWAN airtime calculator, examples 1 and 2
+        (10, 11, 577.536),
+        (10, 8, 72),  # and its table, whole milliseconds
+        (10, 9, 144),
+        (10, 10, 289),
+        (10, 12, 991),
+    ],
+)
+def test_airtime_is_what_others_have_reckoned(length, spreading, milliseconds):
+    precise = milliseconds % 1 > 0
+    reckoned = airtime_s(length, spreading) * 1000
+    assert reckoned == pytest.approx(milliseconds, abs=0.001 if precise else 0.5)
+
+
+def test_a_plan_fills_frames_as_far_as_the_wait_allows():
+    layout = Layout(1, "air", registered(1), 1800)
+    cells = cells_to_bytes([field.nominal for field in layout.schema.fields])
+    rows = [Row(n + 1, 1, 0, 1_767_600_000 + 1800 * n, cells) for n in range(49)]
+    assert company(None, 1800) == 7  # six intervals, both ends counted
+    assert day(layout, rows, 1, 5, 242).rows_per_frame == 7
+    assert day(layout, rows, 1, 5, 242, fill_s=86_400).rows_per_frame == 49
+    assert company(0.0, 60) == 1
 
 
 def test_uplink_adds_the_thirteen_bytes_of_the_frame_and_the_options():

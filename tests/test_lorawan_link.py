@@ -8,17 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from agent import decoder
+from agent import cbor, decoder
 from agent.airtime import Airtime, Scratch
 from agent.clock import VirtualClock
 from agent.config import ConfigError
-from agent.links import LinkError
+from agent.links import LinkError, lorawan
 from agent.links.lorawan import PORTS, JoinBackoff
 from agent.messages import node_event
 from agent.parcel import ACK, EVENT, HELLO
-from drivers.modems.eu868 import airtime_s
+from agent.schema import registered_schemas
+from drivers.modems.eu868 import LIMIT, airtime_s
 from drivers.sim.lorawan.air import Heard
 from drivers.sim.lorawan.region import Radio
+from tests.conftest import MONDAY
 from tests.radio_rig import RadioRig
 
 DAY = 86_400
@@ -86,12 +88,51 @@ def test_rows_are_confirmed_where_the_profile_says_so(tmp_path: Path) -> None:
     assert all(one.confirmed for one in rig.network.server.uplinks if one.port == PORTS[0])
 
 
-def test_fixed_length_frames_tell_nothing_by_their_length(tmp_path: Path) -> None:
-    rig = RadioRig(tmp_path, fixed_length=True, limit_bytes=51)
-    rig.run(DAY / 4)
-    lengths = {len(one.payload) for one in rig.network.server.uplinks if one.port == PORTS[0]}
-    assert lengths == {51}
-    assert rig.arrived_as_measured()
+def test_fixed_length_frames_tell_nothing_by_length_or_hour(tmp_path: Path) -> None:
+    rig = RadioRig(tmp_path, fixed_length=True, limit_bytes=30, fill_s=1200)
+    chance, lively = random.Random(1), [False]
+    values = {"temperature": 21.0, "relative_humidity": 45.0}
+
+    class Truth(dict[str, float]):
+        def __getitem__(self, name: str) -> float:
+            return values[name] + lively[0] * chance.uniform(-5, 5)
+
+    rig.doors.twins["air"].truth = Truth(values)
+    for _ in range(2):  # empty, in use
+        rig.run(6300)
+        lively[0] = not lively[0]
+    data = [one for one in rig.network.server.uplinks if one.port == PORTS[0]]
+    assert {len(one.payload) for one in data} == {30}
+    assert all(rig.measured()[key] == cells for key, cells in rig.decoded().items())
+    hours = [one.at for one in data if newest_start(one.payload) > MONDAY + one.at - 90]
+    gaps = [round(later - sooner, 0) for sooner, later in itertools.pairwise(hours)]
+    assert len(gaps) > 7
+    assert max(gaps) - min(gaps) <= 2
+
+
+def newest_start(frame: bytes) -> float:
+    """When the newest row of a data frame was taken."""
+    said = decoder.decode(frame, registered_schemas().get)
+    assert isinstance(said, decoder.Data)
+    return said.starts(MONDAY)[0] or 0.0
+
+
+def test_overlap_makes_up_for_a_lost_frame(tmp_path: Path) -> None:
+    missing = []
+    for overlap in (False, True):
+        rig = RadioRig(tmp_path, overlap=overlap)
+        rig.run(3900)
+        rig.network.faults.lose_up = 1.0
+        rig.run(3600)
+        rig.network.faults.lose_up = 0.0
+        rig.run(3600)
+        newest = max(start for _, start in rig.far.rows)
+        missing.append(len([key for key in rig.measured() if key[1] < newest]) - len(rig.far.rows))
+        rig.node.close()
+        (tmp_path / "store.db").unlink()
+    without, with_overlap = missing
+    assert without > 50
+    assert with_overlap < 10
 
 
 def test_health_columns_and_status_say_how_the_radio_is(tmp_path: Path) -> None:
@@ -257,6 +298,20 @@ def test_a_frame_that_took_long_is_booked_as_often_as_it_was_sent(tmp_path: Path
     assert rig.link.airtime.spent_s() - booked >= sent
 
 
+@pytest.mark.parametrize("modem", MODEMS)
+def test_repetitions_that_the_network_orders_are_booked(tmp_path: Path, modem: str) -> None:
+    rig = RadioRig(tmp_path, modem=modem, fill_s=600)
+    rig.run(2000)
+    rig.network.server.set_data_rate(bytes.fromhex("70B3D57ED0051234"), 5, repeats=3)
+    rig.run(3600)
+    before, booked = len(rig.airtimes()), rig.link.airtime.spent_s()
+    rig.run(3600)
+    repeated = rig.airtimes()[before:]
+    assert len(repeated) >= 12
+    assert rig.far.repeats == 0  # a frame that takes long is not sent anew
+    assert rig.link.airtime.spent_s() - booked >= 0.95 * sum(seconds for _, seconds in repeated)
+
+
 # -- joining -------------------------------------------------------------------------------------
 
 
@@ -299,6 +354,12 @@ def test_back_off_of_joins_goes_on_after_a_restart() -> None:
     assert again.wait_s() > 3600
     again.done()
     assert JoinBackoff(memory, clock, "radio").wait_s() == 0
+    waits = set()
+    for _ in range(5):  # many nodes that lost their network at once do not come back at once
+        again = JoinBackoff(Scratch(), clock, "radio")
+        again.tried(1.483)
+        waits.add(again.wait_s())
+    assert len(waits) == 5
 
 
 # -- downlinks -----------------------------------------------------------------------------------
@@ -346,6 +407,31 @@ def test_malformed_downlinks_do_no_harm(tmp_path: Path, payload: bytes) -> None:
     assert len(rig.far.rows) > 60
 
 
+def test_random_downlinks_do_no_harm(tmp_path: Path) -> None:
+    rig, chance = RadioRig(tmp_path, fill_s=60), random.Random(1)
+    rig.run(600)
+    sent = [cbor.dump(anything(chance)) for _ in range(40)]
+    for payload in sent:
+        rig.network.send(payload[:51])
+    rig.run(4000)
+    queue = next(iter(rig.network.server.devices.values())).queue
+    assert len(queue) < 10
+    assert rig.report()["state"] == "ok"
+    assert all(rig.measured()[key] == cells for key, cells in rig.decoded().items())
+    assert len(rig.far.rows) > 60
+
+
+def anything(chance: random.Random, depth: int = 0) -> object:
+    """A random CBOR item."""
+    kind = chance.randrange(4 if depth > 2 else 6)
+    if kind < 2:
+        return chance.randint(-(2**33), 2**33) if kind else chance.randint(0, 9)
+    if kind < 4:
+        return chance.randbytes(chance.randrange(20)) if kind == 2 else None
+    items = [anything(chance, depth + 1) for _ in range(chance.randrange(6))]
+    return items if kind == 4 else dict(enumerate(items))
+
+
 # -- what goes wrong -----------------------------------------------------------------------------
 
 
@@ -388,6 +474,49 @@ def test_after_an_outage_the_backlog_goes_coarse_first(tmp_path: Path) -> None:
     assert sorted(first)[len(first) // 2] > sorted(last)[len(last) // 2]
 
 
+@pytest.mark.parametrize("modem", MODEMS)
+def test_a_network_server_in_another_decade_is_not_believed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, modem: str
+) -> None:
+    rig = RadioRig(tmp_path, modem=modem, trust="", fill_s=900)
+    rig.network.server.unix_at_zero -= 20 * 365 * DAY
+    rig.run(2000)
+    assert rig.clock.trust == ""
+    assert rig.measured() == {}
+    assert rig.node.store.counts().rows == 33
+    if modem != "la66":  # does not tell an answer from none
+        assert "the network answers, but with no time that can be true" in caplog.text
+
+
+def test_a_network_server_whose_clock_is_put_right_moves_the_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lorawan, "ASK_TIME_S", 3600.0)  # else once a day
+    rig = RadioRig(tmp_path, trust="", fill_s=900)
+    rig.network.server.unix_at_zero += 3600
+    rig.run(3000)
+    assert rig.clock.utc() == pytest.approx(rig.clock.true_utc() + 3600, abs=2)
+    rig.network.server.unix_at_zero -= 3600
+    rig.run(7200)
+    assert rig.clock.utc() == pytest.approx(rig.clock.true_utc(), abs=2)
+    assert [one.value for one in rig.far.events if one.code == 9][-1] == pytest.approx(-3600, abs=3)
+
+
+def test_frames_follow_the_data_rate_the_network_orders(tmp_path: Path) -> None:
+    rig = RadioRig(tmp_path, fill_s=600)
+    rig.run(2000)
+    device = bytes.fromhex("70B3D57ED0051234")
+    for rate in (0, 3, 1):
+        rig.network.server.set_data_rate(device, rate)
+        rig.run(3600)
+        assert rig.link.data_rate == rate
+    log = rig.network.air.log
+    assert all(len(frame) <= 13 + LIMIT[radio.data_rate] for _, radio, frame in log)
+    assert {radio.data_rate for _, radio, _ in log} == {0, 1, 3, 5}
+    assert rig.far.refused == []
+    assert all(rig.measured()[key] == cells for key, cells in rig.decoded().items())
+
+
 def test_frames_that_lorawan_does_not_carry_are_refused(tmp_path: Path) -> None:
     rig = RadioRig(tmp_path)
     with pytest.raises(LinkError, match="kind -5"):
@@ -420,6 +549,14 @@ def test_wrong_radio_settings_are_named(tmp_path: Path, key: str, value: object,
         RadioRig(tmp_path, **{key: value})
     assert hint in str(error.value)
     assert key in str(error.value)
+
+
+def test_a_key_of_the_wrong_length_is_named_and_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "app.key").write_text("2b7e151628\n")
+    with pytest.raises(ConfigError, match="32 hex digits wanted, 10 given") as error:
+        RadioRig(tmp_path, app_key_file=f"{tmp_path}/app.key")
+    assert "app_key_file" in str(error.value)
+    assert "2b7e" not in str(error.value).lower()
 
 
 def test_ack_frames_have_their_port() -> None:

@@ -183,6 +183,19 @@ def test_a_live_frame_goes_when_it_is_full(node: Kit) -> None:
     assert len(node.store.next("city").rows) == 7
 
 
+def test_a_punctual_frame_waits_its_time_even_if_it_is_full(node: Kit) -> None:
+    links(node, fill_s=3600, punctual=True)
+    node.put(61)
+    node.ack(node.store.next("city"), most=7)  # no more than that fits
+    node.drain()
+    node.later()
+    node.put(60)
+    assert node.store.next("city") is None
+    node.later()
+    node.put(1)
+    assert node.store.next("city").lane == "live"
+
+
 def test_rows_that_wait_for_company_are_not_backfill(node: Kit) -> None:
     fill(node, range(round(MONDAY) - 86_400, round(MONDAY) - 86_000, 60))
     links(node, fill_s=600)

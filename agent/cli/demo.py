@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.25
 FASTEST_LOADTEST = 4.0  #: times real time: an accelerometer's FIFO holds a quarter of a second
-FASTEST_RADIO = 60.0  #: times real time: a modem answers through a real pseudo-terminal
+FASTEST_RADIO = 30.0  #: times real time: a modem answers through a real pseudo-terminal
 
 
 @click.command(
@@ -51,8 +51,8 @@ FASTEST_RADIO = 60.0  #: times real time: a modem answers through a real pseudo-
               help="A load test of a bridge, by itself: its report at the end.")  # fmt: skip
 @click.option("--lorawan", is_flag=False, flag_value="inside", metavar="[udp://HOST:PORT]",
               help="Through a LoRaWAN modem; to a real network server in real time.")  # fmt: skip
-@click.option("--modem", type=click.Choice(MODEMS), default="rak3172", show_default=True,
-              help="Which modem's dialect is spoken.")  # fmt: skip
+@click.option("--modem", type=click.Choice(MODEMS), default=None,
+              help="Which dialect is spoken; default: the profile's, else rak3172.")  # fmt: skip
 @click.option("--dev-eui", default="70B3D57ED0051234", help="Of the simulated device.")
 @click.option("--join-eui", default="0102030405060708", help="Of the simulated device.")
 @click.option("--app-key", default="", help="Of the simulated device only: it stands in argv.")
@@ -66,7 +66,7 @@ def demo(
     faults: Path | None,
     loadtest: str,
     lorawan: str | None,
-    modem: str,
+    modem: str | None,
     dev_eui: str,
     join_eui: str,
     app_key: str,
@@ -90,7 +90,7 @@ def demo(
             radio = None
             if lorawan:
                 server = "" if lorawan == "inside" else lorawan
-                radio = Radio(modem, server, dev_eui, join_eui, app_key or PRACTICE_KEY)
+                radio = Radio(modem or "", server, dev_eui, join_eui, app_key or PRACTICE_KEY)
                 speed = 1.0 if server else min(speed, FASTEST_RADIO)
             if loadtest:
                 speed = min(speed, FASTEST_LOADTEST)
@@ -158,15 +158,32 @@ def show_live(made: Demo, duration: float | None) -> None:
 
 
 def show_lines(made: Demo, duration: float | None) -> None:
-    """A line for every frame that was decoded."""
+    """A line for every frame that was decoded, or that left for a server that decodes itself."""
+    news = outgoing(made) if made.radio and made.radio.server else incoming(made)
+    for _ in moments(made, duration):
+        line = next(news)
+        if line:
+            click.echo(line)
+
+
+def incoming(made: Demo) -> Iterator[str]:
+    """A line when the far side has decoded another frame; empty if it has not."""
     from agent.cli.picture import frame_line
 
     shown = None
-    for _ in moments(made, duration):
+    while True:
         last = made.far.last
-        if last is not None and last is not shown:
-            shown = last
-            click.echo(frame_line(made.far))
+        yield frame_line(made.far) if last is not None and last is not shown else ""
+        shown = last
+
+
+def outgoing(made: Demo) -> Iterator[str]:
+    """A line when another frame has left; empty if none has."""
+    (uplink,), sent = made.node.uplinks, 0
+    while True:
+        count, frame = uplink.frames, uplink.last_frame
+        yield f"sent: frame {count}, {len(frame)} bytes, {frame.hex()}" if count > sent else ""
+        sent = count
 
 
 def report_crane(made: Demo) -> int:

@@ -18,7 +18,7 @@ from agent.farside import FarSide
 from agent.schema import Cell, Field, Missing
 
 UNITS = {"Cel": "°C", "[ppm]": "ppm", "ug/m3": "µg/m³", "1": ""}  # UCUM as people write it
-COLOURS = {"ok": "green", "new": "dim", "degraded": "yellow", "refused": "yellow"}
+COLOURS = {"ok": "green", "new": "dim", "later": "cyan", "degraded": "yellow", "refused": "yellow"}
 
 
 def tables(state: Mapping[str, Any], *, whole: bool = True) -> list[Table | str]:
@@ -52,10 +52,18 @@ def links(state: Mapping[str, Any]) -> Table:
     table = plain("", "link", "state", "frames", "bytes", "owed", "last ack")
     for name, one in state["links"].items():
         ago = "never" if one["last_ack_s"] is None else f"{one['last_ack_s']:.0f} s ago"
-        reason = f" [dim]{escape(one['reason'])}[/]" if one["reason"] else ""
+        reason = f" [dim]{escape(one['reason'])}{then(one)}[/]" if one["reason"] else ""
         numbers = [f"{one[key]:,}" for key in ("frames", "bytes", "owed")]
         table.add_row(name, coloured(one["state"]) + reason, *numbers, ago)
     return table
+
+
+def then(link: Mapping[str, Any]) -> str:
+    """When it sends again, if that is known."""
+    wait_s = link.get("next_try_s", 0)
+    if link["state"] != "later" or not wait_s:
+        return ""
+    return f", next send in {wait_s / 60:.0f} min" if wait_s > 90 else f", next in {wait_s:.0f} s"
 
 
 def store(state: Mapping[str, Any]) -> str:

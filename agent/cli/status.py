@@ -48,7 +48,8 @@ def status(path: Path, as_json: bool) -> None:
     except (AttributeError, KeyError, TypeError):
         click.echo(f"stadtsinn: {path}: not a state file of this version", err=True)
         sys.exit(BAD)
-    sys.exit(BAD if any(one not in ("ok", "new") for one in states) else 0)
+    # "later" is no fault: the air is not free yet
+    sys.exit(BAD if any(one not in ("ok", "new", "later") for one in states) else 0)
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -48,7 +48,8 @@ ASK_TIME_S, ASK_TIME_AGAIN_S = 86_400.0, 600.0
 ASK_LINK_S = 6 * 3600.0
 UNANSWERED = 3  #: so many uplinks without an answer: ask with each whether anybody hears us
 DEAF_S, DEAF_SHARE = 30.0, 0.25  #: first wait after a frame nobody acknowledged; budget for them
-WINDOWS_S = 3.0  #: a try that is not acknowledged takes so much longer than its frame
+WINDOWS_S = 3.0  #: a repetition takes so much longer than its frame
+MOST_REPEATS = 15  #: of an unconfirmed frame, where the network orders it (LinkADRReq, NbTrans)
 
 
 class BeatingTimer:
@@ -87,7 +88,8 @@ class LorawanLink:
         self._heard = 0  # answers of the network, as of the newest uplink
         self._heard_last = True  # whether that uplink had one
         self._asked_link = self._asked_time = -math.inf
-        self._timing = False
+        self._timing = False  # asked for the time, no answer yet
+        self._timeless = False  # said that the answers hold none
 
     # -- Link -------------------------------------------------------------------------------
 
@@ -113,15 +115,17 @@ class LorawanLink:
         with self._speaking():
             self._ask()
             self.airtime.book(seconds, lane)
+            tries = self.config.tries if confirmed else MOST_REPEATS
             began = self.clock.monotonic()
             try:
                 self.modem.send(frame, port=PORTS[kind], confirmed=confirmed)
             except ModemError as error:
                 self._account(error.reason, seconds)
+                if error.reason == UNFINISHED:
+                    self._book_repeats(seconds, self.clock.monotonic() - began, tries)
                 raise
             self._too_long = 0
-            if confirmed:
-                self._book_tries(seconds, self.clock.monotonic() - began)
+            self._book_repeats(seconds, self.clock.monotonic() - began, tries)
             self._listen(confirmed=confirmed)
 
     def received(self) -> list[bytes]:
@@ -187,10 +191,10 @@ class LorawanLink:
         """Whether frames of this lane want an acknowledgement."""
         return lane == "alarm" or (self.config.confirmed and lane != "message")
 
-    def _book_tries(self, seconds: float, took_s: float) -> None:
-        """A confirmed frame that took so long was sent more than once; no modem says how often."""
+    def _book_repeats(self, seconds: float, took_s: float, tries: int) -> None:
+        """A frame that took so long was sent more than once; no modem says how often."""
         again = int((took_s - seconds) / (seconds + WINDOWS_S))
-        for _ in range(min(again, self.config.tries - 1)):
+        for _ in range(min(again, tries - 1)):
             self.airtime.book(seconds)
 
     def _rest(self, spent_s: float) -> None:
@@ -262,10 +266,18 @@ class LorawanLink:
             self._deaf, self._confirm_at = 0, -math.inf
         self._hear()
         if self._timing:
-            unix = self.modem.time()
-            if unix is not None:
-                self._timing, self.silent = False, 0
-                self.clock.set_utc(unix, "lorawan")
+            self._take_time()
+
+    def _take_time(self) -> None:
+        """The network's time, if it has told one that can be true."""
+        unix = self.modem.time()
+        if unix is not None:
+            self._timing, self.silent, self._timeless = False, 0, False
+            self.clock.set_utc(unix, "lorawan")
+        elif self._heard_last and not self._timeless:
+            self._timeless = True
+            reason = "the network answers, but with no time that can be true"
+            log.warning("link=%s time=unknown reason='%s'", self.config.name, reason)
 
     def _hear(self) -> None:
         """Was there an answer? Some modems tell of it after the uplink is over."""

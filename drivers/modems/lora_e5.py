@@ -36,7 +36,7 @@ from drivers.modems.keys import Keys, bare
 from drivers.modems.reset import ResetPin
 from drivers.sim.lorawan.risinghf import LoRaE5Twin
 
-JOIN_S, PLAIN_S, CONFIRMED_S = 20.0, 12.0, 12.0  # deadlines that cover SF12; per try if confirmed
+JOIN_S, PLAIN_S, CONFIRMED_S = 20.0, 30.0, 12.0  # cover SF12, 3 repetitions; per try if confirmed
 BUSY_S, NO_CHANNEL_S, UNFINISHED_S = 5.0, 60.0, 30.0
 TRIES = 3
 LONGEST = 242  # bytes, at any data rate

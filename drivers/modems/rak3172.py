@@ -38,7 +38,7 @@ from drivers.modems.reset import ResetPin
 from drivers.sim.lorawan.rui3 import RAK3172Twin
 
 EU868 = "4"
-JOIN_S, PLAIN_S, CONFIRMED_S = 15.0, 10.0, 12.0  # deadlines that cover SF12; per try if confirmed
+JOIN_S, PLAIN_S, CONFIRMED_S = 15.0, 30.0, 12.0  # cover SF12, 3 repetitions; per try if confirmed
 BUSY_S, UNFINISHED_S = 5.0, 30.0
 TRIES = 3
 REFUSALS = {

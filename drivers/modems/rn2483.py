@@ -38,7 +38,7 @@ from drivers.modems.keys import Keys
 from drivers.modems.reset import ResetPin
 from drivers.sim.lorawan.microchip import RN2483Twin
 
-JOIN_S, PLAIN_S, CONFIRMED_S = 15.0, 12.0, 12.0  # deadlines that cover SF12; per try if confirmed
+JOIN_S, PLAIN_S, CONFIRMED_S = 15.0, 30.0, 12.0  # cover SF12, 3 repetitions; per try if confirmed
 SAVE_S = 3.0  # the EEPROM is slow
 BREAK_S = 0.02
 BUSY_S, NO_CHANNEL_S, UNFINISHED_S = 5.0, 60.0, 30.0
