@@ -1,0 +1,470 @@
+"""Raw records: files under a budget, chunks that resume, equal samples at the far side."""
+
+import math
+import random
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from agent import chunks, decoder
+from agent.archive import Archive, message
+from agent.broker import Broker
+from agent.clock import SimClock, VirtualClock
+from agent.codec import CodecError, Style
+from agent.config import MqttConfig
+from agent.farside import FarSide
+from agent.links import LinkError
+from agent.links.listen import Listener
+from agent.links.mqtt import MqttLink
+from agent.parcel import Message
+from agent.records import (
+    Head,
+    Note,
+    Record,
+    RecordError,
+    Records,
+    Segment,
+    bytes_of,
+    floats_of,
+    read,
+    write,
+)
+from agent.store import LinkPolicy, Store
+from agent.uplink import Uplink
+from tests.conftest import MONDAY
+from tests.test_mqtt import until
+
+AXES = ("x", "y", "z")
+
+
+def record(number: int = 1, samples: int = 500, seed: int = 0, **options: object) -> Record:
+    """Three axes of noise; a gap of 7 in the middle."""
+    rng = random.Random(seed or number)
+    data = bytes_of(rng.gauss(0, 0.01) for _ in range(3 * samples))
+    parts = {"segments": (Segment(0, samples // 2), Segment(7, samples - samples // 2))}
+    head = {
+        "number": number,
+        "stream": "deck",
+        "axes": AXES,
+        "units": ("m/s2",) * 3,
+        "rate_hz": 125.031,
+        "start": MONDAY + 0.25,
+        "boot": 1,
+        "mono_s": 0.25,
+        "notes": (Note(10.0, "begin"),),
+        "schema": 58_697,
+        "column": 3,
+        "axis": 2,
+    }
+    return Record(Head(**parts | head | options), data)  # type: ignore[arg-type]
+
+
+# -- files ----------------------------------------------------------------------------------------
+
+
+def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
+    one = record()
+    write(tmp_path / "a.record", one)
+    assert read(tmp_path / "a.record") == one
+    assert [path.name for path in tmp_path.iterdir()] == ["a.record"]
+    assert (one.head.samples, one.head.missing) == (500, 7)
+    assert list(one.head.times()) == [(250, 0.0), (250, 257 / 125.031)]
+    assert one.head.length_s == 507 / 125.031
+
+
+def test_its_page_of_bytes_is_what_the_module_says(tmp_path: Path) -> None:
+    write(tmp_path / "a.record", record())
+    first, head, data = (tmp_path / "a.record").read_bytes().split(b"\n", 2)
+    assert first.startswith(b"STADTSINN RECORD 1 ")
+    assert b'"stream":"deck","axes":["x","y","z"]' in head
+    assert b'"segments":[[0,250],[7,250]]' in head
+    assert data == record().data
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda content: content[:-4],
+        lambda content: content + b"\0\0\0\0",
+        lambda content: content.replace(b"[7,250]", b"[8,250]"),
+        lambda content: content[:300] + bytes([content[300] ^ 1]) + content[301:],
+        lambda content: b"",
+        lambda content: content[100:],
+    ],
+    ids=["cut", "longer", "head", "one bit", "empty", "no first line"],
+)
+def test_a_damaged_record_is_refused(tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "a.record"
+    write(path, record())
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(RecordError, match=r"a\.record: is no record, or damaged"):
+        read(path)
+
+
+def test_a_record_that_is_gone_or_of_a_later_kind_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="no such file"):
+        read(tmp_path / "none.record")
+    one = record(segments=(Segment(0, 499),))
+    write(tmp_path / "a.record", one)
+    with pytest.raises(RecordError, match="are not 499 samples"):
+        read(tmp_path / "a.record")
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.record").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        write(tmp_path / "a.record", record())
+    assert [path.name for path in tmp_path.iterdir()] == ["a.record"]
+
+
+# -- on the wire ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [80, 222, 1000, 4096, 262_144])
+def test_chunks_fill_their_frames_and_make_the_record_again(
+    tmp_path: Path, clock: VirtualClock, limit: int
+) -> None:
+    node = Node(tmp_path, clock)
+    one = node.keep(record(samples=200))
+    node.link.room = limit
+    node.send()
+    assert all(len(frame) <= limit for frame in node.link.frames)
+    assert all(len(frame) > limit - 8 for frame in node.link.frames[:-1])
+    got = node.far.records[1]
+    assert got.data == one.data
+    assert got.segments == list(one.head.segments)
+    assert (got.schema, got.column, got.axis, got.axes) == (58_697, 3, 2, 3)
+    assert (got.rate_hz, got.start) == (125.031, MONDAY + 0.25)
+    assert floats_of(got.data) == one.floats()
+    assert not node.far.refused
+
+
+def test_chunks_arrive_in_any_order_and_twice() -> None:
+    one = record()
+    data = chunks.content(one, one.head.start)
+    far = FarSide()
+    parts = []
+    for number in range(chunks.count(data, 100)):
+        body = chunks.body(one.head, one.head.start, data, 100, number)
+        parts.append(bytes([body[0] + 1, 0x24]) + body[1:])
+    random.Random(1).shuffle(parts)
+    for part in parts[1:]:
+        far.take(part, MONDAY)
+    assert not far.records
+    for part in parts:
+        far.take(part, MONDAY)
+    assert far.records[1].data == one.data
+    assert far.repeats == len(parts) - 1
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [[], [6.0], [math.nan] * 8, [6, 0, 1, 1, 1, math.inf], [8, 0, 1, 1, 0, 1, 0, 3, 1.0]],
+)
+def test_a_head_that_cannot_be_is_refused(numbers: list[float]) -> None:
+    far = FarSide()
+    far._raw(decoder.Raw(1, 0, 1, 0, 62.5, bytes_of(numbers)))
+    assert far.refused
+    assert not far.records
+
+
+# -- owed, in part, resumed -----------------------------------------------------------------------
+
+
+@dataclass
+class Wire:
+    """Takes frames to the far side, or not."""
+
+    far: FarSide
+    frames: list[bytes] = field(default_factory=list)
+    room: int = 1000
+    silent: int = 0
+    left: int = 10**9  #: so many frames are taken
+
+    def limit(self, lane: str = "live") -> int:
+        return self.room
+
+    def send(self, frame: bytes, *, kind: int, lane: str = "live") -> None:
+        if self.left <= 0:
+            raise LinkError("down", 1.0)
+        self.left -= 1
+        self.frames.append(frame)
+        self.far.take(frame, MONDAY)
+
+    def received(self) -> list[bytes]:
+        return []
+
+    def close(self) -> None: ...
+
+
+class NoCommands:
+    def do(self, downlink: bytes, link: str) -> None: ...
+
+    def sent(self, link: str, silent: int) -> None: ...
+
+
+class Node:
+    """Store, archive and one uplink."""
+
+    def __init__(
+        self, folder: Path, clock: SimClock, far: FarSide | None = None, **options: float
+    ) -> None:
+        self.folder, self.clock, self.far = folder, clock, far or FarSide()
+        self.store = Store(folder / "store.db", clock)
+        self.store.open()
+        self.store.links({"city": LinkPolicy(), "radio": LinkPolicy(raw=False)})
+        self.records = Records(folder / "records", **options)  # type: ignore[arg-type]
+        self.archive = Archive(self.records, self.store, clock)
+        self.archive.open()
+        self.link = Wire(self.far)
+        self.uplink = Uplink("city", self.link, self.store, clock, NoCommands(), Style(True))  # type: ignore[arg-type]
+        self.uplink.archive = self.archive
+
+    def keep(self, one: Record) -> Record:
+        self.archive.keep(one)
+        return one
+
+    def send(self) -> None:
+        while self.store.next("city") and self.link.left:
+            self.uplink.step()
+
+    def tally(self, name: str) -> int:
+        return self.store._stock.tally.get(name, 0)
+
+    def restart(self, *, crash: bool = False) -> "Node":
+        if crash:
+            self.store._file.close()
+        self.store.close()
+        return Node(self.folder, self.clock, self.far)
+
+
+def test_an_outage_and_a_restart_repeat_nothing(tmp_path: Path, clock: VirtualClock) -> None:
+    node = Node(tmp_path, clock)
+    one, two = node.keep(record(1)), node.keep(record(2))
+    node.link.left = 4
+    node.send()
+    assert (len(node.link.frames), node.far.records) == (4, {})
+    node.uplink.step()
+    node.link.left = 1
+    node.send()
+    assert decoder_of(node.link.frames[4]).chunk == 4
+    node = node.restart()
+    node.send()
+    assert decoder_of(node.link.frames[0]).chunk == 5
+    assert [node.far.records[n].data for n in (1, 2)] == [one.data, two.data]
+    assert node.far.repeats == 0
+    assert node.store.counts().messages == {"city": 0, "radio": 0}
+    node.store.close()
+
+
+def test_a_crash_repeats_only_what_was_not_written_yet(tmp_path: Path, clock: VirtualClock) -> None:
+    node = Node(tmp_path, clock)
+    one = node.keep(record())
+    node.link.left = 3
+    node.send()
+    node.store.flush()
+    node.link.left = 2
+    node.send()
+    node = node.restart(crash=True)
+    node.send()
+    assert node.far.records[1].data == one.data
+    assert node.far.repeats == 2
+    node.store.close()
+
+
+def test_a_limit_that_shrinks_cuts_the_record_anew(tmp_path: Path, clock: VirtualClock) -> None:
+    node = Node(tmp_path, clock)
+    one = node.keep(record())
+    node.link.left = 3
+    node.send()
+    node.link.left, node.link.room = 10**9, 500
+    node.send()
+    assert node.far.records[1].data == one.data
+    assert all(len(frame) <= 500 for frame in node.link.frames[3:])
+    node.store.close()
+
+
+def test_records_go_after_everything_else_and_never_over_the_radio(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    node = Node(tmp_path, clock)
+    node.keep(record())
+    hello = Message(0, -4, 1, 0, int(MONDAY), b"\x81\xa0")
+    node.store.post(hello)
+    parcel = node.store.next("radio")
+    assert parcel is not None
+    assert parcel.kind == -4
+    assert node.store.counts().messages == {"city": 2, "radio": 1}
+    node.send()
+    assert [frame[1] for frame in node.link.frames[:2]] == [0x23, 0x24]
+    node.store.close()
+
+
+@pytest.mark.parametrize("how", ["gone", "damaged"])
+def test_a_record_whose_file_is_bad_is_settled_and_counted(
+    tmp_path: Path, clock: VirtualClock, how: str
+) -> None:
+    node = Node(tmp_path, clock)
+    node.keep(record(1))
+    two = node.keep(record(2))
+    node.link.left = 2
+    node.send()
+    if how == "gone":
+        node.records.path(1).unlink()
+    else:
+        node.records.path(1).write_bytes(b"")
+        node.records._newest = None
+    node.link.left = 10**9
+    node.send()
+    assert node.far.records.keys() == {2}
+    assert node.far.records[2].data == two.data
+    assert node.tally("set_aside") == 1
+    assert not node.store.owes(1)
+    node.store.close()
+
+
+def test_a_frame_too_short_for_one_number_is_refused(tmp_path: Path, clock: VirtualClock) -> None:
+    node = Node(tmp_path, clock)
+    node.keep(record())
+    parcel = node.store.next("city")
+    assert parcel is not None
+    with pytest.raises(CodecError, match="does not fit into 20 bytes"):
+        node.archive.frame(parcel, 20, Style())
+    node.store.close()
+
+
+def test_the_budget_takes_delivered_records_first_then_the_oldest(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    size = len(record().data) + 1000
+    node = Node(tmp_path, clock, max_bytes=3 * size)
+    for number in (1, 2, 3):
+        node.keep(record(number))
+    assert node.records.numbers() == [1, 2, 3]
+    node.keep(record(4))
+    assert node.records.numbers() == [2, 3, 4]
+    assert node.tally("lost_records") == 1
+    node.store.ack("city", message_framed(node, 4))
+    node.keep(record(5))
+    assert node.records.numbers() == [2, 3, 5]
+    assert node.tally("lost_records") == 1
+    node.send()
+    assert sorted(node.far.records) == [2, 3, 5]
+    assert len(node.store.raws()) == 3
+    node.store.close()
+
+
+def test_what_was_written_but_not_owed_at_a_power_cut_is_owed_at_the_start(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    node = Node(tmp_path, clock)
+    node.keep(record(1))
+    node.records.save(record(2))
+    node.records.path(1).unlink()
+    (tmp_path / "records" / "00000003.record.part").write_bytes(b"half")
+    node.records.path(4).write_bytes(b"damaged")
+    node = node.restart()
+    assert not list((tmp_path / "records").glob("*.part"))
+    node.send()
+    assert sorted(node.far.records) == [2]
+    assert node.tally("lost_records") == 1
+    assert node.archive.new_number() == 5
+    node = node.restart()
+    assert node.archive.new_number() == 6
+    assert node.store.next("city") is None
+    node.store.close()
+
+
+def test_a_record_without_a_date_waits_for_the_clock_a_while(tmp_path: Path) -> None:
+    clock = VirtualClock(MONDAY, trust="")
+    node = Node(tmp_path, clock)
+    node.keep(record(1, start=None))
+    assert node.store.next("city") is None
+    assert node.store.when("city") == 600
+    clock.sleep(601)
+    node.link.left = 1
+    node.send()
+    assert decoder_of(node.link.frames[0]).start == 0
+    clock.unset(False)
+    node.link.left = 10**9
+    node.send()
+    assert node.far.records[1].start == int(MONDAY + 0.25)
+    node.store.close()
+
+
+def decoder_of(frame: bytes) -> decoder.Raw:
+    said = decoder.decode(frame, lambda _: None)
+    assert isinstance(said, decoder.Raw)
+    return said
+
+
+def message_framed(node: Node, number: int):  # type: ignore[no-untyped-def]
+    """As if the whole record had gone."""
+    from agent.parcel import Framed, Parcel
+
+    seq = node.archive._messages[number]
+    return Framed((b"",), Parcel("message", message(record(number).head)._replace(seq=seq)))
+
+
+# -- a real broker --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Broker]:
+    one = Broker(tmp_path / "broker")
+    one.start()
+    yield one
+    one.stop()
+
+
+def test_all_chunks_arrive_though_the_broker_dies_in_the_middle(
+    tmp_path: Path, mosquitto: Broker
+) -> None:
+    clock = SimClock(MONDAY)
+    node = Node(tmp_path, clock)
+    kept = [node.keep(record(number, samples=3000)) for number in (1, 2)]
+    config = MqttConfig(name="city", url=mosquitto.url, limit_bytes=1000)
+    wake = threading.Event()
+    link = MqttLink(config, "ghs", clock, wake, lambda _: None, threading.Event())
+    node.uplink.link, node.uplink.wake = link, wake
+    far, heard = FarSide(), []
+
+    def listen(topic: str, frame: bytes) -> None:
+        if topic == "raw":
+            heard.append(frame)
+            far.take(frame, None)
+
+    listener = Listener(mosquitto.url, "ghs", listen)
+    listener.start()
+    step_until(node, lambda: len(heard) >= 30)
+    mosquitto.kill()
+    until(lambda: not link._connected)
+    node.uplink.step()
+    assert node.uplink.state == "refused"
+    mosquitto.start()
+    listener.stop()
+    listener = Listener(mosquitto.url, "ghs", listen)
+    listener.start()
+    step_until(node, lambda: node.store.next("city") is None)
+    until(lambda: len(far.records) == 2)
+    assert [far.records[n].data for n in (1, 2)] == [one.data for one in kept]
+    assert far.refused == []
+    sent = {(part.record, part.chunk) for part in map(decoder_of, heard)}
+    assert len(sent) == sum(one.chunks for one in far.arriving.values())
+    assert len(heard) - len(sent) <= 1  # the one in flight when the broker died
+    listener.stop()
+    link.close()
+    node.store.close()
+
+
+def step_until(node: Node, done: Callable[[], bool]) -> None:
+    for _ in range(20_000):
+        if done():
+            return
+        if node.uplink.step() > 0:
+            node.uplink.wake.wait(0.05)
+            node.uplink.wake.clear()
+    raise AssertionError("not done")
