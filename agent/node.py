@@ -16,6 +16,7 @@ import msgspec
 from agent import codec, plan
 from agent.airtime import Memory
 from agent.alarm import CLEARED, Alarm
+from agent.archive import Archive
 from agent.catalog import Driver, find_modem
 from agent.clock import Clock
 from agent.codec import Style
@@ -30,10 +31,15 @@ from agent.links import Link
 from agent.links.file import FileLink
 from agent.messages import hello, node_event, schema_slice
 from agent.parcel import Message
+from agent.records import Records
 from agent.sampler import Sampler, alarm_key
 from agent.sampler import Source as ColumnSource
 from agent.settings import Settings, fill_key, interval_key, limits_key, packed_key
 from agent.store import LinkPolicy, Store
+from agent.stream import Stream
+from agent.trigger import Trigger
+from agent.trigger_plan import RECORDS, TriggerPlan
+from agent.trigger_plan import triggers as plan_triggers
 from agent.uplink import Uplink
 from drivers.api import Sensor
 
@@ -85,6 +91,7 @@ class Plan:
     sensors: Mapping[str, Sensor]  #: behind the given doors
     tables: Sequence[plan.TablePlan]
     alarms: Mapping[str, list[Alarm]]
+    triggers: Sequence[TriggerPlan] = ()
     doors: Doors | None = None
 
     def over(self, links: tuple[MqttConfig | FileConfig | LorawanConfig, ...]) -> Plan:
@@ -112,7 +119,8 @@ def make_plan(config: Config, source: Source, doors: Doors | None = None) -> Pla
     tables = plan.tables(config, source, quantities)
     plan.check_links(config, source)
     alarms = plan.alarms(config, source, tables)
-    return Plan(config, source, found, sensors, tables, alarms, doors)
+    triggers = plan_triggers(config, source, tables, sensors)
+    return Plan(config, source, found, sensors, tables, alarms, triggers, doors)
 
 
 def open_node(
@@ -256,8 +264,34 @@ def add_jobs(
     greet = Greeting(node, made, say_hello)
     keeper = Keeper(store, clock, greet, node.snapshot, state_file)
     node.jobs += [Job(f"table-{one.layout.table}", one.step, one.wake) for one in node.samplers]
+    node.jobs += make_triggers(node, made)
     node.jobs += [Job(f"link-{one.name}", one.step, one.wake) for one in node.uplinks]
     node.jobs.append(Job("keeper", keeper.step))
+
+
+def make_triggers(node: Node, made: Plan) -> list[Job]:
+    """One job per stream that has triggers; every link gets at the raw records.
+
+    Raises OSError where their folder cannot be used.
+    """
+    streams: Mapping[str, Stream] = getattr(node, "streams", {})
+    by_stream: dict[str, list[TriggerPlan]] = {}
+    for one in made.triggers:
+        by_stream.setdefault(one.config.instrument, []).append(one)
+    archive = None
+    if made.triggers or node.store.raws():
+        wanted = node.config.records
+        folder = Path(wanted.path) if wanted.path else node.store.path.parent / "records"
+        records = Records(folder, round(wanted.max_mb * 1e6))
+        archive = Archive(records, node.store, node.clock)
+        archive.open()
+        for uplink in node.uplinks:
+            uplink.archive = archive
+    found = {
+        name: Trigger(streams[name], plans, node.store, node.clock, archive)
+        for name, plans in by_stream.items()
+    }
+    return [Job(f"trigger-{name}", one.step) for name, one in found.items()]
 
 
 def make_link(
@@ -305,8 +339,9 @@ def policy(link: LinkConfig, settings: Settings) -> LinkPolicy:
     """What a link carries and how, as it stands now."""
     carries = link.carries
     return LinkPolicy(
-        tables=None if carries is None else frozenset(carries) - {plan.EVENTS},
+        tables=None if carries is None else frozenset(carries) - {plan.EVENTS, RECORDS},
         messages=carries is None or plan.EVENTS in carries,
+        raw=isinstance(link, MqttConfig) and (carries is None or RECORDS in carries),
         fill_s=cast(float, settings.get(fill_key(link.name))),
         packed=cast(bool, settings.get(packed_key(link.name))),
         trust_wait_s=link.trust_wait_s,
