@@ -47,14 +47,16 @@ class Vibration:
     """Band-pass, then STA/LTA."""
 
     def __init__(self, config: VibrationConfig, rate_hz: float) -> None:
+        self.floor = config.floor
         self.sections = bandpass(rate_hz, *config.band_hz)
+        short = max(round(config.short_s * rate_hz), 1)
         self.settings = trigger.Settings(
-            short=max(round(config.short_s * rate_hz), 1),
+            short=short,
             long=max(round(config.long_s * rate_hz), 1),
             on=config.on,
             off=config.off,
             floor=config.floor,
-            longest=round(config.longest_s * rate_hz),
+            longest=max(round(config.longest_s * rate_hz) - short, 1),
             rearm=round(config.rearm_s * rate_hz),
         )
         self._state = trigger.State()
@@ -80,28 +82,30 @@ class Vibration:
         self._zero = first - before.seen
         oldest = before.seen - len(self._values)
         values = self._values + filtered
-        found, since = [], before.since
+        found = []
         for edge in edges:
             if edge.on:  # the short average lags: what made it rise belongs to the event
-                since, self._from = edge.sample, max(edge.sample - short, oldest)
-            elif since is not None:
-                event = values[self._from - oldest : edge.sample - oldest]
-                found.append(self._found(since, edge.sample, event))
+                self._from = max(edge.sample - short, oldest)
+            else:
+                found.append(self._found(values[self._from - oldest : edge.sample - oldest]))
         keep = self._from if self.running else max(self._state.seen - short, oldest)
         self._values = values[keep - oldest :]
         return found
 
     def interrupt(self) -> list[Found]:
         """A running event ends; the filter begins anew, the noise level is still known."""
-        since, seen = self._state.since, self._state.seen
-        found = [] if since is None else [self._found(since, seen, self._values)]
+        found = [self._found(self._values)] if self.running else []
         self._state = trigger.interrupted(self.settings, self._state)
         self._memory, self._values = [], []
         return found
 
-    def _found(self, begin: int, end: int, values: Sequence[float]) -> Found:
+    def _found(self, values: Sequence[float]) -> Found:
+        """From the first to the last sample that reaches the floor: the averages lag."""
         amounts = list(map(abs, values))
-        return Found(self._zero + begin, self._zero + end, max(amounts), sum(amounts))
+        loud = [at for at, amount in enumerate(amounts) if amount >= self.floor]
+        begin, end = (loud[0], loud[-1] + 1) if loud else (0, len(amounts))
+        first = self._zero + self._from
+        return Found(first + begin, first + end, max(amounts), sum(amounts[begin:end]))
 
 
 class Vehicle:

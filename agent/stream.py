@@ -54,7 +54,7 @@ class Stream:
             except Exception as error:
                 return self._failed(error)
             self._succeeded()
-            return self.poll_s
+            return self.fifo.due_s() if isinstance(self.fifo, Polled) else self.poll_s
 
     def catch_up(self) -> None:
         """Drain now what waits in the chip, unless it is failing."""
@@ -119,6 +119,12 @@ class Polled:
         self.axes: Sequence[str] = tuple(self.quantities)
         self.depth_s = POLLS_PER_DEPTH / rate_hz
         self._newest: int | None = None  # number of the tick last answered
+
+    def due_s(self) -> float:
+        """Seconds until the next tick."""
+        now = self.clock.monotonic()
+        newest = int(now * self.rate_hz) if self._newest is None else self._newest
+        return max((newest + 1) / self.rate_hz - now, 0.0)
 
     def setup(self) -> None:
         """Set the sensor up. Raises DeviceError."""

@@ -74,9 +74,8 @@ def sampled(sensor: Any) -> Sampled | None:
     """
     chip = getattr(sensor, "source", sensor)
     axes = getattr(sensor, "axes", None)
-    rate_hz = getattr(chip, "rate_hz", None) or getattr(
-        getattr(sensor, "options", None), "rate_hz", None
-    )
+    asked = chip if hasattr(chip, "drain") else getattr(sensor, "options", None)
+    rate_hz = getattr(asked, "rate_hz", None)
     if not axes or not rate_hz:
         return None
     kinds, unit = quantity_kinds(), getattr(chip, "unit", "")

@@ -56,6 +56,7 @@ def ratios(
     """
     sta, lta, seen, since, armed = state.sta, state.lta, state.seen, state.since, state.armed
     short, long, floor = 1 / settings.short, 1 / settings.long, settings.floor**2
+    silence = floor * settings.off / settings.on  # far below it nothing goes on either
     out: list[float] = []
     edges: list[Edge] = []
     for value in signal:
@@ -69,8 +70,8 @@ def ratios(
             if ratio > settings.on and sta > floor and seen >= armed:
                 since = seen
                 edges.append(Edge(seen, True))
-        elif ratio < settings.off or _too_long(seen - since, settings.longest):
-            lta = lta if ratio < settings.off else sta
+        elif ratio < settings.off or sta < silence or _too_long(seen - since, settings.longest):
+            lta = lta if ratio < settings.off or sta < silence else sta
             since, armed = None, seen + settings.rearm
             edges.append(Edge(seen, False))
         seen += 1
