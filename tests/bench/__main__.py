@@ -1,7 +1,7 @@
 """All figures as one table, with the machine. usage: python -m tests.bench [NAME ...]
 
-Names: bytes mqtt store backfill start cost features kills lorawan_codec (default: all). Quote the
-table with its first line.
+Names: bytes mqtt store backfill start cost features events kills lorawan_codec (default: all).
+Quote the table with its first line.
 """
 
 import importlib
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 NAMES = (
-    *("bytes", "mqtt", "store", "backfill", "start", "cost", "features", "kills"),
+    *("bytes", "mqtt", "store", "backfill", "start", "cost", "features", "events", "kills"),
     "lorawan_codec",
 )
 
