@@ -31,7 +31,7 @@ from agent.links import Link
 from agent.links.file import FileLink
 from agent.messages import hello, node_event, schema_slice
 from agent.parcel import Message
-from agent.records import Records
+from agent.records import Records, folder_of
 from agent.sampler import Sampler, alarm_key
 from agent.sampler import Source as ColumnSource
 from agent.settings import Settings, fill_key, interval_key, limits_key, packed_key
@@ -281,7 +281,7 @@ def make_triggers(node: Node, made: Plan) -> list[Job]:
     archive = None
     if made.triggers or node.store.raws():
         wanted = node.config.records
-        folder = Path(wanted.path) if wanted.path else node.store.path.parent / "records"
+        folder = folder_of(wanted.path, node.store.path)
         records = Records(folder, round(wanted.max_mb * 1e6))
         archive = Archive(records, node.store, node.clock)
         archive.open()

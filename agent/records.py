@@ -27,6 +27,7 @@ from agent.links.file import sync_folder
 
 FIRST_LINE = re.compile(rb"STADTSINN RECORD 1 ([0-9a-f]{8})\n")
 FLOAT_BYTES = 4
+LONGEST_HEAD = 10_000_000  #: bytes
 
 
 class RecordError(Exception):
@@ -145,13 +146,35 @@ def read(path: Path) -> Record:
     if first is None or zlib.crc32(rest) != int(first[1], 16):
         raise RecordError(f"{path}: is no record, or damaged")
     line, _, data = rest.partition(b"\n")
-    try:
-        head = msgspec.json.decode(line, type=Head)
-    except msgspec.MsgspecError as error:
-        raise RecordError(f"{path}: {error}") from error
+    head = head_of(path, line)
     if len(data) != head.samples * len(head.axes) * FLOAT_BYTES:
         raise RecordError(f"{path}: {len(data)} bytes are not {head.samples} samples")
     return Record(head, data)
+
+
+def read_head(path: Path) -> Head:
+    """What a record is, quickly: its samples are not looked at. Raises RecordError."""
+    try:
+        with path.open("rb") as file:
+            first, line = file.readline(100), file.readline(LONGEST_HEAD)
+    except OSError as error:
+        raise RecordError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+    if not FIRST_LINE.fullmatch(first):
+        raise RecordError(f"{path}: is no record, or damaged")
+    return head_of(path, line)
+
+
+def head_of(path: Path, line: bytes) -> Head:
+    """The second line of a record. Raises RecordError."""
+    try:
+        return msgspec.json.decode(line, type=Head)
+    except msgspec.MsgspecError as error:
+        raise RecordError(f"{path}: {error}") from error
+
+
+def folder_of(path: str, store: Path) -> Path:
+    """Where a profile keeps records: where it says, else beside its store."""
+    return Path(path) if path else store.parent / "records"
 
 
 class Records:

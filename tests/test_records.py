@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 from agent import chunks, decoder
 from agent.archive import Archive, message
 from agent.broker import Broker
+from agent.cli import group
 from agent.clock import SimClock, VirtualClock
 from agent.codec import CodecError, Style
 from agent.config import MqttConfig
@@ -38,6 +40,7 @@ from tests.conftest import MONDAY
 from tests.test_mqtt import until
 
 AXES = ("x", "y", "z")
+SCHOOL = Path(__file__).parents[1] / "hw" / "nodes" / "school.toml"
 
 
 def record(number: int = 1, samples: int = 500, seed: int = 0, **options: object) -> Record:
@@ -118,6 +121,72 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="directory"):
         write(tmp_path / "a.record", record())
     assert [path.name for path in tmp_path.iterdir()] == ["a.record"]
+
+
+# -- export ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A profile, and three records beside its store, one of them damaged."""
+    text = SCHOOL.read_text().replace("/var/lib/stadtsinn/store.db", str(tmp_path / "store.db"))
+    (tmp_path / "node.toml").write_text(text)
+    records = Records(tmp_path / "records")
+    records.save(record(1, samples=4, segments=(Segment(0, 2), Segment(7, 2))))
+    records.path(2).write_bytes(b"?")
+    records.save(record(3, start=None, units=("um/m",) * 3, segments=(Segment(0, 500),)))
+    return tmp_path
+
+
+def export(folder: Path, *options: str) -> Result:
+    return CliRunner().invoke(group, ["export", str(folder / "node.toml"), *options])
+
+
+def test_records_are_listed(folder: Path) -> None:
+    done = export(folder, "--records")
+    assert done.exit_code == 0
+    first, second, third = done.output.splitlines()
+    assert first.lstrip() == (
+        "1  2026-01-05T08:00:00.250Z  deck  0.1 s, 1 gap, 7 samples missing  begin"
+    )
+    assert "damaged" in second
+    assert "no date  deck  4.0 s  begin" in third
+    (folder / "none").mkdir()
+    assert "no records in" in export(folder, "--records", "--store", str(folder / "none/x")).output
+
+
+def test_a_record_becomes_csv_with_its_gap_as_an_empty_row(folder: Path) -> None:
+    floats = record(1, samples=4).floats()
+    done = export(folder, "--record", "1")
+    rows = [row.split(",") for row in done.stdout_bytes.decode().split("\r\n")]
+    assert rows[0] == ["time", "t [s]", "x [m/s²]", "y [m/s²]", "z [m/s²]"]
+    assert rows[1][:2] == ["2026-01-05T08:00:00.250Z", "0"]
+    assert [float(one) for one in rows[1][2:]] == pytest.approx(list(floats[:3]), abs=1e-9)
+    assert rows[3][2:] == ["", "", ""]
+    assert float(rows[3][1]) == pytest.approx(2 / 125.031, abs=1e-6)
+    assert float(rows[4][1]) == pytest.approx(9 / 125.031, abs=1e-6)
+    assert len(rows) == 7
+
+
+def test_a_record_becomes_csv_for_german_excel(folder: Path) -> None:
+    target = folder / "kran.csv"
+    done = export(folder, "--record", "3", "--german", "--output", str(target))
+    assert "500 rows" in done.output
+    rows = target.read_bytes().split(b"\r\n")
+    assert rows[0] == "\ufefftime;t [s];x [µm/m];y [µm/m];z [µm/m]".encode()
+    assert rows[1].startswith(b";0;")
+    assert b"," in rows[1]
+    done = export(folder, "--record", "1", "--german")
+    assert ".2026 " in done.output
+    assert ",250;0;" in done.output
+
+
+def test_a_record_that_is_not_there_is_one_line(folder: Path) -> None:
+    done = export(folder, "--record", "9")
+    assert done.exit_code == 1
+    assert "no such file" in done.output
+    assert "export --records" in done.output
+    assert export(folder, "--record", "2").exit_code == 1
 
 
 # -- on the wire ----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ COMMANDS = {  # name -> what --help says; the module agent.cli.<name> has a comm
     "status": "How the running node does.",
     "lorawan": "Keys, join, airtime of a LoRaWAN link.",
     "decode": "Explain a frame, byte by byte.",
-    "export": "Rows as CSV.",
+    "export": "Rows, or raw records of events, as CSV.",
 }
 
 
