@@ -313,7 +313,7 @@ def _explain(error: msgspec.ValidationError, raw: Mapping[str, Any], source: Sou
     if "matching regex" in text:
         hint = next((f"expected {words}" for part, words in HINTS.items() if part in text), hint)
     if "Invalid value" in text and key == "kind":
-        kinds = TAGGED[re.split(r"\W", section)[0]][1]
+        kinds = TAGGED[re.split(r"\W", section)[0]][2]
         hint = f"{text}: expected one of {', '.join(sorted(kinds))}"
     return source.error(section, key, hint)
 
@@ -323,9 +323,14 @@ LINK_KINDS: Mapping[str, type[LinkConfig]] = {
     "file": FileConfig,
     "lorawan": LorawanConfig,
 }
-TAGGED: Mapping[str, tuple[type[Struct], Mapping[str, type[Struct]]]] = {  # sections with a kind
-    "link": (LinkConfig, LINK_KINDS),
-    "trigger": (TriggerConfig, {"vibration": VibrationConfig, "vehicle": VehicleConfig}),
+TRIGGER_KINDS: Mapping[str, type[TriggerConfig]] = {
+    "vibration": VibrationConfig,
+    "vehicle": VehicleConfig,
+}
+#: sections whose keys depend on one of them: that key, what all have, what each value has
+TAGGED: Mapping[str, tuple[str, type[Struct], Mapping[str, type[Struct]]]] = {
+    "link": ("kind", LinkConfig, LINK_KINDS),
+    "trigger": ("kind", TriggerConfig, TRIGGER_KINDS),
 }
 
 
@@ -333,9 +338,9 @@ def _keys_at(where: str, raw: Mapping[str, Any]) -> Iterable[str]:
     """The keys that are allowed in a section."""
     section, index = (re.findall(r"([\w-]+)(?:\[(\d+)\])?", where) or [("", "")])[-1]
     if section in TAGGED:
-        common, by_kind = TAGGED[section]
-        kind = raw[section][int(index or 0)].get("kind", "")
-        return ["kind", *by_kind.get(kind, common).__struct_encode_fields__]
+        tag, common, by_kind = TAGGED[section]
+        kind = raw[section][int(index or 0)].get(tag, "")
+        return [tag, *by_kind.get(kind, common).__struct_encode_fields__]
     kinds: dict[str, type[Struct]] = {
         "": Config,
         "node": NodeConfig,

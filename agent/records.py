@@ -183,6 +183,7 @@ class Records:
     def __init__(self, folder: Path, max_bytes: int = 200_000_000) -> None:
         self.folder, self.max_bytes = folder, max_bytes
         self._newest: tuple[int, Record] | None = None  # read last: its chunks go one by one
+        self._sizes: dict[int, int] | None = None  # of the files in bytes, once looked at
 
     def path(self, number: int) -> Path:
         """Where a record lies."""
@@ -195,25 +196,33 @@ class Records:
 
     def read(self, number: int) -> Record:
         """A record, remembered until another is wanted. Raises RecordError."""
-        if self._newest is None or self._newest[0] != number or not self.path(number).exists():
-            self._newest = None
-            self._newest = number, read(self.path(number))
-        return self._newest[1]
+        newest = self._newest
+        if newest is None or newest[0] != number or not self.path(number).exists():
+            newest = self._newest = number, read(self.path(number))
+        return newest[1]
 
     def save(self, record: Record) -> None:
         """Write a record. Raises OSError."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write(self.path(record.head.number), record)
+        number = record.head.number
+        write(self.path(number), record)
+        if self._sizes is not None:
+            self._sizes[number] = self._size(number)
 
     def remove(self, number: int) -> None:
         """Delete a record; one that is gone already is fine. Raises OSError."""
         self.path(number).unlink(missing_ok=True)
+        if self._sizes is not None:
+            self._sizes.pop(number, None)
 
     def too_many(self, room: int, delivered: Callable[[int], bool]) -> Sequence[int]:
         """Which have to go so that `room` bytes fit: oldest delivered ones first, then oldest."""
-        sizes = {number: self._size(number) for number in self.numbers()}
+        if self._sizes is None:
+            self._sizes = {number: self._size(number) for number in self.numbers()}
+        sizes, gone = self._sizes, list[int]()
         over = sum(sizes.values()) + room - self.max_bytes
-        gone: list[int] = []
+        if over <= 0:
+            return gone
         for number in sorted(sizes, key=lambda one: (not delivered(one), one)):
             if over <= 0:
                 break

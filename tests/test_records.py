@@ -508,7 +508,8 @@ def test_all_chunks_arrive_though_the_broker_dies_in_the_middle(
 
     listener = Listener(mosquitto.url, "ghs", listen)
     listener.start()
-    step_until(node, lambda: len(heard) >= 30)
+    step_until(node, lambda: node.uplink.frames == 30)
+    until(lambda: len(heard) == 30)
     mosquitto.kill()
     until(lambda: not link._connected)
     node.uplink.step()
