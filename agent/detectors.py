@@ -29,11 +29,6 @@ class Found:
 class Detector(Protocol):
     """Carries its own state."""
 
-    @property
-    def running(self) -> bool:
-        """Whether an event has begun and not ended."""
-        ...
-
     def feed(self, first: int, samples: Sequence[float]) -> list[Found]:
         """Samples from number `first` on, which follow those of the last call."""
         ...
@@ -120,11 +115,6 @@ class Vehicle:
         self._state = passage.State()
         self._left: list[float] = []  # not a whole block yet
         self._zero = 0  # number of the first sample of block 0
-
-    @property
-    def running(self) -> bool:
-        """Whether an event has begun and not ended."""
-        return bool(self._state.running)
 
     def feed(self, first: int, samples: Sequence[float]) -> list[Found]:
         """Passages that ended in these samples."""

@@ -344,6 +344,42 @@ def test_a_crash_repeats_only_what_was_not_written_yet(tmp_path: Path, clock: Vi
     node.store.close()
 
 
+def test_any_outages_and_restarts_bring_every_chunk(tmp_path: Path, clock: VirtualClock) -> None:
+    chance = random.Random(4)
+    node = Node(tmp_path, clock)
+    kept = {}
+    for number in range(1, 7):
+        kept[number] = node.keep(record(number, samples=chance.randrange(2, 300))).data
+        node.link.left = chance.randrange(12)
+        node.send()
+        node.uplink.step()
+        if chance.random() < 0.6:
+            node = node.restart(crash=chance.random() < 0.5)
+    node.link.left = 10**9
+    node.send()
+    assert {number: one.data for number, one in node.far.records.items()} == kept
+    assert not node.far.refused
+    node.store.close()
+
+
+def test_a_link_may_carry_records_and_nothing_else(tmp_path: Path, clock: VirtualClock) -> None:
+    node = Node(tmp_path, clock)
+    node.store.links({"city": LinkPolicy(frozenset(), messages=False), "all": LinkPolicy()})
+    node.store.post(Message(0, -4, 1, 0, int(MONDAY), b"\x81\xa0"))
+    one = node.keep(record())
+    assert node.store.counts().messages == {"city": 1, "all": 2}
+    node.store.close()
+    node.store = Store(tmp_path / "store.db", clock)
+    node.store.open()
+    node.store.links({"city": LinkPolicy(frozenset(), messages=False), "all": LinkPolicy()})
+    node.uplink.store = node.archive.store = node.store
+    node.send()
+    assert node.far.records[1].data == one.data
+    assert node.far.others == []
+    assert node.store.counts().messages == {"city": 0, "all": 2}
+    node.store.close()
+
+
 def test_a_limit_that_shrinks_cuts_the_record_anew(tmp_path: Path, clock: VirtualClock) -> None:
     node = Node(tmp_path, clock)
     one = node.keep(record())
