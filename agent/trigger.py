@@ -136,6 +136,5 @@ class Trigger:
 
 def said(plan: TriggerPlan, found: Found, value: Sequence[int]) -> str:
     """An event in words, for its record."""
-    tag = type(plan.config).__struct_config__.tag
     peak = f"peak {found.peak:.4g} {plan.unit}".rstrip()
-    return f"{tag}: {peak}, {value[1] * DURATION_STEP_S:.2f} s, class {value[3]}"
+    return f"{plan.kind}: {peak}, {value[1] * DURATION_STEP_S:.2f} s, class {value[3]}"

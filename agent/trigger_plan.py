@@ -45,6 +45,11 @@ class TriggerPlan:
     field: Field  #: the column
 
     @property
+    def kind(self) -> str:
+        """As the profile says it."""
+        return str(self.config.__struct_config__.tag)
+
+    @property
     def unit(self) -> str:
         """Of the axis."""
         return self.units[self.axis]
@@ -54,10 +59,13 @@ def triggers(
     config: Config, source: Source, tables: Sequence[TablePlan], sensors: Mapping[str, Any]
 ) -> list[TriggerPlan]:
     """The triggers. Raises ConfigError."""
-    return [
-        _trigger(one, f"trigger[{index}]", source, tables, sensors)
-        for index, one in enumerate(config.trigger)
-    ]
+    found = []
+    for index, one in enumerate(config.trigger):
+        where = f"trigger[{index}]"
+        if one.column in (other.column for other in config.trigger[:index]):
+            raise source.error(where, "column", f"'{one.column}' has a trigger already")
+        found.append(_trigger(one, where, source, tables, sensors))
+    return found
 
 
 def check_carrier(link: LinkConfig, source: Source, where: str) -> None:

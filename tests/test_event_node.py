@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from agent.cli import group
 from agent.clock import VirtualClock
 from agent.config import parse
 from agent.daemon import run_virtual
@@ -72,3 +74,10 @@ def test_events_and_records_of_a_whole_node(tmp_path: Path, clock: VirtualClock)
     assert not link.far.refused
     assert node.store.counts().messages == {"city": 0}
     node.close()
+
+
+def test_check_names_the_triggers(tmp_path: Path) -> None:
+    (tmp_path / "node.toml").write_text(PROFILE)
+    done = CliRunner().invoke(group, ["check", str(tmp_path / "node.toml")])
+    assert done.exit_code == 0, done.output
+    assert "trigger deck.peak: vibration on acc.y, keeps records" in done.output

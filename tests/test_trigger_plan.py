@@ -79,6 +79,7 @@ def planned(text: str) -> list[TriggerPlan]:
 def test_good_triggers_are_understood() -> None:
     shaking, vehicles = planned(GOOD)
     assert isinstance(shaking.config, VibrationConfig)
+    assert (shaking.kind, vehicles.kind) == ("vibration", "vehicle")
     assert (shaking.axis, shaking.unit, shaking.schema, shaking.column) == (1, "m/s2", 300, 0)
     assert isinstance(vehicles.config, VehicleConfig)
     assert (vehicles.axis, vehicles.unit, vehicles.column) == (0, "um/m", 1)
@@ -100,6 +101,7 @@ WRONG = [
     ("max_mb = 50", "max_mb = 0", 3, "records.max_mb", ">= 1"),
     ('"deck.peak"', '"dec.peak"', 13, "trigger[0].column", "no table 'dec'; did you mean 'deck'?"),
     ('"deck.peak"', '"deck.peek"', 13, "trigger[0].column", "no 'peek'; did you mean 'peak'?"),
+    ('"deck.eps"', '"deck.peak"', 21, "trigger[1].column", "has a trigger already"),
     ('"deck.peak"', '"deck.eps"', 13, "trigger[0].column", "is in um/m, axis 'y' in m/s2"),
     ('instrument = "acc"', 'instrument = "ac"', 14, "trigger[0].instrument", "mean 'acc'?"),
     ('instrument = "acc"', 'instrument = "air"', 14, "trigger[0].instrument", "a window with rate"),
