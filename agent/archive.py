@@ -9,7 +9,8 @@ from dataclasses import replace
 from agent import cbor, chunks, codec
 from agent.clock import Clock
 from agent.parcel import RAW, Cut, Framed, Message, Parcel
-from agent.records import Head, Record, RecordError, Records
+from agent.record_folder import Records
+from agent.records import Head, Record, RecordError
 from agent.store import Store
 
 log = logging.getLogger(__name__)

@@ -31,7 +31,7 @@ from agent.links import Link
 from agent.links.file import FileLink
 from agent.messages import hello, node_event, schema_slice
 from agent.parcel import Message
-from agent.records import Records, folder_of
+from agent.record_folder import Records, folder_of
 from agent.sampler import Sampler, alarm_key
 from agent.sampler import Source as ColumnSource
 from agent.settings import Settings, fill_key, interval_key, limits_key, packed_key

@@ -14,7 +14,8 @@ from agent.clock import VirtualClock
 from agent.config import VehicleConfig, VibrationConfig
 from agent.daemon import Job, run_virtual
 from agent.parcel import EVENT
-from agent.records import Record, Records
+from agent.record_folder import Records
+from agent.records import Record
 from agent.schema import Schema, field_for
 from agent.store import LinkPolicy, Store
 from agent.stream import Polled, Stream

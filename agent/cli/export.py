@@ -58,7 +58,8 @@ def export(
     """
     from agent.cli import export_records
     from agent.node import read_profile
-    from agent.records import RecordError, Records, folder_of
+    from agent.record_folder import Records, folder_of
+    from agent.records import RecordError
 
     config, source = read_profile(profile)
     names = [one.name for one in config.table]

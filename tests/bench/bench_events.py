@@ -11,7 +11,7 @@ from agent.archive import Archive
 from agent.clock import VirtualClock
 from agent.config import VibrationConfig
 from agent.features import timeline  # noqa: F401 -- numpy is imported at the first event, once
-from agent.records import Records
+from agent.record_folder import Records
 from agent.schema import field_for
 from agent.store import LinkPolicy, Store
 from agent.stream import Stream
