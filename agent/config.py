@@ -119,11 +119,55 @@ class AlarmConfig(_Part, frozen=True):
     hold_s: Annotated[float, Meta(ge=0)] = 0.0
 
 
+class TriggerConfig(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"
+):
+    """What every trigger on the samples of an instrument has. Units: those of its axis."""
+
+    column: Reference  #: of the events it makes: table.column, whose step the peak is told in
+    instrument: Words
+    axis: str
+    classes: tuple[float, ...] = ()  #: ascending peaks at which a heavier class begins
+    known_peak: Annotated[float, Meta(gt=0)] | None = None  #: or: the peak of a known vehicle …
+    known_t: Annotated[float, Meta(gt=0)] | None = None  #: … its weight in tonnes …
+    classes_t: tuple[Annotated[float, Meta(gt=0)], ...] = ()  #: … and weights that begin a class
+    longest_s: Annotated[float, Meta(ge=1, le=120)] = 120.0  #: of an event, and of its record
+    rearm_s: Annotated[float, Meta(ge=0, le=600)] = 5.0  #: after an event in which none begins
+    record: bool = False  #: whether the raw samples of all axes are kept
+    before_s: Annotated[float, Meta(ge=0, le=60)] = 10.0  #: of the record, before the event
+    after_s: Annotated[float, Meta(ge=0, le=60)] = 20.0  #: of the record, after the event
+
+
+class VibrationConfig(TriggerConfig, frozen=True, kw_only=True, tag="vibration"):
+    """Short over long average of the squared, band-passed samples."""
+
+    floor: Annotated[float, Meta(gt=0)]  #: rms below which nothing begins: five times the noise
+    short_s: Annotated[float, Meta(gt=0, le=10)] = 0.5
+    long_s: Annotated[float, Meta(gt=0, le=300)] = 20.0
+    on: Annotated[float, Meta(gt=1)] = 4.0  #: ratio of mean squares at which an event begins
+    off: Annotated[float, Meta(gt=0)] = 1.5  #: and below which it ends
+    band_hz: tuple[Annotated[float, Meta(gt=0)], Annotated[float, Meta(gt=0)]] = (0.5, 30.0)
+
+
+class VehicleConfig(TriggerConfig, frozen=True, kw_only=True, tag="vehicle"):
+    """Mean of half a second less the median of the last minute, with hysteresis."""
+
+    on: Annotated[float, Meta(gt=0)]  #: a passage begins where the amount reaches this
+    off: Annotated[float, Meta(gt=0)]  #: and ends where it falls below
+
+
+class RecordsConfig(_Part, frozen=True):
+    """Where raw records are kept, and how many."""
+
+    path: str = ""  #: default: the folder "records" beside the store
+    max_mb: Annotated[float, Meta(ge=1)] = 200.0
+
+
 class LinkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
     """What every way out has."""
 
     name: Words
-    carries: tuple[str, ...] | None = None  #: table names and "events"; default: everything
+    carries: tuple[str, ...] | None = None  #: tables, "events", "records"; default: everything
     body: Literal["plain", "packed"] = "plain"
     fill_s: Annotated[float, Meta(ge=0)] | None = None  #: how long a live row waits for company
     trust_wait_s: Annotated[float, Meta(ge=0)] = 600.0  #: how long undated rows wait for a clock
@@ -239,6 +283,8 @@ class Config(_Part, frozen=True):
     store: StoreConfig = StoreConfig()
     alarm: tuple[AlarmConfig, ...] = ()
     link: tuple[MqttConfig | FileConfig | LorawanConfig, ...] = ()
+    trigger: tuple[VibrationConfig | VehicleConfig, ...] = ()
+    records: RecordsConfig = RecordsConfig()
     simulate: SimulateConfig = SimulateConfig()
 
 
@@ -358,8 +404,9 @@ def _explain(error: msgspec.ValidationError, raw: Mapping[str, Any], source: Sou
     hint = text.replace("Expected", "expected").replace("Object", "it")
     if "matching regex" in text:
         hint = next((f"expected {words}" for part, words in HINTS.items() if part in text), hint)
-    if "Invalid value" in text and key in TAGS:
-        hint = f"{text}: expected one of {', '.join(sorted(TAGS[key]))}"
+    tagged = TAGGED.get(_part(section)[0])
+    if "Invalid value" in text and tagged and key == tagged[0]:
+        hint = f"{text}: expected one of {', '.join(sorted(tagged[2]))}"
     return source.error(section, key, hint)
 
 
@@ -373,18 +420,32 @@ DEFECT_KINDS: Mapping[str, type[DefectConfig]] = {
     "crack": CrackConfig,
     "bearing": BearingConfig,
 }
-TAGS: Mapping[str, Iterable[str]] = {"kind": LINK_KINDS, "what": DEFECT_KINDS}
+TRIGGER_KINDS: Mapping[str, type[TriggerConfig]] = {
+    "vibration": VibrationConfig,
+    "vehicle": VehicleConfig,
+}
+#: sections whose keys depend on one of them: that key, what all have, what each value has
+TAGGED: Mapping[str, tuple[str, type[Struct], Mapping[str, type[Struct]]]] = {
+    "link": ("kind", LinkConfig, LINK_KINDS),
+    "trigger": ("kind", TriggerConfig, TRIGGER_KINDS),
+    "defects": ("what", DefectConfig, DEFECT_KINDS),
+}
+
+
+def _part(where: str) -> tuple[str, int]:
+    """The last section of a path and its index: "simulate.defects[1]" -> ("defects", 1)."""
+    section, index = (re.findall(r"([\w-]+)(?:\[(\d+)\])?", where) or [("", "")])[-1]
+    return section, int(index or 0)
 
 
 def _keys_at(where: str, raw: Mapping[str, Any]) -> Iterable[str]:
     """The keys that are allowed in a section."""
-    section, index = (re.findall(r"([\w-]+)(?:\[(\d+)\])?", where) or [("", "")])[-1]
-    if section == "link":
-        kind = raw["link"][int(index or 0)].get("kind", "")
-        return ["kind", *LINK_KINDS.get(kind, LinkConfig).__struct_encode_fields__]
-    if section == "defects":
-        what = raw["simulate"]["defects"][int(index or 0)].get("what", "")
-        return ["what", *DEFECT_KINDS.get(what, DefectConfig).__struct_encode_fields__]
+    section, index = _part(where)
+    if section in TAGGED:
+        tag, common, by_kind = TAGGED[section]
+        holder = raw["simulate"] if section == "defects" else raw
+        kind = holder[section][index].get(tag, "")
+        return [tag, *by_kind.get(kind, common).__struct_encode_fields__]
     kinds: dict[str, type[Struct]] = {
         "": Config,
         "node": NodeConfig,
@@ -394,6 +455,7 @@ def _keys_at(where: str, raw: Mapping[str, Any]) -> Iterable[str]:
         "alarm": AlarmConfig,
         "calibrate": Calibration,
         "window": WindowConfig,
+        "records": RecordsConfig,
         "simulate": SimulateConfig,
         "modes": ModeConfig,
         "loads": LoadConfig,

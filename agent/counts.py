@@ -19,6 +19,7 @@ class Counts:
     lost: int  #: rows dropped before every link had them, since the store began
     dropped: int  #: rows dropped after that
     set_aside: int  #: rows and messages that could not be framed
+    lost_records: int  #: raw records that went before every link had them
     in_memory: int  #: rows that wait for the disk
     bytes: int  #: on the disk
 
@@ -48,6 +49,7 @@ def count(stock: Stock) -> Counts:
         lost=stock.tally.get("lost", 0),
         dropped=stock.tally.get("dropped", 0),
         set_aside=stock.tally.get("set_aside", 0),
+        lost_records=stock.tally.get("lost_records", 0),
         in_memory=sum(len(table.waiting) for table in tables),
         bytes=stock.file.disk_bytes(),
     )

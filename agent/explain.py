@@ -19,6 +19,22 @@ REASONS = {
     Missing.ABOVE: "above range",
     Missing.FAILED: "failed",
 }
+CODES = {  # WIRE.md section 4
+    0: "cleared",
+    1: "above",
+    2: "below",
+    3: "fast change",
+    4: "sensor failed",
+    5: "sensor back",
+    6: "restart",
+    7: "opened",
+    8: "data lost",
+    9: "clock corrected",
+    10: "vehicle or vibration",
+    11: "store set aside",
+}
+VIBRATION = 10
+IN_STEPS = (0, 1, 2, 3)  #: events whose value is a raw value of the column
 Line = tuple[str, str]  #: bytes or bits, meaning
 
 
@@ -38,6 +54,10 @@ def explain(
     lines.append((_hex(items[0]), f"{items[0]}: {NAMES.get(items[0], 'unknown, a later version')}"))
     if isinstance(said, decoder.Unknown):
         return lines + [(_hex(item), repr(item)) for item in items[1:]]
+    if isinstance(said, decoder.Event):
+        return lines + _event(said, items, schema_of(said.schema), received)
+    if isinstance(said, decoder.Raw):
+        return lines + _raw(said, items)
     names = [one.name for one in fields_of(said)]
     if isinstance(said, decoder.Slice):
         names = [*names[:-1], *(_about(field) for field in said.fields)]
@@ -55,7 +75,7 @@ def _data(
 ) -> list[Line]:
     lines = [
         (_hex(items[0]), f"schema {said.schema}" + ("" if schema else ", not known here")),
-        (_hex(items[1]), f"time: {_when(said, received)}"),
+        (_hex(items[1]), f"time: {_when(said.time, said.step_s, received)}"),
         (_hex(items[2]), f"interval {_span(said.step_s)}"),
     ]
     fields = [schema.fields[column] for column in said.columns] if schema else []
@@ -69,14 +89,56 @@ def _data(
     return lines + [(_hex(item), "later item, ignored (padding)") for item in items[5:]]
 
 
-def _when(said: decoder.Data, received: float | None) -> str:
-    if isinstance(said.time, tuple):
-        return f"boot {said.time[0]}, tick {said.time[1]}, undated"
-    if said.time < 0:
-        return f"{-1 - said.time} slots before it was sent, clock not trusted"
-    start = decoder.slot_start(said.time, said.step_s, received)
-    short = " (mod 65536)" if said.time < SHORT_SLOTS else ""
-    return f"slot {said.time}{short}" + (f", {decoder.iso(start)}" if start is not None else "")
+def _event(
+    said: decoder.Event, items: list[Any], schema: Schema | None, received: float | None
+) -> list[Line]:
+    known = schema is not None and said.column is not None and said.column < len(schema.fields)
+    field = schema.fields[said.column or 0] if schema is not None and known else None
+    column = "none" if said.column is None else str(said.column)
+    column += f", {field.name}" if field else ""
+    words = [
+        f"schema: {said.schema}" + ("" if schema else ", not known here"),
+        f"time: {_when(said.time, 1, received)}",
+        f"column: {column}",
+        f"code: {said.code}, {CODES.get(said.code, 'a later one')}",
+        f"value: {_told(said, field)}",
+    ]
+    return [(_hex(item), told) for item, told in zip(items[1:], words, strict=False)]
+
+
+def _told(said: decoder.Event, field: Field | None) -> str:
+    """An event's value in words; of vehicle or vibration as agent/trigger.py makes it."""
+    step, unit = (field.step, field.unit) if field else (1, "steps")
+    if isinstance(said.value, tuple) and said.code == VIBRATION and len(said.value) == 4:
+        peak, duration, area, heaviness = said.value
+        figures = f"peak {peak * step:.6g} {unit}, duration {duration / 100:.2f} s"
+        return f"{figures}, area {area * step:.6g} {unit} s, class {heaviness}"
+    if isinstance(said.value, int) and said.code in IN_STEPS and field:
+        return f"{said.value} = {said.value * step:.6g} {unit}"
+    return str(list(said.value) if isinstance(said.value, tuple) else said.value)
+
+
+def _raw(said: decoder.Raw, items: list[Any]) -> list[Line]:
+    begin = decoder.iso(said.start) if said.start else "not known"
+    words = [
+        f"record: {said.record}",
+        f"chunk: {said.chunk}, from 0",
+        f"chunks: {said.chunks} in all",
+        f"start: {begin}",
+        f"rate: {said.rate} samples per second",
+        f"samples: {len(said.data) // 4} numbers, float32" + ("" if said.chunk else ", head first"),
+    ]
+    return [(_hex(item), told) for item, told in zip(items[1:], words, strict=True)]
+
+
+def _when(time: decoder.TimeItem, step_s: int, received: float | None) -> str:
+    if isinstance(time, tuple):
+        return f"boot {time[0]}, tick {time[1]}, undated"
+    if time < 0:
+        return f"{-1 - time} slots before it was sent, clock not trusted"
+    start = decoder.slot_start(time, step_s, received)
+    short = " (mod 65536)" if time < SHORT_SLOTS else ""
+    return f"slot {time}{short}" + (f", {decoder.iso(start)}" if start is not None else "")
 
 
 def _span(seconds: int) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent import decoder
+from agent.chunks import Arrived, Arriving
 from agent.codec import CodecError
 from agent.schema import Cell, Schema
 
@@ -24,7 +25,9 @@ class FarSide:
     schemas: dict[int, Schema] = field(default_factory=dict)
     rows: dict[Identity, dict[str, Cell]] = field(default_factory=dict)
     events: list[decoder.Event] = field(default_factory=list)
-    others: list[decoder.Frame] = field(default_factory=list)  #: acks, hellos, raw chunks
+    others: list[decoder.Frame] = field(default_factory=list)  #: acks, hellos
+    records: dict[int, Arrived] = field(default_factory=dict)  #: whole ones, by their number
+    arriving: dict[tuple[int, int], Arriving] = field(default_factory=dict)  #: (record, chunks)
     waiting: list[tuple[bytes, float | None]] = field(default_factory=list)  #: for their schema
     refused: list[str] = field(default_factory=list)  #: why a frame was not understood
     conflicts: list[Identity] = field(default_factory=list)  #: repeated with another value
@@ -51,8 +54,23 @@ class FarSide:
             self._learn(decoded)
         elif isinstance(decoded, decoder.Event):
             self.events.append(decoded)
+        elif isinstance(decoded, decoder.Raw):
+            self._raw(decoded)
         else:
             self.others.append(decoded)
+
+    def _raw(self, part: decoder.Raw) -> None:
+        """A chunk; a record that is cut anew (the limit shrank) begins again."""
+        key = part.record, part.chunks
+        one = self.arriving.setdefault(key, Arriving(part.chunks))
+        try:
+            self.repeats += one.take(part)
+            whole = one.whole()
+        except (ValueError, OverflowError) as error:  # overflow: an infinity in its head
+            self.refused.append(str(error))
+            return
+        if whole is not None:
+            self.records[part.record] = whole
 
     def _learn(self, part: decoder.Slice) -> None:
         """A whole schema; what waited for it is read now."""

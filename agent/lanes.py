@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from agent.owed import Owed
-from agent.parcel import EVENT, RAW, Layout, Message, Row
+from agent.parcel import EVENT, RAW, Cut, Layout, Message, Row
 
 FRESH_S = 3600.0  #: messages younger than this go before all rows
 LONGEST_S = 14_400  #: WIRE.md section 2: m x interval never exceeds four hours
@@ -26,6 +26,7 @@ class LinkPolicy:
 
     tables: frozenset[str] | None = None  #: None: all
     messages: bool = True
+    raw: bool = True  #: raw records; whoever carries no other message may carry these
     fill_s: float = 0.0  #: how long a live row may wait for company
     packed: bool = False
     coarse_first: bool = False  #: airtime is scarce: back-fill with the largest step first
@@ -92,6 +93,7 @@ class LinkState:
     lanes: MessageLanes = field(default_factory=MessageLanes)
     fits: dict[int, int] = field(default_factory=dict)  #: layout -> rows that filled a live frame
     batch: int = CANDIDATES  #: rows to hand out for a back-fill frame: a few more than fitted last
+    cut: Cut | None = None  #: the next chunk of the raw record that has gone in part
     turn: int = 0  #: table of the last data frame: the others come first
 
 

@@ -14,6 +14,7 @@ from agent.schema import Schema
 HEALTH = 0  #: node-wide events use schema 0
 # event codes, WIRE.md section 4
 SENSOR_FAILED, SENSOR_BACK, RESTART = 4, 5, 6
+FAST_CHANGE, VIBRATION = 3, 10
 DATA_LOST, CLOCK_CORRECTED, STORE_SET_ASIDE = 8, 9, 11
 
 

@@ -16,6 +16,7 @@ import msgspec
 from agent import codec, plan
 from agent.airtime import Memory
 from agent.alarm import CLEARED, Alarm
+from agent.archive import Archive
 from agent.catalog import Driver, find_modem
 from agent.clock import Clock
 from agent.codec import Style
@@ -30,11 +31,15 @@ from agent.links import Link
 from agent.links.file import FileLink
 from agent.messages import hello, node_event, schema_slice
 from agent.parcel import Message
+from agent.record_folder import Records, folder_of
 from agent.sampler import Sampler, alarm_key, state_key
 from agent.sampler import Source as ColumnSource
 from agent.settings import Settings, fill_key, interval_key, limits_key, packed_key
 from agent.store import LinkPolicy, Store
 from agent.stream import Stream
+from agent.trigger import Trigger
+from agent.trigger_plan import RECORDS, TriggerPlan
+from agent.trigger_plan import triggers as plan_triggers
 from agent.uplink import Uplink
 from agent.window import Window
 from drivers.api import Sensor
@@ -94,6 +99,7 @@ class Plan:
     sensors: Mapping[str, Sensor]  #: behind the given doors
     tables: Sequence[plan.TablePlan]
     alarms: Mapping[str, list[Alarm]]
+    triggers: Sequence[TriggerPlan] = ()
     doors: Doors | None = None
 
     def over(self, links: tuple[MqttConfig | FileConfig | LorawanConfig, ...]) -> Plan:
@@ -122,7 +128,8 @@ def make_plan(config: Config, source: Source, doors: Doors | None = None) -> Pla
     plan.check_windows(config, source, sensors, tables)
     plan.check_links(config, source)
     alarms = plan.alarms(config, source, tables)
-    return Plan(config, source, found, sensors, tables, alarms, doors)
+    triggers = plan_triggers(config, source, tables, sensors)
+    return Plan(config, source, found, sensors, tables, alarms, triggers, doors)
 
 
 def open_node(
@@ -286,6 +293,7 @@ def add_jobs(
     keeper = Keeper(store, clock, greet, node.snapshot, state_file)
     node.jobs += [Job(f"table-{one.layout.table}", one.step, one.wake) for one in node.samplers]
     node.jobs += [Job(f"stream-{name}", one.step, one.wake) for name, one in node.streams.items()]
+    node.jobs += make_triggers(node, made)
     node.jobs += [Job(f"link-{one.name}", one.step, one.wake) for one in node.uplinks]
     node.jobs.append(Job("keeper", keeper.step))
     add_loadtest(node, state_file)
@@ -299,12 +307,36 @@ def add_loadtest(node: Node, state_file: Path | None) -> None:
     from agent.loadtest.job import LoadTest
 
     home, desk = node.store.path.parent / "loadtests", Desk(state_file.parent)
-    name, streams = node.config.node.name, getattr(node, "streams", {})
+    name, streams = node.config.node.name, node.streams
     node.loadtest = LoadTest(name, home, desk, node.clock, streams, node.instruments)
     node.jobs.append(Job("loadtest", node.loadtest.step))
     for number, one in enumerate(node.loadtest.askers):
         if one.instruments:
             node.jobs.append(Job(f"loadtest-sensors-{number}", one.step, one.wake))
+
+
+def make_triggers(node: Node, made: Plan) -> list[Job]:
+    """One job per stream that has triggers; every link gets at the raw records.
+
+    Raises OSError where their folder cannot be used.
+    """
+    by_stream: dict[str, list[TriggerPlan]] = {}
+    for one in made.triggers:
+        by_stream.setdefault(one.config.instrument, []).append(one)
+    archive = None
+    if made.triggers or node.store.raws():
+        wanted = node.config.records
+        folder = folder_of(wanted.path, node.store.path)
+        records = Records(folder, round(wanted.max_mb * 1e6))
+        archive = Archive(records, node.store, node.clock)
+        archive.open()
+        for uplink in node.uplinks:
+            uplink.archive = archive
+    found = {
+        name: Trigger(node.streams[name], plans, node.store, node.clock, archive)
+        for name, plans in by_stream.items()
+    }
+    return [Job(f"trigger-{name}", one.step) for name, one in found.items()]
 
 
 def make_link(
@@ -356,8 +388,9 @@ def policy(link: LinkConfig, settings: Settings) -> LinkPolicy:
     carries = link.carries
     fixed = isinstance(link, LorawanConfig) and link.fixed_length
     return LinkPolicy(
-        tables=None if carries is None else frozenset(carries) - {plan.EVENTS},
+        tables=None if carries is None else frozenset(carries) - {plan.EVENTS, RECORDS},
         messages=carries is None or plan.EVENTS in carries,
+        raw=isinstance(link, MqttConfig) and (carries is None or RECORDS in carries),
         fill_s=cast(float, settings.get(fill_key(link.name))),
         packed=cast(bool, settings.get(packed_key(link.name))),
         trust_wait_s=link.trust_wait_s,

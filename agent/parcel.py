@@ -42,6 +42,15 @@ class Message(NamedTuple):
     body: bytes  #: CBOR array of the frame's items after the kind, without the time
 
 
+class Cut(NamedTuple):
+    """One chunk of a raw record, as a link cuts it."""
+
+    record: int  #: its number
+    size: int  #: numbers (float32) in each chunk but the last
+    chunk: int  #: from 0
+    chunks: int
+
+
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """What the store hands out for one frame: one message, or candidate rows."""
@@ -56,6 +65,7 @@ class Parcel:
     packed: bool = False
     boot: int = 0  #: the running boot: rows of an earlier one have no age
     in_order: bool = False  #: where not all rows fit, the oldest go first
+    cut: Cut | None = None  #: the next chunk of the raw record that this link has begun
 
     @property
     def kind(self) -> int:
@@ -75,3 +85,4 @@ class Framed:
     frames: Sequence[bytes]  #: one; several where a single row had to be split by columns
     parcel: Parcel
     rows: Sequence[Row] = ()  #: the rows that are whole in these frames
+    cut: Cut | None = None  #: the chunk of a raw record that is in them

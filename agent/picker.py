@@ -19,7 +19,7 @@ from agent.lanes import (
 )
 from agent.lines import Table, row_ids
 from agent.owed import FOREVER, Owed
-from agent.parcel import Layout, Parcel, Row
+from agent.parcel import RAW, Layout, Message, Parcel, Row
 from agent.stock import MESSAGES, Stock
 
 NEVER = math.inf
@@ -64,7 +64,9 @@ class Pick:
         while (seq := lane(self.now)) is not None:
             message = self.stock.message(seq)
             if message is not None:
-                return Parcel("message", message, boot=self.stock.boot)
+                if message.kind == RAW and self._held(message):
+                    return None
+                return Parcel("message", message, boot=self.stock.boot, cut=self.link.cut)
             self.link.lanes.remove(seq)  # it went with a damaged file
             self.link.owed[MESSAGES].subtract(seq, seq)
         return None
@@ -224,8 +226,8 @@ class Pick:
             return NEVER
         return self.utc - row.start
 
-    def _held(self, row: Row) -> bool:
-        """Whether a row still waits for a clock; then look again when it need not any more."""
+    def _held(self, row: Row | Message) -> bool:
+        """Whether a row or record still waits for a clock; then look again when it need not."""
         held = row.start is None and row.boot == self.stock.boot and self.now < self.held_until
         if held:
             self.due = min(self.due, self.held_until)

@@ -25,6 +25,7 @@ from agent.config import (
 )
 from agent.plan_links import check_clients, check_mqtt
 from agent.schema import Field, Schema, SchemaError, field_for, registered
+from agent.trigger_plan import RECORDS, check_carrier
 from agent.window import Window
 from agent.wire import RAW_LIMIT
 from drivers.api import Quantity, Sensor
@@ -193,12 +194,13 @@ def alarms(config: Config, source: Source, plans: Sequence[TablePlan]) -> dict[s
 def check_links(config: Config, source: Source) -> None:
     """Names are unique, `carries` names tables. Raises ConfigError."""
     _unique(source, "link", (link.name for link in config.link))
-    known = [*(table.name for table in config.table), EVENTS]
+    known = [*(table.name for table in config.table), EVENTS, RECORDS]
     for index, link in enumerate(config.link):
         for word in link.carries or ():
             if word not in known:
                 hint = f"no table '{word}'{near(word, known)}"
                 raise source.error(f"link[{index}]", "carries", hint)
+        check_carrier(link, source, f"link[{index}]")
         if isinstance(link, LorawanConfig):
             _check_radio(link, source, f"link[{index}]")
         if isinstance(link, MqttConfig):

@@ -76,13 +76,21 @@ class Ring:
             last = self.end if until is None else min(until, self.end)
             start = max(since, self.first)
             found: list[list[Read]] = []
-            for read in self._reads:
-                if read.end <= start or read.end - read.size >= last:
-                    continue
+            for read in self._between(start, last):
                 if read.gap or not found:
                     found.append([])
                 found[-1].append(read)
             return [self._stretch(reads, start, last) for reads in found]
+
+    def _between(self, start: int, last: int) -> list[Read]:
+        """The reads that brought these samples; found from the young end, where most look."""
+        found: list[Read] = []
+        for read in reversed(self._reads):
+            if read.end <= start:
+                break
+            if read.end - read.size < last:
+                found.append(read)
+        return found[::-1]
 
     def _stretch(self, reads: list[Read], start: int, last: int) -> Stretch:
         """Cut out of the buffer, which turns."""

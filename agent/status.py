@@ -83,6 +83,7 @@ def store(node: Node) -> dict[str, Any]:
         "path": str(node.store.path),
         "rows": counts.rows,
         "lost": counts.lost,
+        "lost_records": counts.lost_records,
         "bytes": counts.bytes,
         "in_memory": counts.in_memory,
     }

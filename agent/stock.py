@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from agent import lines
 from agent.lanes import LONGEST_S, LinkPolicy, LinkState, Record
 from agent.lines import Resend, Table
 from agent.owed import FOREVER, Owed, runs, union
-from agent.parcel import RAW, Layout, Message
+from agent.parcel import RAW, Cut, Layout, Message
 from agent.schema import Field, Schema
 from agent.store_file import MOST_SEQ, File, Statement
 
@@ -58,6 +58,7 @@ class Stock:
         self.undated = False  #: whether rows or messages of this boot may have no date
         self._changed_tables: set[int] = set()
         self._changed_tallies: set[str] = set()
+        self._changed_settings: set[str] = set()
 
     # -- from the file -----------------------------------------------------------------------
 
@@ -176,9 +177,10 @@ class Stock:
         self.undated = self.undated or made.start is None
         self.message_count += made.kind != RAW
         for state in self.links.values():
-            if link is None and state.policy.messages:
+            carries = state.policy.raw if made.kind == RAW else state.policy.messages
+            if link is None and carries and state.policy.messages:
                 state.lanes.add(made, made.mono_ms / 1000)
-            elif link == state.name:
+            elif link == state.name or (link is None and carries):
                 state.owed[MESSAGES].add(made.seq, made.seq)
                 state.lanes.add(made, made.mono_ms / 1000)
             else:
@@ -189,6 +191,33 @@ class Stock:
         """A link owes a message no longer."""
         link.owed[MESSAGES].subtract(seq, seq)
         link.lanes.remove(seq)
+
+    def sent_chunk(self, link: LinkState, seq: int, cut: Cut) -> None:
+        """A link owes this chunk of a raw record, message `seq`, no longer, nor those before."""
+        last = cut.chunk + 1 == cut.chunks
+        link.cut = None if last else cut._replace(chunk=cut.chunk + 1)
+        if last:
+            self.settle_message(link, seq)
+        self.settings[cut_key(link.name)] = json.dumps(link.cut).encode()
+        self._changed_settings.add(cut_key(link.name))
+
+    def raws(self) -> list[tuple[int, bytes]]:
+        """Number and body of every message that stands for a raw record."""
+        found = self.file.read("SELECT seq, body FROM message WHERE kind = ?", (RAW,))
+        waiting = self.waiting_messages.values()
+        return found + [(one.seq, one.body) for one in waiting if one.kind == RAW]
+
+    def owes(self, seq: int) -> bool:
+        """Whether any link owes a message."""
+        return any(seq in link.owed[MESSAGES] for link in self.links.values())
+
+    def forget(self, seqs: Sequence[int]) -> list[Statement]:
+        """Raw records are no more: nobody owes them. Counts those that were owed."""
+        self.count("lost_records", sum(map(self.owes, seqs)))
+        for link in self.links.values():
+            for seq in seqs:
+                self.settle_message(link, seq)
+        return [("DELETE FROM message WHERE seq = ?", (seq,)) for seq in seqs]
 
     def trim_messages(self) -> list[Statement]:
         """Delete the oldest messages over the limit, delivered ones first."""
@@ -273,6 +302,8 @@ class Stock:
             self.links[name] = LinkState(number, name, policy)
             statements += self._load_owed(self.links[name])
             self._load_lanes(self.links[name], now, utc)
+            kept = json.loads(self.settings.get(cut_key(name), b"null"))
+            self.links[name].cut = Cut(*kept) if kept else None
         return statements
 
     def _load_owed(self, link: LinkState) -> list[Statement]:
@@ -335,6 +366,7 @@ class Stock:
                     statements += lines.owed(link.id, table, owed)
         statements += [lines.table(self.tables[one]) for one in self._changed_tables]
         statements += [lines.tally(name, self.tally[name]) for name in self._changed_tallies]
+        statements += [lines.setting(key, self.settings[key]) for key in self._changed_settings]
         return statements
 
     def settled(self) -> None:
@@ -344,6 +376,7 @@ class Stock:
                 owed.touched.clear()
         self._changed_tables.clear()
         self._changed_tallies.clear()
+        self._changed_settings.clear()
 
     def everything(self, machine: str) -> list[Statement]:
         """For a new file: all that is still known. Owed ranges and counters become pending."""
@@ -362,3 +395,8 @@ class Stock:
                 owed.touched.update(first for first, _ in owed)
         self._changed_tallies.update(self.tally)
         return statements
+
+
+def cut_key(link: str) -> str:
+    """Where it is kept how far a link is with a raw record."""
+    return f"raw.{link}"

@@ -179,6 +179,23 @@ class Store:
         self._wake()
         return made.seq
 
+    def raws(self) -> list[tuple[int, bytes]]:
+        """Number and body of every message that stands for a raw record."""
+        with self._lock:
+            return self._read(self._stock.raws) or []
+
+    def owes(self, seq: int) -> bool:
+        """Whether any link still owes a message."""
+        with self._lock:
+            return self._stock.owes(seq)
+
+    def forget(self, seqs: Sequence[int]) -> None:
+        """Raw records are no more; those that were owed are counted."""
+        if not seqs:
+            return
+        with self._lock:
+            self._writer.apply(Unit(self._stock.forget(seqs)))
+
     def set_setting(self, key: str, value: bytes) -> None:
         """Keep a value under a name."""
         with self._lock:
@@ -210,7 +227,10 @@ class Store:
         with self._lock:
             state, parcel = self._stock.links[link], framed.parcel
             if parcel.message is not None:
-                self._stock.settle_message(state, parcel.message.seq)
+                if framed.cut is not None:
+                    self._stock.sent_chunk(state, parcel.message.seq, framed.cut)
+                else:
+                    self._stock.settle_message(state, parcel.message.seq)
                 return
             assert parcel.layout is not None, "a parcel has a message or rows"
             table = self._stock.owners[parcel.layout.id]

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agent import codec
+from agent.archive import Archive
 from agent.clock import Clock
 from agent.commands import Commands
 from agent.links import Link, LinkError
+from agent.parcel import RAW, Framed, Parcel
 from agent.store import Store
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,7 @@ class Uplink:
     commands: Commands
     style: codec.Style = field(default_factory=codec.Style)
     wake: threading.Event = field(default_factory=threading.Event)
+    archive: Archive | None = None  #: where raw records lie
     state: str = "new"  #: new, ok, later, refused
     reason: str = ""  #: why the link does not take frames
     frames: int = 0  #: sent and acknowledged since the start
@@ -54,7 +57,7 @@ class Uplink:
             return min(self.store.when(self.name), IDLE_S)
         try:
             limit = self.link.limit(parcel.urgency)
-            framed = codec.frame(parcel, limit, self.clock, self.style)
+            framed = self._frame(parcel, limit)
             for frame in framed.frames:
                 self.link.send(frame, kind=parcel.kind, lane=parcel.urgency)
         except codec.CodecError as error:
@@ -67,6 +70,14 @@ class Uplink:
         self._accepted(framed.frames)
         self.commands.sent(self.name, self.link.silent)
         return 0.0
+
+    def _frame(self, parcel: Parcel, limit: int) -> Framed:
+        """Raises CodecError."""
+        if parcel.kind != RAW:
+            return codec.frame(parcel, limit, self.clock, self.style)
+        if self.archive is None:
+            raise codec.CodecError("the profile keeps no records any more")
+        return self.archive.frame(parcel, limit, self.style)
 
     def _accepted(self, frames: Sequence[bytes]) -> None:
         for frame in frames:

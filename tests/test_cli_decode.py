@@ -79,3 +79,35 @@ def test_bad_input_is_one_clear_line(arguments: list[str], code: int) -> None:
 
 def test_a_later_kind_is_kept_unread() -> None:
     assert "unknown, a later version" in told("82 25 01").output
+
+
+def test_an_events_value_is_told_in_units_where_its_column_is_known() -> None:
+    # 1534 ppm above; a level of 1 ppm steps that moved by -20; a vehicle
+    words = told("86 20 01 19 87 4d 03 01 19 05 fe").output
+    assert "code: 1, above" in words
+    assert "column: 3, co2" in words
+    assert "value: 1534 = 1534 [ppm]" in words
+    assert "code: 3, fast change" in told("86 20 01 19 87 4d 03 03 33").output
+    vehicle = "86 20 01 19 87 4d 00 0a 84 19 01 90 19 02 30 19 05 f1 03"
+    assert "peak 4 Cel, duration 5.60 s, area 15.21 Cel s, class 3" in told(vehicle).output
+    unknown = told(vehicle.replace("20 01", "20 18 2a")).output
+    assert "schema: 42, not known here" in unknown
+    assert "peak 400 steps, duration 5.60 s" in unknown
+
+
+def test_an_event_of_the_node_has_no_column() -> None:
+    words = told("86 20 00 19 87 4d f6 08 05").output
+    assert "column: none" in words
+    assert "code: 8, data lost" in words
+    assert "value: 5" in words
+
+
+def test_a_raw_chunk_is_told_without_its_samples() -> None:
+    frame = codec.frame_of([-5, 12, 1, 3, 1767600000, 62.5]).hex()
+    frame = "87" + frame[2:] + "d8 55 48 00 00 80 3f 00 00 00 40"
+    words = told(frame).output
+    assert "raw chunk" in words
+    assert "record: 12" in words
+    assert "chunks: 3 in all" in words
+    assert "start: 2026-01-05T08:00:00Z" in words
+    assert "samples: 2 numbers, float32" in words

@@ -7,10 +7,11 @@ import pytest
 from scipy.signal import butter, lfilter
 
 from agent.features.event import class_limits, figures, heaviest
-from agent.features.filter import bandpass, run
+from agent.features.filter import bandpass, resting, run
 from agent.features.passage import State as PassageState
+from agent.features.passage import interrupted as passage_interrupted
 from agent.features.passage import passages
-from agent.features.trigger import Edge, Settings, State, ratios
+from agent.features.trigger import Edge, Settings, State, interrupted, ratios
 
 with warnings.catch_warnings():  # obspy reads entry points the old way
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -103,6 +104,45 @@ def test_filter_equals_scipy_in_blocks(rate_hz):
     np.testing.assert_allclose(found, wanted, atol=1e-12)
 
 
+def test_a_filter_that_rests_on_gravity_says_nothing():
+    sections = bandpass(RATE, 0.5, 30.0)
+    found, _ = run([9.81] * 500, sections, resting(sections, 9.81))
+    np.testing.assert_allclose(found, 0, atol=1e-9)
+    low = [sections[1]]
+    found, _ = run([9.81] * 50, low, resting(low, 9.81))
+    np.testing.assert_allclose(found, 9.81, atol=1e-9)
+
+
+def test_nothing_begins_until_armed_and_the_noise_level_stands_still():
+    x = quiet(9)
+    x[8000:8500] *= 20
+    x[9500:9800] *= 20
+    settings = Settings(62, 2500, floor=5e-3, rearm=2000)
+    _, edges, state = ratios(x.tolist(), settings)
+    assert [edge.on for edge in edges] == [True, False]
+    assert state.armed == edges[1].sample + 2000
+    _, twice, _ = ratios(x.tolist(), SETTINGS)
+    assert len(twice) == 4
+
+
+def test_an_event_that_sinks_far_below_the_floor_ends_though_the_deck_was_silent():
+    x = quiet(10) * 1e-3
+    x[8000:9000] = 0.2
+    _, edges, _ = ratios(x.tolist(), Settings(62, 2500, floor=0.02))
+    wanted = 62 * np.log(0.2**2 / (0.02**2 * 1.5 / 4))
+    assert edges[1].sample - 9000 == pytest.approx(wanted, abs=5)
+
+
+def test_a_gap_ends_an_event_and_keeps_the_noise_level():
+    x = quiet(11, 8200)
+    x[8000:] *= 20
+    _, _, state = ratios(x.tolist(), SETTINGS)
+    after = interrupted(SETTINGS, state)
+    assert (after.since, after.sta, after.lta, after.seen) == (None, 0.0, state.lta, 8200)
+    assert ratios(quiet(12, 1000).tolist(), SETTINGS, after)[1] == []
+    assert interrupted(SETTINGS, after) == after
+
+
 def test_figures_of_an_event():
     x = np.concatenate([np.full(125, 2.0), np.full(250, -8.0)])
     one = figures(x, RATE, class_limits(known_peak=16.0, known_t=48.0, limits_t=[3.5, 12, 24, 40]))
@@ -155,6 +195,18 @@ def test_a_vehicle_that_parks_is_told_as_a_level_change():
     assert found[1].begin == pytest.approx(600, abs=1)  # the bridge springs back
     assert found[1].level_change == pytest.approx(-30, abs=1)
     assert len(found) == 2
+
+
+def test_a_gap_ends_a_passage_and_keeps_the_level():
+    x = strain((100, 20, 20.0))
+    _, state = passages(x[:110].tolist(), 3.0, 1.5)
+    one, state = passage_interrupted(state, rearm=4)
+    assert one is not None
+    assert (one.begin, one.blocks) == (pytest.approx(100, abs=2), pytest.approx(10, abs=2))
+    assert (state.running, state.armed) == ((), state.seen + 4)
+    assert passage_interrupted(state) == (None, state)
+    found, state = passages(x[110:].tolist(), 3.0, 1.5, state, rearm=4)
+    assert [passage.begin for passage in found] == [114]
 
 
 def test_nothing_passes_before_there_is_a_baseline():

@@ -15,7 +15,7 @@ COMMANDS = {  # name -> what --help says; the module agent.cli.<name> has a comm
     "loadtest": "Record a load test of a bridge and report it.",
     "lorawan": "Keys, join, airtime of a LoRaWAN link.",
     "decode": "Explain a frame, byte by byte.",
-    "export": "Rows as CSV.",
+    "export": "Rows, or raw records of events, as CSV.",
 }
 
 

@@ -38,6 +38,8 @@ def check(profile: Path, as_json: bool) -> None:
             f"  table {table['name']}: {table['columns']} columns every {table['interval_s']} s, "
             f"schema {table['schema']}"
         )
+    for name, what in summary["triggers"].items():
+        click.echo(f"  trigger {name}: {what}")
     for name, where in summary["links"].items():
         click.echo(f"  link {name}: {where}")
 
@@ -62,6 +64,11 @@ def examine(profile: Path) -> dict[str, Any]:
             }
             for table in made.tables
         ],
+        "triggers": {
+            one.config.column: f"{one.kind} on {one.config.instrument}.{one.config.axis}"
+            + (", keeps records" if one.config.record else "")
+            for one in made.triggers
+        },
         "links": {
             one.name: str(getattr(one, "url", getattr(one, "path", getattr(one, "port", ""))))
             for one in config.link

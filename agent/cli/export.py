@@ -1,11 +1,11 @@
-"""`stadtsinn export`: rows as CSV, for a spreadsheet."""
+"""`stadtsinn export`: rows or a raw record as CSV, for a spreadsheet."""
 
 from __future__ import annotations
 
 import csv
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -25,12 +25,16 @@ DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
     Examples:
       stadtsinn export --german --output luft.csv
       stadtsinn export --table air --since 2026-01-12 --until 2026-01-16 > week.csv
+      stadtsinn export --records
+      stadtsinn export --record 12 --output crane.csv
     """
 )
 @profile_argument
 @click.option("--table", help="Which table; default: the profile's first.")
 @click.option("--since", type=click.DateTime(DATES), help="First moment, in local time.")
 @click.option("--until", type=click.DateTime(DATES), help="Last moment, in local time.")
+@click.option("--records", is_flag=True, help="List the raw records of events.")
+@click.option("--record", type=int, metavar="NUMBER", help="A raw record instead of rows.")
 @click.option("--german", is_flag=True, help="For German Excel: semicolon, decimal comma, BOM.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="A file.")
 @click.option("--store", type=click.Path(path_type=Path), help="Another file than the profile's.")
@@ -40,6 +44,8 @@ def export(
     table: str | None,
     since: datetime | None,
     until: datetime | None,
+    records: bool,
+    record: int | None,
     german: bool,
     output: Path | None,
     store: Path | None,
@@ -47,29 +53,50 @@ def export(
     """Write the rows of a table as CSV, oldest first; the daemon may run meanwhile.
 
     One column per quantity, its unit in the header. A value that is missing is an empty cell; rows
-    without a date (no clock yet) have an empty time.
+    without a date (no clock yet) have an empty time. With --record it is the raw samples of an
+    event, all axes; where samples are missing stands a row without values.
     """
+    from agent.cli import export_records
     from agent.node import read_profile
+    from agent.record_folder import Records, folder_of
+    from agent.records import RecordError
 
     config, source = read_profile(profile)
     names = [one.name for one in config.table]
     if table is not None and table not in names:
         raise source.error("table", "name", f"no table '{table}'; known: {', '.join(names)}")
     path = store or Path(config.store.path)
-    encoding = "utf-8-sig" if german else "utf-8"
+    folder = folder_of(config.records.path, path)
+    if records:
+        click.echo("\n".join(export_records.listing(folder)) or f"no records in {folder}")
+        return
     try:
-        if output is None:
-            sys.stdout.reconfigure(encoding=encoding, newline="")  # type: ignore[union-attr]
-            write(sys.stdout, path, table or names[0], since, until, german)
+        if record is not None:
+            file = Records(folder).path(record)
+            into(output, german, lambda out: export_records.write_record(out, file, german))
         else:
-            with output.open("w", encoding=encoding, newline="") as file:
-                count = write(file, path, table or names[0], since, until, german)
-            click.echo(f"{count} rows in {output}")
+            chosen = table or names[0]
+            into(output, german, lambda out: write(out, path, chosen, since, until, german))
+    except RecordError as error:
+        click.echo(f"stadtsinn: {error}; `stadtsinn export --records` lists them", err=True)
+        sys.exit(BAD)
     except OSError as error:
         hint = ": type  sudo stadtsinn export …" if isinstance(error, PermissionError) else ""
         where = error.filename or path
         click.echo(f"stadtsinn: {where}: {error.strerror or error}{hint}", err=True)
         sys.exit(BAD)
+
+
+def into(output: Path | None, german: bool, write_to: Callable[[IO[str]], int]) -> None:
+    """Write to a file, or to standard output. Raises OSError, RecordError."""
+    encoding = "utf-8-sig" if german else "utf-8"
+    if output is None:
+        sys.stdout.reconfigure(encoding=encoding, newline="")  # type: ignore[union-attr]
+        write_to(sys.stdout)
+        return
+    with output.open("w", encoding=encoding, newline="") as file:
+        count = write_to(file)
+    click.echo(f"{count} rows in {output}")
 
 
 def write(

@@ -21,15 +21,20 @@ class Figures:
     heaviness: int  #: number of class limits the peak has reached
 
 
-def figures(x: Array, rate_hz: float, limits: Sequence[float] = ()) -> Figures:
+def figures(x: Array | Sequence[float], rate_hz: float, limits: Sequence[float] = ()) -> Figures:
     """Of the event's samples x, shape (samples,), its rest level already taken off.
 
     `limits`: rising peaks at which a heavier class begins. Raises ValueError for no sample.
     """
-    amount = abs(x)
+    amount = abs(np.asarray(x, dtype=float))
     peak = float(amount.max())
     area = float(amount.sum()) / rate_hz
-    return Figures(peak, len(x) / rate_hz, area, bisect_right(limits, peak))
+    return Figures(peak, len(x) / rate_hz, area, heaviness(peak, limits))
+
+
+def heaviness(peak: float, limits: Sequence[float]) -> int:
+    """The class of a peak: how many of the rising `limits` it reaches."""
+    return bisect_right(limits, abs(peak))
 
 
 def class_limits(known_peak: float, known_t: float, limits_t: Sequence[float]) -> list[float]:

@@ -35,6 +35,17 @@ def _section(rate_hz: float, corner_hz: float, *, high: bool) -> Biquad:
     return Biquad((b, middle, b), (2 * (k * k - 1) * scale, (1 - math.sqrt(2) * k + k * k) * scale))
 
 
+def resting(sections: Sequence[Biquad], level: float) -> list[Memory]:
+    """The memory of a filter that has seen nothing but `level` for long: gravity is no event."""
+    memory = []
+    for section in sections:
+        (b0, b1, b2), (a1, a2) = section.b, section.a
+        out = level * (b0 + b1 + b2) / (1 + a1 + a2)
+        memory.append((out - b0 * level, b2 * level - a2 * out))
+        level = out
+    return memory
+
+
 def run(
     signal: Sequence[float], sections: Sequence[Biquad], memory: Sequence[Memory] = ()
 ) -> tuple[list[float], list[Memory]]:

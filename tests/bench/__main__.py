@@ -1,6 +1,6 @@
 """All figures as one table, with the machine. usage: python -m tests.bench [NAME ...]
 
-Names: bytes mqtt store backfill start cost features streams kills lorawan lorawan_month
+Names: bytes mqtt store backfill start cost features streams events kills lorawan lorawan_month
 lorawan_idle lorawan_codec (default: all). Quote the table with its first line.
 """
 
@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 NAMES = (
-    *("bytes", "mqtt", "store", "backfill", "start", "cost", "features", "streams", "kills"),
-    *("lorawan", "lorawan_month", "lorawan_idle", "lorawan_codec"),
+    *("bytes", "mqtt", "store", "backfill", "start", "cost", "features", "streams", "events"),
+    *("kills", "lorawan", "lorawan_month", "lorawan_idle", "lorawan_codec"),
 )
 
 

@@ -1,0 +1,83 @@
+"""A whole node with a FIFO chip and a fast gauge: events and records reach the far side."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from agent.cli import group
+from agent.clock import VirtualClock
+from agent.config import parse
+from agent.daemon import run_virtual
+from agent.health import HealthDoor
+from agent.node import build, make_plan
+from agent.simulate import SimDoors, check_feeds, make_world
+from tests.rig import MemoryLink
+from tests.trigger_kit import shaken
+
+pytest.importorskip("agent.window")  # an instrument with a FIFO needs it
+
+PROFILE = """
+node = { name = "bridge" }
+[[instrument]]
+name = "acc"
+driver = "iis2iclx"
+bus = "i2c-1"
+[[instrument]]
+name = "s1"
+driver = "nau7802"
+bus = "i2c-1"
+window = { rate_hz = 5 }
+[[table]]
+name = "deck"
+interval_s = 60
+columns = [{ name = "peak", from = "acc.peak_y" }, { name = "eps", from = "s1.max_strain" }]
+[[trigger]]
+kind = "vibration"
+column = "deck.peak"
+instrument = "acc"
+axis = "y"
+floor = 0.005
+record = true
+[[trigger]]
+kind = "vehicle"
+column = "deck.eps"
+instrument = "s1"
+axis = "strain"
+on = 3
+off = 1.5
+record = true
+[[link]]
+name = "city"
+kind = "mqtt"
+"""
+
+
+def test_events_and_records_of_a_whole_node(tmp_path: Path, clock: VirtualClock) -> None:
+    config, source = parse(tmp_path / "node.toml", PROFILE)
+    world = make_world(config, source)
+    check_feeds(config, source, world)
+    doors = SimDoors(clock, clock.true_utc, world, config.simulate.feeds, HealthDoor(clock))
+    made = make_plan(config, source, doors)
+    link = MemoryLink(clock)
+    node = build(made, clock, store_path=tmp_path / "store.db", links={"city": link})
+    gauge = doors.twins["s1"]
+    doors.twins["acc"].motion = shaken(40.0, 4.0, 0.2)
+    run_virtual(node.jobs, clock, 30)
+    gauge.truth = {"strain": gauge.truth["strain"] + 20}
+    run_virtual(node.jobs, clock, 35)
+    gauge.truth = {"strain": gauge.truth["strain"] - 20}
+    run_virtual(node.jobs, clock, 120)
+    assert sorted((e.column, e.code) for e in link.far.events if e.code == 10) == [(0, 10), (1, 10)]
+    assert len(link.far.records) == 2
+    assert [one.name for one in node.jobs if "trigger" in one.name] == ["trigger-acc", "trigger-s1"]
+    assert not link.far.refused
+    assert node.store.counts().messages == {"city": 0}
+    node.close()
+
+
+def test_check_names_the_triggers(tmp_path: Path) -> None:
+    (tmp_path / "node.toml").write_text(PROFILE)
+    done = CliRunner().invoke(group, ["check", str(tmp_path / "node.toml")])
+    assert done.exit_code == 0, done.output
+    assert "trigger deck.peak: vibration on acc.y, keeps records" in done.output
