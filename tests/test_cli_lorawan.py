@@ -44,6 +44,7 @@ def test_the_key_is_shown_only_when_asked_for(tmp_path: Path) -> None:
     assert "no such file" in typed("keys", "--secret", str(profile)).output
 
 
+@pytest.mark.no_cover
 def test_airtime_says_how_often_the_node_may_send() -> None:
     words = ("airtime", "--profile", PROFILE, "--table", "air", "--simulate", "--sf", "7,12")
     shown = typed(*words)

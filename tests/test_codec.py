@@ -74,6 +74,7 @@ def merged(framed: Framed, schema: Schema) -> dict[int | None, list[Cell]]:
     return rows
 
 
+@pytest.mark.no_cover
 @settings(max_examples=250, deadline=None)
 @given(tables(), st.booleans(), st.booleans(), st.sampled_from([20, 51, 115, 222, 4096]))
 def test_rows_come_back_exactly(
@@ -91,6 +92,7 @@ def test_rows_come_back_exactly(
     assert merged(framed, schema) == dict(zip(starts, cells[taken], strict=True))
 
 
+@pytest.mark.no_cover
 @settings(max_examples=150, deadline=None)
 @given(tables())
 def test_packed_bits_equal_a_second_opinion(table: tuple[Schema, list[list[Cell]]]) -> None:
@@ -129,6 +131,7 @@ def plodding(fields: Sequence[Field], rows: Sequence[Sequence[Cell]]) -> bytes |
     return bytes(int(text[at : at + 8], 2) for at in range(0, len(text), 8))
 
 
+@pytest.mark.no_cover
 @settings(max_examples=150, deadline=None)
 @given(tables(), st.integers(0, 200))
 def test_a_body_cut_anywhere_gives_the_rows_before_the_cut(

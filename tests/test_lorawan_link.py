@@ -224,6 +224,7 @@ def test_a_frame_larger_than_the_budget_never_goes() -> None:
     assert air.wait_s(2.8, "alarm") == float("inf")
 
 
+@pytest.mark.no_cover
 def test_budget_spent_is_later_and_no_fault(tmp_path: Path) -> None:
     rig = RadioRig(tmp_path, data_rate=0, airtime_s_per_day=12.0, fill_s=600, adr=False)
     rig.run(DAY / 2)
@@ -315,6 +316,7 @@ def test_repetitions_that_the_network_orders_are_booked(tmp_path: Path, modem: s
 # -- joining -------------------------------------------------------------------------------------
 
 
+@pytest.mark.no_cover
 def test_join_denied_for_a_day_keeps_the_rows_and_spares_the_air(tmp_path: Path) -> None:
     rig = RadioRig(tmp_path, data_rate=0, airtime_s_per_day=1000.0)
     rig.network.server.refuse_join = True
@@ -445,6 +447,7 @@ def test_a_resting_modem_is_reset_and_joins_again(tmp_path: Path) -> None:
     assert len(rig.decoded()) > 200
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("noise", [b"\x00\xff" * 5000, b"x" * 10_000, b"OK\r", b"+EVT:TX_DO"])
 def test_noise_on_the_line_leaves_rows_owed_and_no_more(tmp_path: Path, noise: bytes) -> None:
     rig = RadioRig(tmp_path)
@@ -457,6 +460,7 @@ def test_noise_on_the_line_leaves_rows_owed_and_no_more(tmp_path: Path, noise: b
     assert rig.arrived_as_measured()
 
 
+@pytest.mark.no_cover
 def test_after_an_outage_the_backlog_goes_coarse_first(tmp_path: Path) -> None:
     rig = RadioRig(tmp_path, data_rate=3, adr=False)
     rig.run(3600)
