@@ -99,3 +99,39 @@ def test_export_of_another_file_names_it_once(tmp_path: Path, content: bytes) ->
     done = run("export", "--store", str(path), SCHOOL)
     assert done.output == f"stadtsinn: {path}: is no store of a node\n"
     assert done.exit_code == 1
+
+
+def test_an_export_that_is_broken_off_leaves_no_half_file(
+    tmp_path: Path, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make_rig(tmp_path, clock)
+    rig.run(600)
+    rig.node.close()
+    words = ["export", "--store", f"{tmp_path}/store.db", SCHOOL, "--output", f"{tmp_path}/a.csv"]
+    assert run(*words).output == f"10 rows in {tmp_path}/a.csv\n"
+    before = (tmp_path / "a.csv").read_text()
+    assert run(*words[:-1], "/dev/null").output == "10 rows in /dev/null\n"
+
+    def interrupted(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("agent.cli.export.number", interrupted)
+    assert "Aborted" in run(*words).output
+    assert (tmp_path / "a.csv").read_text() == before
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_who_reads_only_the_beginning_of_an_export_is_told_nothing(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    rig = make_rig(tmp_path, clock)
+    rig.run(86_400)
+    rig.node.close()
+    command = [sys.executable, "-m", "agent", "export", "--store", f"{tmp_path}/store.db", SCHOOL]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith(b"time,temp")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0

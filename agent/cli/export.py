@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -80,6 +82,8 @@ def export(
     except RecordError as error:
         click.echo(f"stadtsinn: {error}; `stadtsinn export --records` lists them", err=True)
         sys.exit(BAD)
+    except BrokenPipeError:  # whoever reads has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         hint = ": type  sudo stadtsinn export …" if isinstance(error, PermissionError) else ""
         where = error.filename or path
@@ -94,9 +98,25 @@ def into(output: Path | None, german: bool, write_to: Callable[[IO[str]], int]) 
         sys.stdout.reconfigure(encoding=encoding, newline="")  # type: ignore[union-attr]
         write_to(sys.stdout)
         return
-    with output.open("w", encoding=encoding, newline="") as file:
+    with whole(output, encoding) as file:
         count = write_to(file)
     click.echo(f"{count} rows in {output}")
+
+
+@contextmanager
+def whole(output: Path, encoding: str) -> Iterator[IO[str]]:
+    """A file that gets its name when it is complete: half of one looks like all of it."""
+    if output.exists() and not output.is_file():  # a device, a pipe
+        with output.open("w", encoding=encoding, newline="") as file:
+            yield file
+        return
+    part = output.with_name(output.name + ".part")
+    try:
+        with part.open("w", encoding=encoding, newline="") as file:
+            yield file
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def write(
