@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent import codec
 from agent.clock import VirtualClock
-from agent.config import Config, Source
+from agent.config import Config, LorawanConfig, Source
 from agent.lanes import CANDIDATES
 from agent.parcel import Layout, Parcel, Row
 from drivers.modems.eu868 import LIMIT, airtime_s
@@ -40,8 +40,10 @@ def day(
     data_rate: int,
     limit_bytes: int,
     fill_s: float | None = None,
+    *,
+    fixed_length: bool = False,
 ) -> Day:
-    """Frames as full as a wait of `fill_s` makes them, no overlap.
+    """Frames as full as a wait of `fill_s` makes them, no overlap; padded if `fixed_length`.
 
     `rows` oldest first, `step` intervals apart.
     """
@@ -54,11 +56,28 @@ def day(
         parcel = Parcel("backfill", None, layout, newest_first, step, packed=True, boot=1,
                         in_order=True)  # fmt: skip
         framed = codec.frame(parcel, limit, clock)
-        seconds += sum(airtime_s(len(one), data_rate) for one in framed.frames)
+        lengths = [limit if fixed_length else len(one) for one in framed.frames]
+        seconds += sum(airtime_s(length, data_rate) for length in lengths)
         frames += len(framed.frames)
         left = left[len(framed.rows) :]
     days = len(rows) * step * layout.interval_s / DAY_S
     return Day(limit, frames / days, len(rows) / frames, seconds / days)
+
+
+def enough(
+    layout: Layout, rows: Sequence[Row], step: int, data_rate: int, link: LorawanConfig
+) -> tuple[float, float | None]:
+    """Seconds between rows that fit into the budget, with frames as full as they get.
+
+    And the link's `fill_s` for that, where frames have a fixed length and leave at fixed times.
+    """
+    fixed, limit, budget_s = link.fixed_length, link.limit_bytes, link.airtime_s_per_day
+    wait_s = 1e9 if fixed else link.fill_s
+    found = day(layout, rows, step, data_rate, limit, wait_s, fixed_length=fixed)
+    every_s = step * layout.interval_s * found.seconds / budget_s
+    if not fixed:
+        return every_s, None
+    return every_s, DAY_S * airtime_s(found.limit, data_rate) / budget_s - every_s
 
 
 def stored(config: Config, source: Source, table: str) -> tuple[Layout, Sequence[Row]]:

@@ -189,7 +189,7 @@ class Asker:
         for start in range(self.first, int(now - self.patience_s), self.interval_s):
             if (1, start) in self.rig.far.rows:
                 continue
-            if found and start - found[-1][1] <= 10 * self.interval_s:
+            if found and start - found[-1][1] <= 3 * self.interval_s:
                 found[-1] = found[-1][0], start
             else:
                 found.append((start, start))

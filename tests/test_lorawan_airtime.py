@@ -57,6 +57,8 @@ def test_a_plan_fills_frames_as_far_as_the_wait_allows():
     assert day(layout, rows, 1, 5, 242).rows_per_frame == 7
     assert day(layout, rows, 1, 5, 242, fill_s=86_400).rows_per_frame == 49
     assert company(0.0, 60) == 1
+    padded = day(layout, rows, 1, 5, 115, fixed_length=True)
+    assert padded.seconds == pytest.approx(padded.frames * uplink_s(115, 7))
 
 
 def test_uplink_adds_the_thirteen_bytes_of_the_frame_and_the_options():

@@ -140,7 +140,7 @@ def status(path: Path) -> None:
 @config_errors
 def airtime(profile: Path, name: str, sf: str, every: int | None, simulate: bool) -> None:
     """How often may this node send? From rows that are stored, or a simulated day."""
-    from agent.airtime_plan import day, simulated_day, stored
+    from agent.airtime_plan import day, enough, simulated_day, stored
     from agent.config import near
 
     config, source = read(profile)
@@ -160,10 +160,14 @@ def airtime(profile: Path, name: str, sf: str, every: int | None, simulate: bool
     click.echo(f"{len(rows)} rows; one every {step * layout.interval_s} s; {budget:g} s a day")
     click.echo("  SF  bytes  rows/frame  frames/day  airtime/day")
     for factor in map(int, sf.split(",")):
-        found = day(layout, rows[::step], step, RATES[factor], link.limit_bytes, link.fill_s)
-        enough_s = step * layout.interval_s * found.seconds / budget
-        fits = found.seconds <= budget
-        verdict = "fits" if fits else f"too much: about every {enough_s:.0f} s would fit"
+        rate, chosen = RATES[factor], rows[::step]
+        found = day(layout, chosen, step, rate, link.limit_bytes, link.fill_s,
+                    fixed_length=link.fixed_length)  # fmt: skip
+        verdict = "fits"
+        if found.seconds > budget:
+            every_s, fill_s = enough(layout, chosen, step, rate, link)
+            waiting = "" if fill_s is None else f" with fill_s = {fill_s:.0f}"
+            verdict = f"too much: about every {every_s:.0f} s{waiting} would fit"
         click.echo(
             f"  {factor:2}  {found.limit:5}  {found.rows_per_frame:10.1f}  {found.frames:10.1f}"
             f"  {found.seconds:9.1f} s  {verdict}"
