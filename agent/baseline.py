@@ -80,7 +80,7 @@ class Baseline:
             return self._learn(value, celsius, day)
         return self._judge(self.line, value, celsius, day)
 
-    def state(self) -> bytes | None:
+    def state(self, table: str = "") -> bytes | None:
         """What has been learned, if it has changed; goes with the row."""
         if not self._changed:
             return None

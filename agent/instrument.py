@@ -24,14 +24,15 @@ TELL_AFTER = 3  #: failures in a row before the far side is told (a noisy cable 
 FAULTS = (Exception, SystemExit)  #: a library that calls sys.exit is a fault as well
 
 Reading = float | Missing
-Slot = tuple[float, float]  #: monotonic seconds at which a row's slot begins, its table's interval
+#: monotonic seconds at which a row's slot begins, its table's interval, the table
+Slot = tuple[float, float, str]
 
 
 @runtime_checkable
 class Windowed(Protocol):
     """A sensor that describes an interval."""
 
-    def cut(self, end: float, length_s: float) -> None:
+    def cut(self, end: float, length_s: float, table: str = "") -> None:
         """The next `read` is about the `length_s` seconds before monotonic time `end`."""
         ...
 
@@ -40,8 +41,8 @@ class Windowed(Protocol):
 class Remembering(Protocol):
     """A sensor that carries something from row to row, and over restarts."""
 
-    def state(self) -> bytes | None:
-        """What is to be kept with the row, None if nothing has changed."""
+    def state(self, table: str = "") -> bytes | None:
+        """What is to be kept with the row of a table, None if nothing has changed."""
         ...
 
     def restore(self, kept: bytes) -> None:
@@ -109,9 +110,9 @@ class Instrument:
                 self._partly(judged)
             return judged
 
-    def carried(self) -> bytes | None:
-        """What the sensor carries from row to row, if it has changed since the last row."""
-        return self._remembering.state() if self._remembering else None
+    def carried(self, table: str) -> bytes | None:
+        """What the sensor carries from row to row, if it has changed since the table's last row."""
+        return self._remembering.state(table) if self._remembering else None
 
     def carry_on(self, kept: bytes) -> None:
         """Go on where `carried` was; what cannot be read is left, and said."""

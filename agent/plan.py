@@ -26,13 +26,12 @@ from agent.config import (
 from agent.plan_links import check_clients, check_mqtt
 from agent.schema import Field, Schema, SchemaError, field_for, registered
 from agent.trigger_plan import RECORDS, check_carrier
-from agent.window import Window
+from agent.window import COUNTED, Window
 from agent.wire import RAW_LIMIT
 from drivers.api import Quantity, Sensor
 from drivers.modems.keys import Keys
 
 LONGEST_S = 14_400
-COUNTED = ("cycles", "damage", "passages", "top")  # each sample counts once
 MOST_COLUMNS = 53  #: so many bits of `omit` a receiver in JavaScript can tell apart
 BUSES = {"i2c": (r"i2c-\d+", "i2c-1"), "port": (r"/.+", "/dev/serial0")}  #: by door: form, example
 EVENTS = "events"  #: what `carries` calls everything that is no row
@@ -123,6 +122,7 @@ def check_windows(
                 if other != table.name:
                     hint = f"'{name}' is counted for table '{other}' already: put both into one"
                     raise source.error(f"table[{index}]", "columns", hint)
+                window.counts_for = table.name
 
 
 def check_instruments(config: Config, source: Source, sensors: Mapping[str, Sensor]) -> None:

@@ -11,6 +11,7 @@ from array import array
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 from drivers.api import Batch
@@ -61,14 +62,19 @@ class Ring:
         with self._lock:
             gap = batch.gap and self.end > 0
             self.gaps += gap
-            for sample in samples:
-                place = self.end % self.capacity * self.axes
-                self._buffer[place : place + self.axes] = array("d", sample)
-                self.end += 1
+            self._put(array("d", chain.from_iterable(samples)))
+            self.end += len(samples)
             when = at if batch.at is None else batch.at
             self._reads.append(Read(self.end, len(samples), when, gap, batch.lost))
             while self._reads[0].end <= self.first:
                 self._reads.popleft()
+
+    def _put(self, numbers: array[float]) -> None:
+        """Into the buffer from `end` on, round its end; not longer than it is."""
+        place, size = self.end % self.capacity * self.axes, len(self._buffer)
+        room = min(size - place, len(numbers))
+        self._buffer[place : place + room] = numbers[:room]
+        self._buffer[: len(numbers) - room] = numbers[room:]
 
     def stretches(self, since: int = 0, until: int | None = None) -> list[Stretch]:
         """Copies of the samples from number `since` to before `until`, split at gaps."""

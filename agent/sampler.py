@@ -119,7 +119,7 @@ class Sampler:
     def _measure(self, due: Due) -> None:
         due = self._redated(due)
         values: dict[int, Mapping[str, Reading]] = {id(None): {}}
-        slot = (due.mono, float(self.layout.interval_s))
+        slot = (due.mono, float(self.layout.interval_s), self.layout.table)
         for _, one in self._instruments:
             values[id(one)] = one.ask(slot)
         cells: list[Cell] = []
@@ -134,7 +134,7 @@ class Sampler:
         self.latest = cells
         events, settings = self._events(cells, row)
         for _, one in self._instruments:
-            if (kept := one.carried()) is not None:
+            if (kept := one.carried(self.layout.table)) is not None:
                 settings[state_key(one.name)] = kept
         self.store.put(self.layout, row, events, settings)
         self._last_start = due.start

@@ -7,22 +7,24 @@ it is asked for. Only what a table's column, an input or a trigger wants is comp
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent.clock import Clock
 from agent.config import WindowConfig
 from agent.stream import SPAN_S, Polled, Stream
-from drivers.api import DataError, Fifo, Quantity, Sensor
+from drivers.api import DataError, DeviceError, Fifo, Quantity, Sensor
 
 if TYPE_CHECKING:
     from agent.features.arrays import Segments
     from agent.features.timeline import Timeline
 
-G = 9.80665  # m/s2
 BANDS = 16  #: third-octave bands from 1 Hz on
 TOP = 3  #: largest passages of a window
 ACCELERATION = "m/s2"
+COUNTED = ("cycles", "damage", "passages", "top")  #: each sample counts once
+LEVEL_S = 60.0  #: older, the level before a vehicle tells nothing
 LOOK_S = 1.0  #: what `look` listens for
 
 
@@ -51,7 +53,7 @@ def acceleration_quantities(axes: Sequence[str], modes: int) -> dict[str, Quanti
 
 
 def level_quantities(axis: str, kind: Quantity, bins: int) -> dict[str, Quantity]:
-    """What a window of any other signal can tell: levels, cycles, damage, passages."""
+    """What a window of any other signal can tell: levels, half cycles, damage, passages."""
     width = kind.high - kind.low
     height = Quantity(kind.kind, kind.step, -width, width)
     found = {f"{word}_{axis}": kind for word in ("mean", "min", "max")}
@@ -72,6 +74,15 @@ STREAM_QUANTITIES = {
 }
 
 
+class Done(NamedTuple):
+    """An interval that has been looked at."""
+
+    cut: tuple[float, float]  #: monotonic end, length
+    values: Mapping[str, float | None]
+    last: int  #: number of the first sample after it
+    rate_hz: float  #: fitted
+
+
 class Window:
     """Features of a stream's interval. Satisfies `Sensor`; `cut` says which interval."""
 
@@ -79,7 +90,9 @@ class Window:
         self.name, self.source, self.options = name, source, options
         self.fifo = hasattr(source, "drain")
         if not self.fifo and options.rate_hz is None:
-            raise ValueError("rate_hz is missing: how often a second it is to be read")
+            raise ValueError("window.rate_hz is missing: how often a second it is to be read")
+        if self.fifo and options.rate_hz is not None:
+            raise ValueError("window.rate_hz: it samples by itself: give its own rate_hz")
         self.axes: Sequence[str] = getattr(source, "axes", None) or tuple(source.quantities)  # type: ignore[union-attr]
         self.vibration = getattr(source, "unit", "") == ACCELERATION
         self.quantities: dict[str, Quantity] = {**STREAM_QUANTITIES}
@@ -90,11 +103,14 @@ class Window:
                 kind: Quantity = source.quantities[axis]  # type: ignore[union-attr]
                 self.quantities |= level_quantities(axis, kind, options.bins)
         self.wanted: set[str] = set()  #: names of quantities that somebody wants
+        self.counts_for = ""  #: the table whose rows tell what is counted; others do not count
         self.stream: Stream | None = None
-        self.spectrum: Any = None  #: of the newest interval, for pictures
         self._cut: tuple[float, float] | None = None  # monotonic end, length
-        self._done: tuple[tuple[float, float], Mapping[str, float | None]] | None = None
+        self._table = ""
+        self._done: Done | None = None
         self._counted = 0  # samples that went into what is carried
+        self._ended: float | None = None  # monotonic seconds of the newest of them
+        self._until: float | None = None  # unix time of the newest before this start
         self._carried: dict[str, Any] = {}
         self._changed = False
 
@@ -115,9 +131,10 @@ class Window:
     def setup(self) -> None:
         """Nothing: the stream sets the chip up."""
 
-    def cut(self, end: float, length_s: float) -> None:
-        """Which interval the next `read` is about: monotonic seconds of its end, its length."""
-        self._cut = (end, length_s)
+    def cut(self, end: float, length_s: float, table: str = "") -> None:
+        """Which interval the next `read` is about: monotonic seconds of its end, its length;
+        and for which table."""
+        self._cut, self._table = (end, length_s), table
 
     def read(self) -> Mapping[str, float | None]:
         """Features of the interval; what it is too short for is None.
@@ -126,13 +143,17 @@ class Window:
         """
         stream = self._stream()
         cut = self._cut or (stream.clock.monotonic(), SPAN_S)
-        if self._done is None or self._done[0] != cut:
+        if self._done is None or self._done.cut != cut:
             stream.catch_up()
-            self._done = cut, self._features(stream, *cut)
-        return self._done[1]
+            self._done = self._features(stream, *cut)
+        found = self._done
+        if self._table != self.counts_for:
+            return found.values
+        return self._named({**found.values, **self._counts(stream, found)})
 
     def look(self) -> Mapping[str, float | None]:
-        """Set the chip up, listen for a second, say the mean of each axis. Raises DeviceError."""
+        """Set the chip up, listen for a second, say the mean of each axis and the chip's
+        temperature. Raises DeviceError."""
         stream = self._stream()
         stream.step()
         if stream.error is not None:
@@ -146,27 +167,32 @@ class Window:
             raise DataError(f"no sample in {LOOK_S:g} s")
         values = [one for stretch in found for one in stretch.samples]
         axes = len(self.axes)
-        return {
+        means: dict[str, float | None] = {
             f"mean_{axis}": sum(values[k::axes]) / len(values[k::axes])
             for k, axis in enumerate(self.axes)
         }
+        return means | self._temperature(stream)
 
-    def state(self) -> bytes | None:
-        """What is carried to the next interval, if it has changed; goes with the row."""
-        if not self._changed:
+    def state(self, table: str = "") -> bytes | None:
+        """What is carried to the next interval, if it has changed; goes with the row it counts
+        for and no other: both are on disk, or neither."""
+        if not self._changed or table != self.counts_for:
             return None
         self._changed = False
-        return json.dumps(self._carried).encode()
+        offset = self._stream().clock.offset()
+        until = None if offset is None or self._ended is None else self._ended + offset
+        return json.dumps({"until": until, "axes": self._carried}).encode()
 
     def restore(self, kept: bytes) -> None:
-        """Go on where `state` was."""
-        self._carried = json.loads(kept)
+        """Go on where `state` was. Raises ValueError, TypeError, KeyError."""
+        found = json.loads(kept)
+        self._carried, self._until = dict(found["axes"]), found["until"]
 
     def _stream(self) -> Stream:
         assert self.stream is not None, f"{self.name}: open() comes first"
         return self.stream
 
-    def _features(self, stream: Stream, end: float, length_s: float) -> dict[str, float | None]:
+    def _features(self, stream: Stream, end: float, length_s: float) -> Done:
         from agent.features.arrays import segments
 
         line = stream.timeline()
@@ -180,8 +206,13 @@ class Window:
         if self.vibration:
             values |= self._vibration(parts, line.rate.hz, values.get("temperature"))
         else:
-            values |= self._levels(stream, line.rate.hz, last, parts)
-        return {name: value for name, value in values.items() if name in self.quantities}
+            values |= self._levels(parts)
+        return Done((end, length_s), self._named(values), last, line.rate.hz)
+
+    def _named(self, values: Mapping[str, float | None]) -> dict[str, float | None]:
+        """Those that somebody wants: what nobody reads cannot fail."""
+        wanted = self.wanted or self.quantities
+        return {name: value for name, value in values.items() if name in wanted}
 
     def _general(
         self,
@@ -199,41 +230,68 @@ class Window:
             "missing": sum(one.missing for one in line.pieces if first <= one.first < last),
             "rate": line.rate.hz,
         }
-        if hasattr(self.source, "temperature") and self._wants("temperature", "tilt"):
-            values["temperature"] = stream.ask(self.source.temperature)
+        if self._wants("temperature", "tilt"):
+            values |= self._temperature(stream)
         return values
+
+    def _temperature(self, stream: Stream) -> dict[str, float | None]:
+        """Of the chip, where it can tell; None if it does not answer now: the samples are good."""
+        if not hasattr(self.source, "temperature"):
+            return {}
+        try:
+            return {"temperature": stream.ask(self.source.temperature)}
+        except DeviceError:
+            return {"temperature": None}
 
     def _vibration(
         self, parts: Segments, rate_hz: float, temperature: float | None
     ) -> dict[str, float | None]:
         from agent.features import window
 
-        full_scale = getattr(self.source, "range_g", 2.0) * G
+        full_scale = getattr(self.source, "full_scale", math.inf)
         asked = window.Asked(self.axes, rate_hz, full_scale, self.options, self.wanted)
-        values = window.vibration(parts, asked, temperature)
-        if self.options.modes:
-            self.spectrum = window.spectrum(parts, rate_hz)
+        return window.vibration(parts, asked, temperature)
+
+    def _levels(self, parts: Segments) -> dict[str, float | None]:
+        from agent.features import window
+
+        values: dict[str, float | None] = {}
+        for column, axis in enumerate(self.axes):
+            values |= window.levels([one[:, column] for one in parts], axis)
         return values
 
-    def _levels(
-        self, stream: Stream, rate_hz: float, last: int, parts: Segments
-    ) -> dict[str, float | None]:
+    def _counts(self, stream: Stream, done: Done) -> dict[str, float | None]:
+        """Of the samples that nobody has counted yet, up to the interval's end."""
         from agent.features import window
         from agent.features.arrays import segments
 
+        if self.vibration or not self._wants(*COUNTED):
+            return {}
         since = max(self._counted, stream.ring.first)
-        fresh = segments(stream.ring.stretches(since, last), len(self.axes))
-        self._counted = last
+        fresh = segments(stream.ring.stretches(since, done.last), len(self.axes))
+        self._counted = max(done.last, self._counted)
+        begin = done.cut[0] - sum(map(len, fresh)) / done.rate_hz
+        if self._away_s(stream, begin) > LEVEL_S:
+            for one in self._carried.values():
+                one.pop("passage", None)
+        self._ended = done.cut[0]
         values: dict[str, float | None] = {}
         for column, axis in enumerate(self.axes):
-            asked = window.Asked((axis,), rate_hz, 0.0, self.options, self.wanted)
-            values |= window.levels([one[:, column] for one in parts], axis)
-            if self._wants("cycles", "damage", "passages", "top"):
-                new = [one[:, column] for one in fresh]
-                more, carried = window.counted(new, asked, self._carried.get(axis, {}))
-                values |= more
-                self._carried[axis], self._changed = carried, True
+            asked = window.Asked((axis,), done.rate_hz, 0.0, self.options, self.wanted)
+            new = [one[:, column] for one in fresh]
+            more, carried = window.counted(new, asked, self._carried.get(axis, {}))
+            values |= more
+            self._carried[axis], self._changed = carried, True
         return values
+
+    def _away_s(self, stream: Stream, begin: float) -> float:
+        """How long nothing was counted before monotonic time `begin`, perhaps over a restart."""
+        if self._ended is not None:
+            return begin - self._ended
+        offset = stream.clock.offset()
+        if offset is None or self._until is None:
+            return math.inf
+        return begin + offset - self._until
 
     def _wants(self, *words: str) -> bool:
         return any(name.startswith(words) for name in self.wanted)

@@ -38,6 +38,7 @@ class ADXL355:
 
     axes: Sequence[str] = ("x", "y", "z")
     unit = "m/s2"
+    full_scale = 2 * G  #: specified; it clips at 2.048 g
     ids = Register(0x00, size=3)
     status = Register(0x04)
     status_and_entries = Register(0x04, size=2)

@@ -69,6 +69,7 @@ class IIS2ICLX:
         self.i2c, self.address = i2c, address
         self.rate_hz, self.range_g, self.self_test_wanted = float(rate_hz), range_g, self_test
         self.depth_s = WORDS_SURE / self.rate_hz
+        self.full_scale = min(range_g, 32767 * RANGES[range_g][1]) * G  #: m/s2; there it clips
         self.resyncs = 0  #: words thrown away because their tag was wrong
         self._torn = True  # the next batch does not continue the last one
         self._expected: int | None = None  # counter of the next word

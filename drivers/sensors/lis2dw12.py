@@ -68,6 +68,7 @@ class LIS2DW12:
         self.i2c, self.address = i2c, address
         self.rate_hz, self.range_g, self.self_test_wanted = float(rate_hz), range_g, self_test
         self.depth_s = DEEP / self.rate_hz
+        self.full_scale = 8191 * G_PER_COUNT * range_g / 2 * G  #: m/s2; there it clips
         self._torn = True  # the next batch does not continue the last one
 
     def setup(self) -> None:

@@ -64,10 +64,10 @@ class Felt:
     def _compute(self, place: int, block: int) -> tuple[list[float], list[float], list[float]]:
         """m/s2 along, across and up at each grid point of a block."""
         axes = self._gravity(place, block)
-        for one, series in zip(self.vibration.modes, self.vibration.block(block), strict=True):
-            for axis in range(3):
-                size = one.shape[3 * place + axis]
-                axes[axis] = [a + size * b for a, b in zip(axes[axis], series, strict=True)]
+        series = self.vibration.block(block)
+        for axis in range(3):
+            sizes = [one.shape[3 * place + axis] for one in self.vibration.modes]
+            axes[axis] = mixed(axes[axis], sizes, series)
         return axes[0], axes[1], axes[2]
 
     def _gravity(self, place: int, block: int) -> list[list[float]]:
@@ -87,6 +87,20 @@ class Felt:
         along, across = ([knot[axis] for knot in knots] for axis in (0, 1))
         up = [math.sqrt(G**2 - a**2 - b**2) for a, b in knots]
         return [straight(one, STEPS // pieces) for one in (along, across, up)]
+
+
+def mixed(
+    start: list[float], sizes: Sequence[float], series: Sequence[Sequence[float]]
+) -> list[float]:
+    """`start` and each of the series times its size; two at a time, which is quicker."""
+    found = start
+    for at in range(0, len(sizes) - 1, 2):
+        (p, q), (one, other) = sizes[at : at + 2], series[at : at + 2]
+        found = [a + p * b + q * c for a, b, c in zip(found, one, other, strict=True)]
+    if len(sizes) % 2:
+        last = sizes[-1]
+        found = [a + last * b for a, b in zip(found, series[-1], strict=True)]
+    return found
 
 
 def straight(knots: Sequence[float], steps: int) -> list[float]:

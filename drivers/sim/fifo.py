@@ -52,11 +52,8 @@ class FifoTwin(RegisterTwin, ABC):
         if due <= self.made:
             return
         self.produced += due - self.made
-        steady = self._steady()
-        for number in range(max(self.made, due - self.deep), due):
-            self.queue.append(
-                (number, self._felt(steady, self.since + (number + 1) / self.rate_hz))
-            )
+        numbers = range(max(self.made, due - self.deep), due)
+        self.queue.extend(zip(numbers, self._felt(numbers), strict=True))
         if len(self.queue) > self.deep or due - self.made > self.deep:
             self.overran = True
         while len(self.queue) > self.deep:
@@ -75,14 +72,19 @@ class FifoTwin(RegisterTwin, ABC):
             felt = [one + more * G for one, more in zip(felt, self.self_test_g, strict=True)]
         return felt
 
-    def _felt(self, steady: Sequence[float], at: float) -> Sequence[float]:
-        felt = steady
-        if self.motion is not None:
-            felt = [one + more for one, more in zip(felt, self.motion(at), strict=False)]
-        if self.noise:
-            sigma = self.noise_density * 1e-6 * G * math.sqrt(self.rate_hz / 2)
-            felt = [one + self.chance.gauss(0, sigma) for one in felt]
-        return felt
+    def _felt(self, numbers: range) -> list[Sequence[float]]:
+        """Of these samples, m/s2; in one go: this is most of what a simulated bridge costs."""
+        steady, motion = self._steady(), self.motion
+        if motion is None:
+            felt: list[Sequence[float]] = [steady] * len(numbers)
+        else:
+            times = [self.since + (number + 1) / self.rate_hz for number in numbers]
+            felt = [[a + b for a, b in zip(steady, motion(at), strict=False)] for at in times]
+        if not self.noise:
+            return felt
+        sigma = self.noise_density * 1e-6 * G * math.sqrt(self.rate_hz / 2)
+        gauss = self.chance.gauss
+        return [[one + gauss(0, sigma) for one in axes] for axes in felt]
 
 
 def counts(value: float, per_g: float, bits: int) -> int:
