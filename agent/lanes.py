@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.owed import Owed
-from agent.parcel import EVENT, RAW, Layout, Message, Row
+from agent.parcel import EVENT, RAW, Framed, Layout, Message, Row
 
 FRESH_S = 3600.0  #: messages younger than this go before all rows
 LONGEST_S = 14_400  #: WIRE.md section 2: m x interval never exceeds four hours
@@ -92,6 +92,13 @@ class LinkState:
     fits: dict[int, int] = field(default_factory=dict)  #: layout -> rows that filled a live frame
     batch: int = CANDIDATES  #: rows to hand out for a back-fill frame: a few more than fitted last
     turn: int = 0  #: table of the last data frame: the others come first
+
+    def refit(self, layout: int, framed: Framed) -> None:
+        """A live frame had room left: the limit has grown, or rows have become shorter."""
+        size = len(framed.frames[0])
+        if layout in self.fits and size < framed.limit:
+            more = len(framed.rows) * framed.limit // size
+            self.fits[layout] = max(self.fits[layout], more)
 
 
 @dataclass(frozen=True, slots=True)

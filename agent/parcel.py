@@ -75,3 +75,4 @@ class Framed:
     frames: Sequence[bytes]  #: one; several where a single row had to be split by columns
     parcel: Parcel
     rows: Sequence[Row] = ()  #: the rows that are whole in these frames
+    limit: int = 0  #: bytes one frame might have had; 0: not known
