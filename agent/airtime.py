@@ -3,9 +3,9 @@
 The day is a bucket that fills evenly (DESIGN section 4): an alarm may empty it, live rows leave a
 tenth, back-fill runs only above half. Besides, no 24 hours ever hold more than the day's budget,
 and no hour more than the duty cycle (ETSI EN 300 220-2: per sub-band and hour). Of those 24 hours
-back-fill takes half at most, and never what the other lanes have used: else a backlog would keep
-live rows waiting a day later. A modem does not say which channel it took, so all frames are booked
-on one sub-band: the safe side.
+back-fill takes half at most, spread over the day, and never what the other lanes have used: else a
+backlog would keep live rows waiting a day later. A modem does not say which channel it took, so all
+frames are booked on one sub-band: the safe side.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from agent.clock import Clock
 
 DAY_S, HOUR_S = 86_400.0, 3600.0
 MARGIN_S = 10.0  #: a frame is booked when it begins, and has its end later
+PARTS = 8  #: back-fill spreads over the day: no three hours hold more than their part
 RESERVED = {"alarm": 0.0, "message": 0.1, "live": 0.1, "backfill": 0.5}  #: share a lane leaves
 
 
@@ -85,7 +86,11 @@ class Airtime:
         most = (1 - RESERVED["backfill"]) * self.day_s
         share = max(min(most, (1 - RESERVED["live"]) * self.day_s - others), seconds)
         sent = [one for one in self._sent if one[2]]
-        return until_room(sent, now, DAY_S + MARGIN_S, share - seconds)
+        part = max(share / PARTS, seconds)
+        return max(
+            until_room(sent, now, DAY_S + MARGIN_S, share - seconds),
+            until_room(sent, now, DAY_S / PARTS, part - seconds),
+        )
 
     def book(self, seconds: float, lane: str = "live") -> None:
         """Write down a frame; before it leaves, so that a power cut forgets none."""

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from agent.owed import Owed
-from agent.parcel import EVENT, RAW, Cut, Layout, Message, Row
+from agent.parcel import EVENT, RAW, Cut, Framed, Layout, Message, Row
 
 FRESH_S = 3600.0  #: messages younger than this go before all rows
 LONGEST_S = 14_400  #: WIRE.md section 2: m x interval never exceeds four hours
@@ -95,6 +95,13 @@ class LinkState:
     batch: int = CANDIDATES  #: rows to hand out for a back-fill frame: a few more than fitted last
     cut: Cut | None = None  #: the next chunk of the raw record that has gone in part
     turn: int = 0  #: table of the last data frame: the others come first
+
+    def refit(self, layout: int, framed: Framed) -> None:
+        """A live frame had room left: the limit has grown, or rows have become shorter."""
+        size = len(framed.frames[0])
+        if layout in self.fits and size < framed.limit:
+            more = len(framed.rows) * framed.limit // size
+            self.fits[layout] = max(self.fits[layout], more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,3 +86,4 @@ class Framed:
     parcel: Parcel
     rows: Sequence[Row] = ()  #: the rows that are whole in these frames
     cut: Cut | None = None  #: the chunk of a raw record that is in them
+    limit: int = 0  #: bytes one frame might have had; 0: not known

@@ -240,6 +240,8 @@ class Store:
             full = len(framed.rows) < len(parcel.rows)
             if parcel.lane == "live" and full:
                 state.fits[parcel.layout.id] = len(framed.rows)
+            elif parcel.lane == "live":
+                state.refit(parcel.layout.id, framed)
             elif parcel.lane == "backfill":
                 state.batch = len(framed.rows) * 33 // 32 + 4 if full else CANDIDATES
 

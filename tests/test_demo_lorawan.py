@@ -29,7 +29,7 @@ def test_a_recording_comes_out_of_the_network_server_as_it_was(
     done = demo(*words, "--replay", str(tmp_path / "rec.csv"))
     assert done.exit_code == 0, done.output
     modem = words[1] if words[0] == "--modem" else "rak3172"
-    assert f"frames go through a {modem} and a LoRaWAN network server inside" in done.output
+    assert f"via a {modem} and a LoRaWAN network server inside" in done.output
     assert "identical" in done.output
     assert "rows" in done.output
 

@@ -8,7 +8,7 @@ import pytest
 
 from agent.clock import VirtualClock
 from agent.lanes import equally_spaced, most_step, stretched, suggested_step
-from agent.parcel import ACK, HELLO, RAW, Parcel, Row
+from agent.parcel import ACK, HELLO, RAW, Framed, Parcel, Row
 from agent.store import LinkPolicy
 from tests.conftest import MONDAY
 from tests.durable.kit import AIR, CELLS, DECK, Kit, kit
@@ -181,6 +181,23 @@ def test_a_live_frame_goes_when_it_is_full(node: Kit) -> None:
     node.put(1)
     assert node.store.next("city").lane == "live"
     assert len(node.store.next("city").rows) == 7
+
+
+def test_a_frame_with_room_left_says_that_more_rows_fit_now(node: Kit) -> None:
+    links(node, fill_s=3600)
+    node.put(61)
+    node.ack(node.store.next("city"), most=7)  # slow: 51 bytes
+    node.drain()
+    node.later()
+    node.put(7)
+    parcel = node.store.next("city")
+    node.store.ack("city", Framed((bytes(50),), parcel, parcel.rows, 200))  # fast again
+    node.later()
+    node.put(27)
+    assert node.store.next("city") is None
+    node.later()
+    node.put(1)
+    assert len(node.store.next("city").rows) == 28
 
 
 def test_a_punctual_frame_waits_its_time_even_if_it_is_full(node: Kit) -> None:
