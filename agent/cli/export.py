@@ -63,6 +63,7 @@ def export(
         if output is None:
             sys.stdout.reconfigure(encoding=encoding, newline="")  # type: ignore[union-attr]
             write(sys.stdout, path, table or names[0], since, until, german)
+            sys.stdout.flush()
         else:
             with whole(output, encoding) as file:
                 count = write(file, path, table or names[0], since, until, german)
