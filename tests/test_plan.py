@@ -51,3 +51,11 @@ def test_what_cannot_work_is_refused_with_its_line(old: str, new: str, hint: str
 def test_a_profile_out_of_an_editor_that_marks_its_files_is_read(tmp_path: Path) -> None:
     (tmp_path / "node.toml").write_bytes(b"\xef\xbb\xbf" + SCHOOL.encode())
     assert load(tmp_path / "node.toml")[0].node.name == "ghs-raum-a"
+
+
+def test_a_modem_and_a_sensor_do_not_share_a_serial_line() -> None:
+    text = shipped("nodes/school-lorawan.toml").read_text()
+    port = text.split('port = "')[1].split('"')[0]
+    text += f'\n[[instrument]]\nname = "more"\ndriver = "pms5003"\nbus = "{port}"\n'
+    with pytest.raises(ConfigError, match=f"{port} belongs to instrument 'more' already"):
+        make_plan(*parse(Path("node.toml"), text))

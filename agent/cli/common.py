@@ -41,6 +41,13 @@ def config_errors(command: Callable[P, Any]) -> Callable[P, Any]:
     return guarded
 
 
+def told(error: OSError) -> str:
+    """An error of the system in the form of all others: what it is about, then what is wrong."""
+    if error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror.lower()}"
+    return str(error)
+
+
 class _Journal(logging.Formatter):
     """Puts the level where the journal reads it (sd-daemon(3))."""
 

@@ -97,6 +97,7 @@ def into(output: Path | None, german: bool, write_to: Callable[[IO[str]], int]) 
     if output is None:
         sys.stdout.reconfigure(encoding=encoding, newline="")  # type: ignore[union-attr]
         write_to(sys.stdout)
+        sys.stdout.flush()
         return
     with whole(output, encoding) as file:
         count = write_to(file)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SLOW_S = 40.0  #: a sensor may take so long to its first value (a fan settles for 30 s)
 LINK_S = 20.0  #: and a link to its acknowledgement
+STANDS_S = 5.0  #: a reason that stands so long on MQTT, or a file, does not go away by waiting
 
 
 @dataclass
@@ -161,6 +162,7 @@ def greet(config: LinkConfig, made: Plan) -> Finding:
     from agent import codec
     from agent.airtime import Scratch
     from agent.clock import Clock
+    from agent.config import LorawanConfig
     from agent.links import LinkError
     from agent.messages import stamped
     from agent.node import make_link, style
@@ -172,7 +174,8 @@ def greet(config: LinkConfig, made: Plan) -> Finding:
     body = codec.hello_body({0: version("stadtsinn"), 2: sorted(numbers)})
     parcel = Parcel("message", stamped(HELLO, body, 0, clock))
     link = make_link(config, made, Scratch(), clock, wake, threading.Event())
-    began, reason = time.monotonic(), ""
+    patient_s = LINK_S if isinstance(config, LorawanConfig) else STANDS_S
+    began, reason, since = time.monotonic(), "", 0.0
     try:
         while time.monotonic() - began < LINK_S:
             try:
@@ -181,8 +184,10 @@ def greet(config: LinkConfig, made: Plan) -> Finding:
                 took = time.monotonic() - began
                 return Finding(config.name, where, True, f"hello acknowledged in {took:.2f} s")
             except LinkError as error:
-                reason = error.reason
-                if error.refused or error.retry_s == 0:
+                if reason != error.reason:
+                    reason, since = error.reason, time.monotonic()
+                stands = reason != "connecting" and time.monotonic() - since > patient_s
+                if error.refused or error.retry_s == 0 or stands:
                     break
                 wake.wait(0.5)
                 wake.clear()

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import click
 
-from agent.cli.common import config_errors, profile_argument, simulate_option, start_logging
+from agent.cli.common import (
+    config_errors,
+    profile_argument,
+    simulate_option,
+    start_logging,
+    told,
+)
 
 
 @click.command(
@@ -36,6 +42,6 @@ def run(profile: Path, simulate: bool, store: Path | None) -> None:
     try:
         node = open_node(profile, simulate=simulate, store_path=store, state_file=state_file)
     except OSError as error:
-        click.echo(f"stadtsinn: {error}", err=True)
+        click.echo(f"stadtsinn: {told(error)}", err=True)
         sys.exit(1)
     sys.exit(run_node(node))
