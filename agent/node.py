@@ -16,7 +16,6 @@ import msgspec
 from agent import codec, plan
 from agent.airtime import Memory
 from agent.alarm import CLEARED, Alarm
-from agent.archive import Archive
 from agent.catalog import Driver, find_modem
 from agent.clock import Clock
 from agent.codec import Style
@@ -31,13 +30,11 @@ from agent.links import Link
 from agent.links.file import FileLink
 from agent.messages import hello, node_event, schema_slice
 from agent.parcel import Message
-from agent.record_folder import Records, folder_of
 from agent.sampler import Sampler, alarm_key, state_key
 from agent.sampler import Source as ColumnSource
 from agent.settings import Settings, fill_key, interval_key, limits_key, packed_key
 from agent.store import LinkPolicy, Store
 from agent.stream import Stream
-from agent.trigger import Trigger
 from agent.trigger_plan import RECORDS, TriggerPlan
 from agent.trigger_plan import triggers as plan_triggers
 from agent.uplink import Uplink
@@ -320,18 +317,21 @@ def make_triggers(node: Node, made: Plan) -> list[Job]:
 
     Raises OSError where their folder cannot be used.
     """
+    if not made.triggers and not node.store.raws():
+        return []
+    from agent.archive import Archive
+    from agent.record_folder import Records, folder_of
+    from agent.trigger import Trigger
+
     by_stream: dict[str, list[TriggerPlan]] = {}
     for one in made.triggers:
         by_stream.setdefault(one.config.instrument, []).append(one)
-    archive = None
-    if made.triggers or node.store.raws():
-        wanted = node.config.records
-        folder = folder_of(wanted.path, node.store.path)
-        records = Records(folder, round(wanted.max_mb * 1e6))
-        archive = Archive(records, node.store, node.clock)
-        archive.open()
-        for uplink in node.uplinks:
-            uplink.archive = archive
+    wanted = node.config.records
+    records = Records(folder_of(wanted.path, node.store.path), round(wanted.max_mb * 1e6))
+    archive = Archive(records, node.store, node.clock)
+    archive.open()
+    for uplink in node.uplinks:
+        uplink.archive = archive
     found = {
         name: Trigger(node.streams[name], plans, node.store, node.clock, archive)
         for name, plans in by_stream.items()

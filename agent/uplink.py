@@ -7,14 +7,17 @@ import random
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from agent import codec
-from agent.archive import Archive
 from agent.clock import Clock
 from agent.commands import Commands
 from agent.links import Link, LinkError
 from agent.parcel import RAW, Framed, Parcel
 from agent.store import Store
+
+if TYPE_CHECKING:
+    from agent.archive import Archive
 
 log = logging.getLogger(__name__)
 

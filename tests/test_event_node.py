@@ -15,7 +15,6 @@ from agent.simulate import SimDoors, check_feeds, make_world
 from tests.rig import MemoryLink
 from tests.trigger_kit import shaken
 
-pytest.importorskip("agent.window")  # an instrument with a FIFO needs it
 
 PROFILE = """
 node = { name = "bridge" }
