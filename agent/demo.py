@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from agent import broker as brokers
+from agent.catalog import CatalogError, find
 from agent.clock import SimClock, VirtualClock
 from agent.codec import bytes_to_cells
 from agent.config import Config, LinkConfig, LorawanConfig, MqttConfig, Source
@@ -22,6 +23,7 @@ from agent.health import HealthDoor
 from agent.links import Link
 from agent.links.file import FileLink
 from agent.node import Node, build, make_plan, read_profile
+from agent.paced import PacedClock, leash
 from agent.schema import Cell, Missing, registered_schemas
 from agent.simulate import SimDoors, check_feeds, make_world
 from drivers.modems.keys import Keys
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MORNING = 1_768_200_600.0  # Monday 2026-01-12 07:50 in Schwerte: the first lesson is about to begin
+BEFORE_SLOT_S = 420.0  #: a demo with streams begins so much later: its first rows are near
+SPEED, STREAM_SPEED = 60.0, 10.0  #: times real time, unless the user wants another one
+ENDING_S = 0.2  #: real seconds that simulated time waits for a stream when all is ending
 WARM_UP_S = 40.0  #: sensors that need it have settled when a recording begins
 RADIO_FILL_S = 300.0  #: a LoRaWAN demo sends every five minutes
 FASTEST_RUN_DIR = 60.0  #: times real time: faster, looking for commands would cost too much
@@ -90,8 +95,12 @@ class Demo:
     def stop(self) -> None:
         """End measuring, let what is owed leave, close everything."""
         self.node.stopping.set()
+        if isinstance(self.clock, PacedClock):
+            self.clock.patience_s = ENDING_S
         if self._thread is not None:
             self._thread.join()
+        if isinstance(self.clock, PacedClock):
+            self.clock.leash = leash(())  # nobody empties them any more
         self._restore()
         self.node.stopping.clear()
         if self.radio is None:  # airtime goes on after the demo; what is owed then is no loss
@@ -117,6 +126,11 @@ class Demo:
             for uplink in network.arrived():
                 self.far.take(uplink.payload, network.server.unix_at_zero + uplink.at)
         return 1.0
+
+    @property
+    def pace(self) -> float:
+        """Simulated seconds per second as reached lately."""
+        return self.clock.pace() if isinstance(self.clock, PacedClock) else self.clock.speed
 
     def measured(self) -> dict[tuple[int, int], dict[str, Cell]]:
         """Every dated row that is to leave, as (schema, start) -> cells that are available."""
@@ -257,7 +271,9 @@ def prepare(
     if replay:  # one row of the recording per row of the first table
         interval_s = float(config.table[0].interval_s)
         recording = Replay(replay, start=MORNING, interval_s=interval_s)
-    clock = VirtualClock(MORNING - WARM_UP_S) if recording else SimClock(MORNING, speed)
+    clock: SimClock = VirtualClock(MORNING - WARM_UP_S)
+    if recording is None:
+        clock = PacedClock(MORNING + (BEFORE_SLOT_S if streams(config) else 0.0), speed)
     doors = make_doors(config, source, clock, recording)
     made = make_plan(config, source, doors)
     table = []
@@ -278,6 +294,8 @@ def prepare(
     run_dir = None if recording or speed > FASTEST_RUN_DIR else folder
     state_file = run_dir / "state.json" if run_dir else None
     node = build(made, clock, store_path=folder / "store.db", links=links, state_file=state_file)
+    if isinstance(clock, PacedClock):
+        clock.leash = leash(node.streams.values())
     listener = listen(broker, config, far, clock)
     if radio:
         where = f"a {link.modem} and {radio.server or 'a LoRaWAN network server inside'}"
@@ -291,6 +309,24 @@ def prepare(
 
         demo.crane = Crane(loadtest, node.loadtest, doors.world, clock, demo.done)
     return demo
+
+
+def streams(config: Config) -> bool:
+    """Whether a chip of this profile samples by itself, or is read fast."""
+    return any(one.window is not None or drains(one.driver) for one in config.instrument)
+
+
+def drains(driver: str) -> bool:
+    """Whether a driver's chip has a FIFO; False for no driver at all, which is said elsewhere."""
+    try:
+        return hasattr(find(driver).sensor, "drain")
+    except CatalogError:
+        return False
+
+
+def usual_speed(profile: Path) -> float:
+    """Times real time at which the demo of a profile runs by default. Raises ConfigError."""
+    return STREAM_SPEED if streams(read_profile(profile)[0]) else SPEED
 
 
 def radio_link(config: Config, radio: Radio, folder: Path) -> LorawanConfig:

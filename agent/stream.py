@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 POLLS_PER_DEPTH = 3  #: a stall of two thirds of the FIFO's depth loses nothing
+LATE_DEPTHS = 0.45  #: of the depth after a drain the next one is late
 LONGEST_POLL_S = 0.25  #: triggers look twice a second
 LONGEST_BACK_OFF_S = 10.0
 SILENT_S = 5.0  #: a chip that brings no sample for so long is set up anew
@@ -36,6 +37,8 @@ class Stream:
         self.wake = threading.Event()
         self.error: Exception | None = None  #: why it brings nothing now
         self.failures = 0  #: in a row
+        self.due_by: float | None = None  #: monotonic seconds; after that it may lose samples
+        self.answering: int | None = None  #: thread in which a fast sensor is asked right now
         self.missing: dict[int, int] = {}  #: first sample after a gap -> how many are missing there
         self._ready = False
         self._fresh_at = 0.0  # monotonic seconds of the last samples, or of the set-up
@@ -78,10 +81,16 @@ class Stream:
     def _drain(self) -> None:
         now = self.clock.monotonic()
         if not self._ready:
+            self.due_by = None
             self.fifo.setup()
             self._ready, self._fresh_at = True, self.clock.monotonic()
-            now = self._fresh_at
+            now = self.due_by = self._fresh_at
+        late = now + LATE_DEPTHS * self.fifo.depth_s
+        if isinstance(self.fifo, Polled):
+            late = self.fifo.late(now)
+            self.answering = threading.get_ident()
         batch = self.fifo.drain()
+        self.due_by, self.answering = late, None
         self.ring.append(batch, self.clock.monotonic())
         if batch.samples:
             self._fresh_at = now
@@ -95,6 +104,7 @@ class Stream:
 
     def _failed(self, error: Exception) -> float:
         """Note it once; seconds until the next try. Whatever a driver raises is its fault."""
+        self.due_by, self.answering = None, None
         if not isinstance(error, BusError):
             self._ready = False
         reason = str(error) or type(error).__name__
@@ -125,6 +135,10 @@ class Polled:
         now = self.clock.monotonic()
         newest = int(now * self.rate_hz) if self._newest is None else self._newest
         return max((newest + 1) / self.rate_hz - now, 0.0)
+
+    def late(self, now: float) -> float:
+        """Until when the tick after this one can be asked for."""
+        return (int(now * self.rate_hz + 0.5) + 1.45) / self.rate_hz
 
     def setup(self) -> None:
         """Set the sensor up. Raises DeviceError."""

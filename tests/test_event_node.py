@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner
 
 from agent.cli import group
@@ -14,7 +13,6 @@ from agent.node import build, make_plan
 from agent.simulate import SimDoors, check_feeds, make_world
 from tests.rig import MemoryLink
 from tests.trigger_kit import shaken
-
 
 PROFILE = """
 node = { name = "bridge" }

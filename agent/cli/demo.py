@@ -39,7 +39,7 @@ FASTEST_RADIO = 30.0  #: times real time: a modem answers through a real pseudo-
 )
 @click.option("--profile", show_default="school, with --loadtest bridge",
               help="A shipped profile by name, or a file.")  # fmt: skip
-@click.option("--speed", type=click.FloatRange(0.1, 3600), default=60.0, show_default=True,
+@click.option("--speed", type=click.FloatRange(0.1, 3600), show_default="60, with streams 10",
               help="Simulated seconds per second.")  # fmt: skip
 @click.option("--duration", type=click.FloatRange(1), metavar="SECONDS",
               help="End by itself after so many real seconds.")  # fmt: skip
@@ -60,7 +60,7 @@ FASTEST_RADIO = 30.0  #: times real time: a modem answers through a real pseudo-
 @config_errors
 def demo(
     profile: str | None,
-    speed: float,
+    speed: float | None,
     duration: float | None,
     replay: Path | None,
     faults: Path | None,
@@ -77,7 +77,7 @@ def demo(
 
     Exit code 1 if what was decoded differs from what was measured.
     """
-    from agent.demo import Radio, prepare
+    from agent.demo import Radio, prepare, usual_speed
     from agent.simulate import PRACTICE_KEY
     from drivers.sim.replay import ReplayError
     from drivers.sim.timetable import TimetableError
@@ -87,6 +87,7 @@ def demo(
     start_logging(logging.CRITICAL if live else logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="stadtsinn-demo-") as folder:
         try:
+            speed = speed or usual_speed(path)
             radio = None
             if lorawan:
                 server = "" if lorawan == "inside" else lorawan
