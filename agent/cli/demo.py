@@ -141,22 +141,29 @@ def show_live(made: Demo, duration: float | None) -> None:
     from rich.live import Live
 
     from agent.cli.picture import picture
+    from agent.watch import Watch
 
+    watch = Watch(made.node)
     with Live(screen=False, refresh_per_second=4) as live:
         for _ in moments(made, duration):
-            live.update(picture(made.node.snapshot(), made.far, made.clock))
+            size = live.console.size
+            state, view = made.node.snapshot(), watch.look()
+            live.update(picture(state, made.far, made.clock, view, (size.width, size.height)))
 
 
 def show_lines(made: Demo, duration: float | None) -> None:
-    """A line for every frame that was decoded."""
-    from agent.cli.picture import frame_line
+    """A line for every frame that was decoded, and for every row of natural frequencies."""
+    from agent.cli.picture import frame_line, mode_lines
+    from agent.watch import Watch
 
-    shown = None
+    shown, watch, told = None, Watch(made.node), set[tuple[int, ...]]()
     for _ in moments(made, duration):
         last = made.far.last
         if last is not None and last is not shown:
             shown = last
             click.echo(frame_line(made.far))
+        for line in mode_lines(made.far, watch, told):
+            click.echo(line)
 
 
 def summary(made: Demo) -> int:
