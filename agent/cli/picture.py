@@ -38,8 +38,7 @@ TYPICAL = (
     "deviation",
     "cpu",
 )  #: which value says most, best first
-MOST_LISTED = 12  #: sensors that get a line each beside a spectrum
-MOST_BAD = 5
+MOST_BAD = 3  #: sensors that are not well
 CELL = 20  #: columns of a terminal for a sensor among many
 KEEPS_UP = 0.9  #: share of the speed that was asked for
 COLOURS = {"ok": "green", "new": "dim", "degraded": "yellow", "refused": "yellow"}
@@ -125,11 +124,14 @@ def picture(
     top = headline(state, clock)
     if view is None:
         return Group(top, *tables(state, whole=False), last_frame(far), far_side(far))
-    many = len(state["sensors"]) > MOST_LISTED
-    parts = crowd(state, size[0]) if many else [sensors(state, whole=False)]
-    used = len(parts) if many else len(state["sensors"]) + 2
     below = in_lines(state, far)
-    rows = height(size[1] - used - len(below) - 2)  # the headline, and a line for the cursor
+    free = size[1] - len(below) - 2  # the headline, and a line for the cursor
+    listed = len(state["sensors"]) + 2
+    parts: list[Text | Table] = [sensors(state, whole=False)]
+    if not height(free - listed):
+        parts = [*crowd(state, size[0])]
+        listed = len(parts)
+    rows = height(free - listed)
     return Group(top, *parts, *below, *([Spectrum(view, rows)] if rows else []))
 
 
@@ -291,8 +293,11 @@ def mode_lines(far: FarSide, watch: Watch, told: set[tuple[int, ...]]) -> Iterat
         if key in told:
             continue
         told.add(key)
-        fields = {one.name: one for one in far.schemas[number].fields}
-        texts = {name: shown(cell, fields[name]) for name, cell in far.rows[key].items()}
+        cells = {name: one for name, one in far.rows[key].items() if not isinstance(one, Missing)}
+        texts = {
+            one.name: shown(cells[one.name], one) if one.name in cells else "missed"
+            for one in far.schemas[number].fields
+        }
         modes = [f"{name} {text}" for name, text in watch.named(texts).items() if name[0] == "f"]
         when = times.strftime("%H:%M:%S", times.gmtime(key[1]))
         yield f"{when}  modes of {watch.instrument}: {', '.join(modes)}"

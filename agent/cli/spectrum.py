@@ -15,6 +15,7 @@ ASCII = "  ..::||#"
 LABEL = 8  #: columns left of the bars
 LEAST_ROWS, MOST_ROWS = 4, 20
 OTHER_LINES = 4  #: title, marks, frequencies, numbers
+STEP_DB = 5
 LOWEST_DB = 60.0  #: below the top
 
 
@@ -34,15 +35,15 @@ class Spectrum:
             return
         yield from bars(self.view, width, self.rows, ASCII if options.ascii_only else BLOCKS)
         yield Text(" " * LABEL + marks(self.view, width), "green")
-        yield Text(" " * LABEL + axis(self.view.highest_hz, width), "dim")
+        yield Text(f"{'Hz':>{LABEL - 1}} " + axis(self.view.highest_hz, width), "dim")
         yield numbers(self.view)
 
 
 def bars(view: View, width: int, rows: int, ramp: str) -> list[Text]:
     """One line per row, the highest first."""
     columns = fitted(view, width)
-    top = 10 * math.ceil(max(columns) / 10)
-    bottom = max(10 * math.floor(min(columns) / 10), top - LOWEST_DB)
+    top = STEP_DB * math.ceil(max(columns) / STEP_DB)
+    bottom = max(STEP_DB * math.floor(min(columns) / STEP_DB), top - LOWEST_DB)
     full = len(ramp) - 1
     heights = [round(max(one - bottom, 0) / (top - bottom or 1) * rows * full) for one in columns]
     lines = []
@@ -88,8 +89,7 @@ def axis(highest_hz: float, width: int) -> str:
         text = f"{k * step:g}"
         at = place(k * step, highest_hz, width)
         line[at : at + len(text)] = text
-    text = "".join(line).rstrip()
-    return f"{text} Hz" if len(text) + 3 <= width + 2 else text
+    return "".join(line).rstrip()
 
 
 def numbers(view: View) -> Text:
