@@ -133,11 +133,10 @@ class Demo:
         return self.clock.pace() if isinstance(self.clock, PacedClock) else self.clock.speed
 
     def measured(self) -> dict[tuple[int, int], dict[str, Cell]]:
-        """Every dated row that is to leave, as (schema, start) -> cells that are available."""
+        """Every dated row that a link carries, as (schema, start) -> cells that are available."""
         found = {}
-        links = self.node.config.link
         for table in self.node.config.table:
-            if not any(one.carries is None or table.name in one.carries for one in links):
+            if not any(carries(one, table.name) for one in self.node.config.link):
                 continue
             for layout, row in self.node.store.rows(table.name):
                 names = [one.name for one in layout.schema.fields]
@@ -243,6 +242,11 @@ class Demo:
             if self.far.frames == last:
                 break
             last = self.far.frames
+
+
+def carries(link: LinkConfig, table: str) -> bool:
+    """Whether a table's rows go over a link."""
+    return link.carries is None or table in link.carries
 
 
 def available(cells: Mapping[str, Cell]) -> dict[str, Cell]:

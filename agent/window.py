@@ -207,7 +207,10 @@ class Window:
             values |= self._vibration(parts, line.rate.hz, values.get("temperature"))
         else:
             values |= self._levels(parts)
-        return Done((end, length_s), self._named(values), last, line.rate.hz)
+        named = self._named(values)
+        if stream.error is not None and all(one is None for one in named.values()):
+            raise stream.error
+        return Done((end, length_s), named, last, line.rate.hz)
 
     def _named(self, values: Mapping[str, float | None]) -> dict[str, float | None]:
         """Those that somebody wants: what nobody reads cannot fail."""

@@ -191,7 +191,7 @@ def test_a_frame_with_room_left_says_that_more_rows_fit_now(node: Kit) -> None:
     node.later()
     node.put(7)
     parcel = node.store.next("city")
-    node.store.ack("city", Framed((bytes(50),), parcel, parcel.rows, 200))  # fast again
+    node.store.ack("city", Framed((bytes(50),), parcel, parcel.rows, limit=200))  # fast again
     node.later()
     node.put(27)
     assert node.store.next("city") is None

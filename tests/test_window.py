@@ -167,6 +167,15 @@ def test_a_chip_that_does_not_answer_at_the_slot_has_brought_its_samples_all_the
     assert rig.node.instruments["acc"].state == "degraded"
 
 
+def test_a_chip_that_left_too_early_for_any_figure_says_why(tmp_path: Path) -> None:
+    rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 20, "tilt_x"))
+    rig.run(3)
+    rig.doors.faults["acc"].unplugged = True
+    rig.run(18)
+    assert rig.rows("deck") == [{"tilt_x": Missing.FAILED}]
+    assert rig.node.instruments["acc"].reason == "0x6a: Remote I/O error"
+
+
 # -- strain: cycles, damage, passages --------------------------------------------------------------
 
 TRAFFIC = (

@@ -152,18 +152,29 @@ def show_live(made: Demo, duration: float | None) -> None:
     from rich.live import Live
 
     from agent.cli.picture import picture
+    from agent.watch import Watch
 
+    watch = Watch(made.node)
     with Live(screen=False, refresh_per_second=4) as live:
         for _ in moments(made, duration):
-            live.update(picture(made.node.snapshot(), made.far, made.clock))
+            size = live.console.size
+            state, view = made.node.snapshot(), watch.look()
+            live.update(picture(state, made.far, made.clock, view, (size.width, size.height)))
 
 
 def show_lines(made: Demo, duration: float | None) -> None:
-    """A line for every frame that was decoded, or that left for a server that decodes itself."""
+    """A line for every frame that was decoded, or that left for a server that decodes itself; and
+    for every row of natural frequencies."""
+    from agent.cli.picture import mode_lines
+    from agent.watch import Watch
+
     news = outgoing(made) if made.radio and made.radio.server else incoming(made)
+    watch, told = Watch(made.node), set[tuple[int, ...]]()
     for _ in moments(made, duration):
         line = next(news)
         if line:
+            click.echo(line)
+        for line in mode_lines(made.far, watch, told):
             click.echo(line)
 
 

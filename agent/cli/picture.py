@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time as times
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -13,11 +14,33 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from agent.cli.spectrum import Spectrum, height
 from agent.clock import SimClock
 from agent.farside import FarSide
+from agent.paced import PacedClock
 from agent.schema import Cell, Field, Missing
+from agent.watch import View, Watch
 
-UNITS = {"Cel": "°C", "[ppm]": "ppm", "ug/m3": "µg/m³", "1": ""}  # UCUM as people write it
+UNITS = {  # UCUM as people write it
+    "Cel": "°C", "[ppm]": "ppm", "ug/m3": "µg/m³", "1": "", "deg": "°", "um/m": "µm/m",
+    "m/s2": "m/s²",
+}  # fmt: skip
+EVENTS = {  # WIRE.md section 4
+    0: "cleared", 1: "above", 2: "below", 3: "fast change", 4: "sensor failed", 5: "sensor back",
+    6: "restart", 7: "opened", 8: "data lost", 9: "clock corrected", 10: "vehicle or vibration",
+    11: "store set aside",
+}  # fmt: skip
+TYPICAL = (
+    "tilt_x",
+    "mean_strain",
+    "f1",
+    "rms",
+    "deviation",
+    "cpu",
+)  #: which value says most, best first
+MOST_BAD = 3  #: sensors that are not well
+CELL = 20  #: columns of a terminal for a sensor among many
+KEEPS_UP = 0.9  #: share of the speed that was asked for
 COLOURS = {"ok": "green", "new": "dim", "later": "cyan", "degraded": "yellow", "refused": "yellow"}
 
 
@@ -95,17 +118,117 @@ def short(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def picture(state: Mapping[str, Any], far: FarSide, clock: SimClock) -> Group:
-    """The live picture of the demo: sensors, links, store, last frame, what the far side knows."""
-    return Group(
-        headline(state, clock), *tables(state, whole=False), last_frame(far), far_side(far)
-    )
+def picture(
+    state: Mapping[str, Any],
+    far: FarSide,
+    clock: SimClock,
+    view: View | None = None,
+    size: tuple[int, int] = (80, 24),
+) -> Group:
+    """The live picture of the demo: sensors, links, store, last frame, what the far side knows.
+
+    With a spectrum the rest becomes compact, so that all of it fits into `size`: columns, lines.
+    """
+    top = headline(state, clock)
+    if view is None:
+        return Group(top, *tables(state, whole=False), last_frame(far), far_side(far))
+    below = in_lines(state, far)
+    free = size[1] - len(below) - 2  # the headline, and a line for the cursor
+    listed = len(state["sensors"]) + 2
+    parts: list[Text | Table] = [sensors(state, whole=False)]
+    if not height(free - listed):
+        parts = [*crowd(state, size[0])]
+        listed = len(parts)
+    rows = height(free - listed)
+    return Group(top, *parts, *below, *([Spectrum(view, rows)] if rows else []))
 
 
 def headline(state: Mapping[str, Any], clock: SimClock) -> str:
-    """Name, simulated time, clock."""
+    """Name, simulated time, its speed, clock."""
     moment = times.strftime("%a %Y-%m-%d %H:%M:%S UTC", times.gmtime(clock.true_utc()))
-    return f"[bold]{state['node']}[/]  {moment}  ({clock.speed:g} x)  clock: {state['clock']}"
+    return f"[bold]{state['node']}[/]  {moment}  ({speed(clock)})  clock: {state['clock']}"
+
+
+def speed(clock: SimClock) -> str:
+    """Times real time; what is reached where the machine cannot keep up."""
+    pace = clock.pace() if isinstance(clock, PacedClock) else clock.speed
+    if pace >= KEEPS_UP * clock.speed:
+        return f"{clock.speed:g} x"
+    return f"[yellow]{pace:.1f} x, not {clock.speed:g}: busy[/]"
+
+
+def crowd(state: Mapping[str, Any], width: int) -> list[Text]:
+    """Many sensors: those that are not well by name with their reason, the others in columns."""
+    well, lines = [], []
+    for name, one in state["sensors"].items():
+        if one["state"] in ("ok", "new"):
+            well.append(Text.assemble((name, "bold"), " ", typical(one["values"])))
+            continue
+        told = f"{name} {coloured(one['state'])} [dim]{escape(one['reason'])}[/]"
+        lines.append(Text.from_markup(told))
+    if len(lines) > MOST_BAD:
+        lines[MOST_BAD - 1 :] = [Text(f"and {len(lines) - MOST_BAD + 1} more", "red")]
+    across = max(width // CELL, 1)
+    for first in range(0, len(well), across):
+        row = Text()
+        for one in well[first : first + across]:
+            one.truncate(width // across - 1, overflow="ellipsis", pad=True)
+            row.append_text(one).append(" ")
+        lines.append(row)
+    return [on_one_line(one) for one in lines]
+
+
+def typical(values: Mapping[str, Any]) -> str:
+    """The one value of a sensor that says most, without its name."""
+    if not values:
+        return "…"
+    wanted = (one for pattern in TYPICAL for one in values if re.match(pattern, one))
+    name = next(wanted, next(iter(values)))
+    value, unit = values[name]["value"], UNITS.get(values[name]["unit"], values[name]["unit"])
+    number = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{number}{'' if unit == '°' else ' '}{unit}".rstrip()
+
+
+def in_lines(state: Mapping[str, Any], far: FarSide) -> list[Text]:
+    """Links, store, last frame, what the far side knows: a line each."""
+    lines = []
+    for name, one in state["links"].items():
+        reason = f" [dim]{escape(one['reason'])}[/]" if one["reason"] else ""
+        sent = f"{counted(one['frames'], 'frame')}, {one['bytes']:,} bytes, {one['owed']:,} owed"
+        kept = f"{counted(state['store']['rows'], 'row')} kept, {state['store']['lost']:,} lost"
+        lines.append(f"link {name} {coloured(one['state'])}: {sent}; {kept}{reason}")
+    last = "none yet" if far.last is None else cost(far)
+    rows, events = len(far.rows) + len(far.aged), len(far.events)
+    lines.append(f"far side: {counted(rows, 'row')}, {counted(events, 'event')}; last frame {last}")
+    lines.append(f"last event: {escape(last_event(far))}")
+    return [on_one_line(Text.from_markup(one)) for one in lines]
+
+
+def on_one_line(text: Text) -> Text:
+    """Cut where the terminal ends."""
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
+def last_event(far: FarSide) -> str:
+    """What happened last, as the far side got it."""
+    if not far.events:
+        return "none"
+    said = far.events[-1]
+    schema = far.schemas.get(said.schema)
+    known = schema is not None and said.column is not None and said.column < len(schema.fields)
+    field = schema.fields[said.column or 0] if schema is not None and known else None
+    what = EVENTS.get(said.code, f"code {said.code}")
+    when = ""
+    if isinstance(said.time, int) and said.time > 0:
+        when = times.strftime("%H:%M:%S ", times.gmtime(said.time))
+    figures = ""
+    if field is not None and isinstance(said.value, tuple) and len(said.value) == 4:
+        peak, lasted, _, heaviness = said.value
+        figures = f": peak {shown(peak, field)}, {lasted / 100:g} s, class {heaviness}"
+    elif field is not None and isinstance(said.value, int):
+        figures = f": {shown(said.value, field)}"
+    return f"{when}{what}{f', {field.name}' if field else ''}{figures}"
 
 
 def last_frame(far: FarSide) -> Panel:
@@ -167,3 +290,22 @@ def frame_line(far: FarSide) -> str:
     when = "undated" if start is None else times.strftime("%H:%M:%S", times.gmtime(start))
     values = "  ".join(f"{name} {text}" for name, text in newest(far).items())
     return f"{when}  {cost(far)}  {values}"
+
+
+def mode_lines(far: FarSide, watch: Watch, told: set[tuple[int, ...]]) -> Iterator[str]:
+    """Natural frequencies of each row that was not told before, as the far side has it."""
+    if watch.sampler is None:
+        return
+    number = watch.sampler.layout.schema.number
+    for key in sorted(key for key in far.rows if key[0] == number and len(key) == 2):
+        if key in told:
+            continue
+        told.add(key)
+        cells = {name: one for name, one in far.rows[key].items() if not isinstance(one, Missing)}
+        texts = {
+            one.name: shown(cells[one.name], one) if one.name in cells else "missed"
+            for one in far.schemas[number].fields
+        }
+        modes = [f"{name} {text}" for name, text in watch.named(texts).items() if name[0] == "f"]
+        when = times.strftime("%H:%M:%S", times.gmtime(key[1]))
+        yield f"{when}  modes of {watch.instrument}: {', '.join(modes)}"

@@ -18,6 +18,7 @@ from agent.features.statistics import summaries
 from agent.features.tracking import Reference, track
 
 Values = dict[str, float | None]
+PERIODS = 3  #: of the lowest mode, at least, in the correlations
 BLOCK_S = 0.5  #: passages are looked for in means of half a second
 
 
@@ -148,7 +149,8 @@ def tilts(parts: Segments, asked: Asked, temperature: float | None) -> Values:
 def modes(parts: Segments, asked: Asked) -> Values:
     """Frequency Hz, damping %, quality % of each reference mode; a missed mode is left out."""
     how = asked.options
-    settings = Settings(highest_hz=how.highest_hz, lines_hz=tuple(how.lines_hz))
+    lag_s = max(Settings().lag_s, PERIODS / min(how.modes))
+    settings = Settings(highest_hz=how.highest_hz, lines_hz=tuple(how.lines_hz), lag_s=lag_s)
     references = [Reference(one, how.mode_width * one) for one in how.modes]
     values: Values = {}
     found = track(identify(parts, asked.rate_hz, settings), references)
