@@ -207,7 +207,8 @@ class Asker:
             isinstance(one, decoder.Ack) and one.token == tries[-1].token
             for one in self.rig.far.others
         )
-        wait_s = PATIENCE_S if heard else 3 * HOUR
+        # a long hole is filled from coarse to fine, over days
+        wait_s = PATIENCE_S + 2 * (newest - oldest) if heard else 3 * HOUR
         return coming or len(tries) > 8 or now - tries[-1].when < wait_s
 
 
