@@ -21,7 +21,7 @@ from tests.conftest import MONDAY
 from tests.radio_rig import RadioRig
 
 DAY, HOUR = 86_400, 3600
-PATIENCE_S = 8 * HOUR  #: a hole from which nothing came for so long is asked for again
+PATIENCE_S = 10 * HOUR  #: a hole from which nothing came for so long is asked for again
 COLUMNS = ("temp", "hum", "pres", "co2", "pm25", "pm10", "lux", "noise", "batt")
 FRAME = 13  # bytes around a payload
 PROFILE = f"""
@@ -201,14 +201,15 @@ class Asker:
         if not tries:
             return False
         came = self.rig.came
-        slots = range(tries[-1].oldest, tries[-1].newest + 1, self.interval_s)
+        slots = range(oldest, newest + 1, self.interval_s)
         coming = any(now - came.get((1, start), 0.0) < PATIENCE_S for start in slots)
         heard = any(
             isinstance(one, decoder.Ack) and one.token == tries[-1].token
             for one in self.rig.far.others
         )
-        wait_s = PATIENCE_S if heard else 3 * HOUR
-        return coming or len(tries) > 5 or now - tries[-1].when < wait_s
+        # a long hole is filled from coarse to fine, over days
+        wait_s = PATIENCE_S + 2 * (newest - oldest) if heard else 3 * HOUR
+        return coming or len(tries) > 8 or now - tries[-1].when < wait_s
 
 
 @dataclass
