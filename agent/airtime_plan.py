@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent import codec
 from agent.clock import VirtualClock
@@ -13,7 +14,12 @@ from agent.lanes import CANDIDATES
 from agent.parcel import Layout, Parcel, Row
 from drivers.modems.eu868 import LIMIT, airtime_s
 
+if TYPE_CHECKING:
+    from agent.node import Node
+
 DAY_S = 86_400
+SIMULATED_S = DAY_S
+STREAMED_ROWS = 4  #: of a table whose chips are sampled all the time
 START = 1_768_200_600.0  # a Monday morning at school
 
 
@@ -99,8 +105,14 @@ def stored(config: Config, source: Source, table: str) -> tuple[Layout, Sequence
     return layout, rows[::-1]
 
 
+def simulated_s(node: Node) -> float:
+    """Seconds to simulate: a day; chips with a FIFO take too long for more than a few rows."""
+    (table,) = node.samplers
+    return STREAMED_ROWS * table.layout.interval_s + 1 if node.streams else SIMULATED_S
+
+
 def simulated_day(config: Config, source: Source, table: str) -> tuple[Layout, Sequence[Row]]:
-    """A day of rows from simulated chips. Raises ConfigError."""
+    """A day of rows from simulated chips, or a few where a day takes long. Raises ConfigError."""
     import tempfile
 
     import msgspec
@@ -119,7 +131,7 @@ def simulated_day(config: Config, source: Source, table: str) -> tuple[Layout, S
     made = make_plan(alone, source, doors)
     with tempfile.TemporaryDirectory(prefix="stadtsinn-") as folder:
         node = build(made, clock, store_path=Path(folder) / "store.db")
-        run_virtual(node.jobs, clock, clock.monotonic() + DAY_S)
+        run_virtual(node.jobs, clock, clock.monotonic() + simulated_s(node))
         found = list(node.store.rows(table, first_start=0))
         node.close()
     return found[-1][0], [row for _, row in found]

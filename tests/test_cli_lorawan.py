@@ -45,11 +45,12 @@ def test_the_key_is_shown_only_when_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.no_cover
-def test_airtime_says_how_often_the_node_may_send() -> None:
+def test_airtime_says_how_often_the_node_may_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.airtime_plan.SIMULATED_S", 4 * 3600)
     words = ("airtime", "--profile", PROFILE, "--table", "air", "--simulate", "--sf", "7,12")
     shown = typed(*words)
     assert shown.exit_code == 0, shown.output
-    assert "1440 rows; one every 60 s; 30 s a day" in shown.output
+    assert "240 rows; one every 60 s; 30 s a day" in shown.output
     assert "  7    115" in shown.output
     assert "fits" in shown.output
     assert "too much: about every" in shown.output

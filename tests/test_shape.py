@@ -89,7 +89,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
 def test_every_shipped_profile_starts_simulated(profile: Path, tmp_path: Path) -> None:
     config, source = read_profile(profile)
-    soon = tuple(msgspec.structs.replace(table, interval_s=30) for table in config.table)
+    soon = tuple(msgspec.structs.replace(table, interval_s=20) for table in config.table)
     config = msgspec.structs.replace(config, table=soon)
     clock = VirtualClock(MONDAY)
     world = make_world(config, source)
@@ -105,7 +105,7 @@ def test_every_shipped_profile_starts_simulated(profile: Path, tmp_path: Path) -
     made = make_plan(config, source, doors)
     links = {one.name: MemoryLink(clock) for one in config.link}
     node = build(made, clock, store_path=tmp_path / "store.db", links=links)
-    run_virtual(node.jobs, clock, clock.monotonic() + 62)
+    run_virtual(node.jobs, clock, clock.monotonic() + 41)
     assert all(one.state == "ok" for one in node.instruments.values()), [
         (one.name, one.reason) for one in node.instruments.values()
     ]
