@@ -16,7 +16,6 @@ from agent.demo import prepare
 from agent.shipped import shipped
 from tests.rig import make_rig
 from tests.test_cli import SCHOOL, run
-from tests.window_kit import GAUGE, LEVEL, table
 
 
 def test_the_picture_fits_into_a_terminal_of_24_lines(
@@ -100,21 +99,3 @@ def test_export_of_another_file_names_it_once(tmp_path: Path, content: bytes) ->
     done = run("export", "--store", str(path), SCHOOL)
     assert done.output == f"stadtsinn: {path}: is no store of a node\n"
     assert done.exit_code == 1
-
-
-def test_probe_listens_to_streams_and_says_what_waits_for_an_interval(tmp_path: Path) -> None:
-    level = LEVEL % "window = { modes = [2.5] }"
-    derived = (
-        '[[instrument]]\nname = "tone"\ndriver = "agent.baseline"\nkind = "frequency"\n'
-        'inputs = { value = "acc.f1", temperature_cel = "acc.temperature" }\n'
-    )
-    text = level + GAUGE + derived + table("deck", 600, "f1", "eps=eps.mean_strain")
-    (tmp_path / "node.toml").write_text('node = { name = "deck" }\n' + text)
-    done = run("probe", "--simulate", "--no-links", str(tmp_path / "node.toml"))
-    assert done.exit_code == 0, done.output
-    acc, eps, tone, said = done.output.splitlines()
-    assert acc.startswith("ok   acc          iis2iclx i2c-1           mean_x 0 m/s², mean_y 0 m/s²")
-    assert ", temperature 1" in acc
-    assert "mean_strain 12.5" in eps
-    assert "from the first interval of acc.f1, acc.temperature on" in tone
-    assert said == "3 good, 0 failed"
