@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.cli.demo import matches
 from agent.clock import VirtualClock
 from agent.demo import STREAM_SPEED, prepare, usual_speed
 from agent.paced import PacedClock, leash
@@ -62,20 +63,26 @@ def test_a_sleep_is_as_long_as_it_was_wanted_however_fast_time_runs() -> None:
     assert clock.monotonic() == pytest.approx(5.0, abs=0.0021)
 
 
-def test_a_demo_that_is_much_too_fast_loses_no_sample(tmp_path: Path) -> None:
+def test_a_demo_that_is_much_too_fast_loses_no_sample_and_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.broker.installed", lambda: None)
     text = 'node = { name = "deck" }\n' + THREE_AXES % "" + GAUGE.replace("i2c-1", "i2c-2")
-    text += table("deck", 60, "rms_x", "eps=eps.mean_strain") + LINK
-    (tmp_path / "node.toml").write_text(text)
-    demo = prepare(tmp_path / "node.toml", tmp_path, speed=600)
+    text += table("deck", 2, "rms_x", "eps=eps.mean_strain") + table("own", 1, "mean_x")
+    (tmp_path / "node.toml").write_text(text + LINK + 'carries = ["deck"]\n')
+    demo = prepare(tmp_path / "node.toml", tmp_path, speed=60)
     demo.start()
     deadline = time.monotonic() + 20
-    while demo.node.streams["acc"].ring.end < 500 and time.monotonic() < deadline:
+    while demo.node.store.counts().rows < 6 and time.monotonic() < deadline:
         time.sleep(0.02)
     gaps = {name: one.ring.gaps for name, one in demo.node.streams.items()}
     assert demo.pace > 0
-    demo.stop()
-    assert demo.node.streams["acc"].ring.end >= 500
+    demo.stop()  # in the middle of a window
     assert gaps == {"acc": 0, "eps": 0}
+    assert {number for number, _ in demo.measured()} == {demo.node.samplers[0].layout.schema.number}
+    assert len(demo.measured()) >= 2
+    assert demo.measured() == demo.decoded()
+    assert matches(demo, demo.missing())
 
 
 def test_a_profile_with_streams_runs_slower_by_default() -> None:

@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.clock import VirtualClock
 from agent.config import ConfigError
 from agent.sampler import state_key
 from agent.schema import Missing
-from agent.window import Window
 from drivers.sim.fifo import FifoTwin
-from drivers.sim.i2c import SimI2C
+from tests.test_cli import run
 from tests.window_kit import GAUGE, LEVEL, THREE_AXES, Signal, WindowRig, make_window_rig, table
 
 G = 9.80665
@@ -323,26 +321,28 @@ def test_a_state_that_cannot_be_read_is_left(
     rig.node.close()
 
 
-def test_probe_looks_at_means_and_the_chips_temperature() -> None:
-    from agent.catalog import find
-    from agent.config import WindowConfig
-    from drivers.bus.i2c import I2C
-
-    clock = VirtualClock()
-    bus, found = SimI2C(clock), find("iis2iclx")
-    twin = found.twin()  # type: ignore[misc]
-    twin.truth = {"x": 0.5, "y": -0.25, "temperature": 31.0}
-    bus.attach(0x6A, twin)
-    window = Window("acc", found.make(I2C(bus, clock), {}), WindowConfig())
-    window.open(clock)
-    assert window.look() == pytest.approx(
-        {"mean_x": 0.5, "mean_y": -0.25, "temperature": 31.0}, abs=0.01
+def test_probe_listens_to_streams_and_says_what_waits_for_an_interval(tmp_path: Path) -> None:
+    level = LEVEL % "window = { modes = [2.5] }"
+    derived = (
+        '[[instrument]]\nname = "tone"\ndriver = "agent.baseline"\nkind = "frequency"\n'
+        'inputs = { value = "acc.f1", temperature_cel = "acc.temperature" }\n'
     )
+    text = level + GAUGE + derived + table("deck", 600, "f1", "eps=eps.mean_strain")
+    (tmp_path / "node.toml").write_text('node = { name = "deck" }\n' + text)
+    done = run("probe", "--simulate", "--no-links", str(tmp_path / "node.toml"))
+    assert done.exit_code == 0, done.output
+    acc, eps, tone, said = done.output.splitlines()
+    assert acc.startswith("ok   acc          iis2iclx i2c-1           mean_x 0 m/s², mean_y 0 m/s²")
+    assert ", temperature 1" in acc
+    assert "mean_strain 12.5" in eps
+    assert "from the first interval of acc.f1, acc.temperature on" in tone
+    assert said == "3 good, 0 failed"
 
 
 SCRIPT = """
 import sys
 from pathlib import Path
+from tests.test_cli import run
 from tests.window_kit import GAUGE, LEVEL, make_window_rig, table
 folder = Path(sys.argv[1])
 plain = GAUGE.replace("window", "#") + table("deck", 10, "eps=eps.strain")

@@ -185,7 +185,7 @@ def typical(values: Mapping[str, Any]) -> str:
     wanted = (one for pattern in TYPICAL for one in values if re.match(pattern, one))
     name = next(wanted, next(iter(values)))
     value, unit = values[name]["value"], UNITS.get(values[name]["unit"], values[name]["unit"])
-    number = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    number = f"{value:.0f}" if abs(value) >= 100 else f"{value:.{3 if abs(value) > 0.01 else 2}g}"
     return f"{number}{'' if unit == '°' else ' '}{unit}".rstrip()
 
 
@@ -225,7 +225,7 @@ def last_event(far: FarSide) -> str:
     figures = ""
     if field is not None and isinstance(said.value, tuple) and len(said.value) == 4:
         peak, lasted, _, heaviness = said.value
-        figures = f": peak {shown(peak, field)}, {lasted / 100:g} s, class {heaviness}"
+        figures = f": {shown(peak, field)}, {lasted / 100:.1f} s, class {heaviness}"
     elif field is not None and isinstance(said.value, int):
         figures = f": {shown(said.value, field)}"
     return f"{when}{what}{f', {field.name}' if field else ''}{figures}"
