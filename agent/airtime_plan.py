@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from agent import codec
 from agent.clock import VirtualClock
 from agent.config import Config, LorawanConfig, Source
-from agent.lanes import CANDIDATES
 from agent.parcel import Layout, Parcel, Row
+from agent.store.lanes import CANDIDATES
 from drivers.modems.eu868 import LIMIT, airtime_s
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def enough(
 
 def stored(config: Config, source: Source, table: str) -> tuple[Layout, Sequence[Row]]:
     """The newest evenly spaced rows of the store. Raises ConfigError where it cannot be read."""
-    from agent.store_export import Reader
+    from agent.store.export import Reader
 
     try:
         found = list(Reader(Path(config.store.path)).rows(table, first_start=0))

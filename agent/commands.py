@@ -14,9 +14,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from agent import codec, decoder
+from agent import codec
 from agent.alarm import ABOVE, BELOW, Alarm
 from agent.clock import Clock
+from agent.codec import decoder
 from agent.config import NodeConfig
 from agent.messages import schema_slice
 from agent.parcel import Message

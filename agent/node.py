@@ -30,13 +30,13 @@ from agent.links import Link
 from agent.links.file import FileLink
 from agent.messages import hello, node_event, schema_slice
 from agent.parcel import Message
+from agent.plan.triggers import RECORDS, TriggerPlan
+from agent.plan.triggers import triggers as plan_triggers
 from agent.sampler import Sampler, alarm_key, state_key
 from agent.sampler import Source as ColumnSource
 from agent.settings import Settings, fill_key, interval_key, limits_key, packed_key
 from agent.store import LinkPolicy, Store
 from agent.stream import Stream
-from agent.trigger_plan import RECORDS, TriggerPlan
-from agent.trigger_plan import triggers as plan_triggers
 from agent.uplink import Uplink
 from agent.window import Window
 from drivers.api import Sensor
@@ -319,9 +319,9 @@ def make_triggers(node: Node, made: Plan) -> list[Job]:
     """
     if not made.triggers and not node.store.raws():
         return []
-    from agent.archive import Archive
-    from agent.record_folder import Records, folder_of
-    from agent.trigger import Trigger
+    from agent.events.archive import Archive
+    from agent.events.folder import Records, folder_of
+    from agent.events.trigger import Trigger
 
     by_stream: dict[str, list[TriggerPlan]] = {}
     for one in made.triggers:

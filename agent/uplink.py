@@ -17,7 +17,7 @@ from agent.parcel import RAW, Framed, Parcel
 from agent.store import Store
 
 if TYPE_CHECKING:
-    from agent.archive import Archive
+    from agent.events.archive import Archive
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Frames against agent/wire.cddl, by zcbor in an environment of its own."""
+"""Frames against agent/codec/wire.cddl, by zcbor in an environment of its own."""
 
 import subprocess
 from collections.abc import Collection

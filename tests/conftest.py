@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from agent import codec
-from agent.broker import Broker
 from agent.clock import VirtualClock
+from agent.demo.broker import Broker
 from agent.parcel import Framed
 from tests.cddl import ZCBOR, refused
 
@@ -58,7 +58,7 @@ def collected() -> Iterator[None]:
         yield
     if frames and ZCBOR.exists():
         wrong = refused([f"uplink {made.hex()}" for alike in frames.values() for made in alike])
-        assert not wrong, "frames of this session that agent/wire.cddl does not allow"
+        assert not wrong, "frames of this session that agent/codec/wire.cddl does not allow"
 
 
 # -- where files of tests lie --------------------------------------------------------------------

@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
-from agent import decoder
 from agent.clock import VirtualClock
+from agent.codec import decoder
 from agent.keeper import EVERY_S
 from agent.uplink import IDLE_S
 from drivers.api import Quantity

@@ -9,7 +9,7 @@ from agent.clock import VirtualClock
 from agent.codec import bytes_to_cells, encode_downlink
 from agent.config import parse
 from agent.daemon import run_virtual
-from agent.farside import FarSide
+from agent.demo.farside import FarSide
 from agent.health import HealthDoor
 from agent.links.lorawan import LorawanLink
 from agent.node import Node, build, make_plan

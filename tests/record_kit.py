@@ -4,20 +4,19 @@ import random
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent import decoder
-from agent.archive import Archive, message
 from agent.clock import SimClock
-from agent.codec import Style
-from agent.farside import FarSide
-from agent.links import LinkError
-from agent.record_folder import Records
-from agent.records import (
+from agent.codec import Style, decoder
+from agent.demo.farside import FarSide
+from agent.events.archive import Archive, message
+from agent.events.folder import Records
+from agent.events.records import (
     Head,
     Note,
     Record,
     Segment,
     bytes_of,
 )
+from agent.links import LinkError
 from agent.store import LinkPolicy, Store
 from agent.uplink import Uplink
 from tests.conftest import MONDAY

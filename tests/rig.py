@@ -9,8 +9,8 @@ from pathlib import Path
 from agent.clock import VirtualClock
 from agent.config import parse
 from agent.daemon import run_virtual
+from agent.demo.farside import FarSide
 from agent.doors import RealDoors
-from agent.farside import FarSide
 from agent.health import HealthDoor
 from agent.links import LinkError
 from agent.node import Node, build, make_plan

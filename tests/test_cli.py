@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from agent.broker import Broker, free_port
 from agent.cli import group
 from agent.clock import VirtualClock
+from agent.demo.broker import Broker, free_port
 from agent.shipped import shipped
 from tests.bench.bench_cost import profile as canned_profile
 from tests.rig import make_rig

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from agent import codec, explain
+from agent import codec
 from agent.cli.decode import decode
+from agent.codec import explain
 from agent.schema import field_for, registered_schemas
 from tests.fuzz.frames import valid_frames
 

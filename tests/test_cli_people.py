@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from agent.broker import installed
 from agent.cli.picture import picture
 from agent.clock import VirtualClock
 from agent.demo import prepare
+from agent.demo.broker import installed
 from agent.shipped import shipped
 from tests.rig import make_rig
 from tests.test_cli import SCHOOL, run
@@ -21,7 +21,7 @@ from tests.test_cli import SCHOOL, run
 def test_the_picture_fits_into_a_terminal_of_24_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.broker.installed", lambda: None)
+    monkeypatch.setattr("agent.demo.broker.installed", lambda: None)
     rows = "\n".join(f"{2000 + n},{400 + n},{n},{500 + n}" for n in range(15))
     (tmp_path / "rec.csv").write_text(f"temp_cC,hum_permille,lux,co2_ppm\n{rows}\n")
     made = prepare(

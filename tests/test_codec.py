@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent import codec, decoder
+from agent import codec
 from agent.clock import VirtualClock
-from agent.codec import CodecError, Style
-from agent.packed import pack, to_bytes, unpack
+from agent.codec import CodecError, Style, decoder
+from agent.codec.packed import pack, to_bytes, unpack
 from agent.parcel import EVENT, HELLO, RAW, SLICE, Framed, Layout, Message, Parcel, Row
 from agent.schema import Cell, Field, Missing, Schema, registered
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from agent import codec, decoder
+from agent import codec
 from agent.clock import VirtualClock
-from agent.codec import Style
+from agent.codec import Style, decoder
 from agent.parcel import ACK, EVENT, SLICE, Layout, Message, Parcel, Row
 from agent.schema import Cell, Missing, Schema, field_for, registered, registered_schemas
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from agent import codec, decoder
+from agent import codec
 from agent.clock import BUILT, VirtualClock
-from agent.codec import bytes_to_cells
+from agent.codec import bytes_to_cells, decoder
 from agent.links import LinkError
 from agent.schema import Missing
 from drivers.api import BusError

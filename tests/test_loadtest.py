@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from agent import demo_loadtest
 from agent.catalog import find
 from agent.cli import group
 from agent.cli import loadtest as command
 from agent.clock import VirtualClock
 from agent.config import Calibration, parse
 from agent.daemon import Job, run_virtual
-from agent.demo_loadtest import Crane
+from agent.demo import loadtest as demo_loadtest
+from agent.demo.loadtest import Crane
 from agent.features.report import Part, envelope, parts_of
 from agent.health import HealthDoor
 from agent.instrument import Instrument

@@ -1,4 +1,4 @@
-"""The network server's codec says what agent.decoder says, in every engine."""
+"""The network server's codec says what agent.codec.decoder says, in every engine."""
 
 import json
 import re
@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from agent import codec, decoder
+from agent import codec
 from agent.clock import VirtualClock
-from agent.codec import Style
+from agent.codec import Style, decoder
 from agent.schema import Cell, Field, Missing, Schema, registered, registered_schemas
 from hw.lorawan import expected, generate, tables, vectors
 from hw.lorawan.vectors import NEWEST, RECEIVED

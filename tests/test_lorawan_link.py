@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from agent import cbor, decoder
 from agent.airtime import PARTS, Airtime, Scratch
 from agent.clock import VirtualClock
+from agent.codec import cbor, decoder
 from agent.config import ConfigError
 from agent.links import LinkError, lorawan
 from agent.links.lorawan import PORTS, JoinBackoff

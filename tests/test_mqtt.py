@@ -14,9 +14,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from agent import codec
-from agent.broker import Broker, free_port
 from agent.clock import Clock
 from agent.config import MqttConfig
+from agent.demo.broker import Broker, free_port
 from agent.links import LinkError
 from agent.links import mqtt as module
 from agent.links.listen import Listener

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.owed import FOREVER, Owed, gaps, runs, union
+from agent.store.owed import FOREVER, Owed, gaps, runs, union
 
 TOP = 60
 SPANS = st.tuples(st.integers(1, TOP), st.integers(0, 12)).map(lambda s: (s[0], s[0] + s[1]))

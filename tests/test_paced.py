@@ -12,7 +12,7 @@ import pytest
 from agent.cli.demo import matches
 from agent.clock import VirtualClock
 from agent.demo import STREAM_SPEED, prepare, usual_speed
-from agent.paced import PacedClock, leash
+from agent.demo.paced import PacedClock, leash
 from agent.shipped import shipped
 from tests.window_kit import GAUGE, LINK, THREE_AXES, make_window_rig, table
 
@@ -66,7 +66,7 @@ def test_a_sleep_is_as_long_as_it_was_wanted_however_fast_time_runs() -> None:
 def test_a_demo_that_is_much_too_fast_loses_no_sample_and_no_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.broker.installed", lambda: None)
+    monkeypatch.setattr("agent.demo.broker.installed", lambda: None)
     text = 'node = { name = "deck" }\n' + THREE_AXES % "" + GAUGE.replace("i2c-1", "i2c-2")
     text += table("deck", 2, "rms_x", "eps=eps.mean_strain") + table("own", 1, "mean_x")
     (tmp_path / "node.toml").write_text(text + LINK + 'carries = ["deck"]\n')

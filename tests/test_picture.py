@@ -11,12 +11,12 @@ from rich.console import Console
 
 from agent.cli.picture import MOST_BAD, crowd, last_event, mode_lines, picture, typical
 from agent.cli.spectrum import Spectrum, axis, bars, fitted, height, marks, numbers
-from agent.decoder import Event
-from agent.farside import FarSide
+from agent.codec.decoder import Event
+from agent.demo.farside import FarSide
+from agent.demo.paced import PacedClock
+from agent.demo.watch import Marked, View, Watch
 from agent.features.look import levels
-from agent.paced import PacedClock
 from agent.ring import Ring
-from agent.watch import Marked, View, Watch
 from drivers.api import Batch
 from tests.window_kit import LEVEL, WindowRig, make_window_rig, table
 

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from agent import chunks, decoder
-from agent.broker import Broker
 from agent.clock import SimClock, VirtualClock
-from agent.codec import CodecError, Style
+from agent.codec import CodecError, Style, decoder
 from agent.config import MqttConfig
-from agent.farside import FarSide
-from agent.links.listen import Listener
-from agent.links.mqtt import MqttLink
-from agent.parcel import Message
-from agent.records import (
+from agent.demo.broker import Broker
+from agent.demo.farside import FarSide
+from agent.events import chunks
+from agent.events.records import (
     bytes_of,
     floats_of,
 )
+from agent.links.listen import Listener
+from agent.links.mqtt import MqttLink
+from agent.parcel import Message
 from agent.store import LinkPolicy, Store
 from tests.conftest import MONDAY
 from tests.record_kit import Node, decoder_of, message_framed, record

@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent.cli import group
-from agent.record_folder import Records
-from agent.records import (
+from agent.events.folder import Records
+from agent.events.records import (
     RecordError,
     Segment,
     read,

@@ -10,7 +10,7 @@ import pytest
 from agent.clock import VirtualClock
 from agent.parcel import ACK, HELLO, Row
 from agent.store import LinkPolicy, Resend, Store
-from agent.store_export import Reader
+from agent.store.export import Reader
 from tests.conftest import MONDAY
 from tests.durable.kit import AIR, CELLS, DECK, Kit, kit
 
@@ -307,8 +307,8 @@ def test_a_message_for_one_link_is_owed_by_that_one(node: Kit) -> None:
 def test_ten_thousand_messages_are_kept_delivered_ones_go_first(
     node: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.stock.MOST_MESSAGES", 20)
-    monkeypatch.setattr("agent.stock.SLACK", 2)
+    monkeypatch.setattr("agent.store.stock.MOST_MESSAGES", 20)
+    monkeypatch.setattr("agent.store.stock.SLACK", 2)
     for _ in range(8):
         node.store.post(node.message())
     for _ in range(5):
@@ -421,7 +421,7 @@ def test_a_row_that_cannot_be_framed_is_counted_and_owed_no_longer(node: Kit) ->
 def test_export_reads_a_span_of_time_in_many_short_transactions(
     node: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.store_export.ROWS", 3)
+    monkeypatch.setattr("agent.store.export.ROWS", 3)
     node.put(10)
     start = round(MONDAY)
     found = [row.seq for _, row in node.store.rows("air", start + 60, start + 8 * 60)]
@@ -432,7 +432,7 @@ def test_export_reads_a_span_of_time_in_many_short_transactions(
 
 
 def test_export_goes_on_while_rows_come_in(node: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.store_export.ROWS", 2)
+    monkeypatch.setattr("agent.store.export.ROWS", 2)
     node.put(4)
     rows = node.store.rows("air")
     first = next(rows)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from agent.clock import VirtualClock
-from agent.retention import make_room
 from agent.store import LinkPolicy, Resend
-from agent.store_file import Damaged, Full, Refused, meaning
+from agent.store.file import Damaged, Full, Refused, meaning
+from agent.store.retention import make_room
 from tests.conftest import MONDAY
 from tests.durable.disk import Pages, Tmpfs, small_disk
 from tests.durable.kit import AIR, Kit, kit
@@ -257,7 +257,7 @@ def test_on_a_full_disk_rows_wait_in_memory_go_out_and_are_written_in_order_late
 def test_when_memory_is_half_full_too_the_oldest_undelivered_rows_go(
     disk: Tmpfs | Pages, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.writer.IN_MEMORY", 1000)
+    monkeypatch.setattr("agent.store.writer.IN_MEMORY", 1000)
     with kit(disk.path, clock) as node:
         node.put(2000)
         disk.fill(node.store)
@@ -335,7 +335,7 @@ def test_write_errors_stop_nothing(node: Kit, caplog: pytest.LogCaptureFixture) 
 def test_memory_has_a_bound_and_the_oldest_rows_go_first(
     node: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.writer.IN_MEMORY", 10)
+    monkeypatch.setattr("agent.store.writer.IN_MEMORY", 10)
     node.put(2)
     node.store._file.read("PRAGMA query_only = ON")
     node.store.new_event = None

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from agent.clock import VirtualClock
-from agent.lanes import equally_spaced, most_step, stretched, suggested_step
 from agent.parcel import ACK, HELLO, RAW, Framed, Parcel, Row
 from agent.store import LinkPolicy
+from agent.store.lanes import equally_spaced, most_step, stretched, suggested_step
 from tests.conftest import MONDAY
 from tests.durable.kit import AIR, CELLS, DECK, Kit, kit
 

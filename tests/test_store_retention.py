@@ -7,8 +7,8 @@ import pytest
 
 from agent.clock import VirtualClock
 from agent.parcel import Row
-from agent.retention import make_room, thinned
 from agent.store import LinkPolicy
+from agent.store.retention import make_room, thinned
 from tests.conftest import MONDAY
 from tests.durable.kit import AIR, CELLS, DECK, Kit, kit
 

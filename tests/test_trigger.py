@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.clock import VirtualClock
-from agent.explain import explain
+from agent.codec.explain import explain
 from tests.conftest import MONDAY
 from tests.trigger_kit import SCHEMA, SCHEMAS, Bench, shaken, vehicle, vibration
 

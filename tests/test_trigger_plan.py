@@ -9,10 +9,10 @@ import pytest
 from agent import plan
 from agent.clock import VirtualClock
 from agent.config import ConfigError, VehicleConfig, VibrationConfig, parse
+from agent.events.trigger import Watch
+from agent.plan.triggers import TriggerPlan, sampled, triggers
 from agent.schema import field_for
 from agent.stream import Polled
-from agent.trigger import Watch
-from agent.trigger_plan import TriggerPlan, sampled, triggers
 from drivers.api import Quantity
 
 GOOD = """

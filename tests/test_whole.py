@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.broker import Broker
 from agent.cli.demo import replayed
 from agent.clock import Clock
 from agent.daemon import Daemon
 from agent.demo import prepare
-from agent.farside import FarSide
+from agent.demo.broker import Broker
+from agent.demo.farside import FarSide
 from agent.links import mqtt
 from agent.links.listen import Listener
 from agent.node import Node, build, make_plan, read_profile
@@ -78,7 +78,7 @@ def test_faults_on_a_timetable_lose_nothing(tmp_path: Path) -> None:
 def test_without_a_broker_the_demo_uses_files_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.broker.installed", lambda: None)
+    monkeypatch.setattr("agent.demo.broker.installed", lambda: None)
     demo = prepare(shipped("nodes/school.toml"), tmp_path, speed=600)
     assert "apt install mosquitto" in demo.where
     demo.start()
@@ -187,6 +187,6 @@ def test_a_link_that_goes_silent_loses_nothing_and_rows_arrive_in_order(
 
 def cbor_time(frame: bytes) -> int:
     """The time item of a data frame."""
-    from agent import cbor
+    from agent.codec import cbor
 
     return int(cbor.load(frame)[1])

@@ -7,20 +7,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent import codec, decoder
-from agent.archive import Archive
+from agent import codec
 from agent.catalog import find
 from agent.clock import VirtualClock
+from agent.codec import decoder
 from agent.config import VehicleConfig, VibrationConfig
 from agent.daemon import Job, run_virtual
+from agent.events.archive import Archive
+from agent.events.folder import Records
+from agent.events.records import Record
+from agent.events.trigger import Trigger
 from agent.parcel import EVENT
-from agent.record_folder import Records
-from agent.records import Record
+from agent.plan.triggers import TriggerPlan
 from agent.schema import Schema, field_for
 from agent.store import LinkPolicy, Store
 from agent.stream import Polled, Stream
-from agent.trigger import Trigger
-from agent.trigger_plan import TriggerPlan
 from drivers.bus.i2c import I2C
 from drivers.sim.i2c import SimI2C
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from zcbor.zcbor import zcbor
 
-CDDL = Path(__file__).parents[1] / "agent" / "wire.cddl"
+CDDL = Path(__file__).parents[1] / "agent" / "codec" / "wire.cddl"
 PRELUDE = Path(zcbor.__file__).with_name("prelude.cddl")
 
 

@@ -152,7 +152,7 @@ def show_live(made: Demo, duration: float | None) -> None:
     from rich.live import Live
 
     from agent.cli.picture import picture
-    from agent.watch import Watch
+    from agent.demo.watch import Watch
 
     watch = Watch(made.node)
     with Live(screen=False, refresh_per_second=4) as live:
@@ -166,7 +166,7 @@ def show_lines(made: Demo, duration: float | None) -> None:
     """A line for every frame that was decoded, or that left for a server that decodes itself; and
     for every row of natural frequencies."""
     from agent.cli.picture import mode_lines
-    from agent.watch import Watch
+    from agent.demo.watch import Watch
 
     news = outgoing(made) if made.radio and made.radio.server else incoming(made)
     watch, told = Watch(made.node), set[tuple[int, ...]]()

@@ -59,9 +59,9 @@ def export(
     event, all axes; where samples are missing stands a row without values.
     """
     from agent.cli import export_records
+    from agent.events.folder import Records, folder_of
+    from agent.events.records import RecordError
     from agent.node import read_profile
-    from agent.record_folder import Records, folder_of
-    from agent.records import RecordError
 
     config, source = read_profile(profile)
     names = [one.name for one in config.table]
@@ -155,7 +155,7 @@ def kept(
     path: Path, table: str, since: datetime | None, until: datetime | None
 ) -> Iterator[tuple[Layout, Row]]:
     """Rows of the table in that time; with a bar where a person watches. Raises OSError."""
-    from agent.store_export import Reader
+    from agent.store.export import Reader
 
     first = None if since is None else int(since.timestamp())
     last = None if until is None else int(until.timestamp())

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import IO
 
 from agent.cli.export import number
-from agent.record_folder import Records
-from agent.records import Head, RecordError, read, read_head
+from agent.events.folder import Records
+from agent.events.records import Head, RecordError, read, read_head
 
 UNITS = {"m/s2": "m/s²", "um/m": "µm/m"}  # UCUM as people write it
 

@@ -16,10 +16,10 @@ from rich.text import Text
 
 from agent.cli.spectrum import Spectrum, height
 from agent.clock import SimClock
-from agent.farside import FarSide
-from agent.paced import PacedClock
+from agent.demo.farside import FarSide
+from agent.demo.paced import PacedClock
+from agent.demo.watch import View, Watch
 from agent.schema import Cell, Field, Missing
-from agent.watch import View, Watch
 
 UNITS = {  # UCUM as people write it
     "Cel": "°C", "[ppm]": "ppm", "ug/m3": "µg/m³", "1": "", "deg": "°", "um/m": "µm/m",

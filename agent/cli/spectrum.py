@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from agent.watch import Marked, View
+from agent.demo.watch import Marked, View
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 ASCII = "  ..::||#"

@@ -7,8 +7,8 @@ import os
 import time
 from pathlib import Path
 
-from agent import cbor
 from agent.clock import Clock
+from agent.codec import cbor
 from agent.links import LinkError
 
 log = logging.getLogger(__name__)

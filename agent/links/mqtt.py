@@ -28,8 +28,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from agent import cbor, decoder
 from agent.clock import Clock
+from agent.codec import cbor, decoder
 from agent.config import MqttConfig
 from agent.links import LinkError
 from agent.parcel import ACK, EVENT, HELLO, RAW, SLICE

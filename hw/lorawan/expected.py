@@ -1,4 +1,4 @@
-"""What the codec has to answer, from agent.decoder: the Python side of stadtsinn.js."""
+"""What the codec has to answer, from agent.codec.decoder: the Python side of stadtsinn.js."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from agent import codec, decoder
+from agent import codec
+from agent.codec import decoder
 from agent.schema import Field, Missing, Schema, registered_schemas
 from hw.lorawan import tables
 from hw.lorawan.tables import EVENTS, HELLO, LAST_IN_STEPS, RESULTS, names_of_schemas

@@ -13,12 +13,11 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from agent import cbor
-from agent.broker import Broker
 from agent.clock import SimClock
-from agent.codec import cells_to_bytes
+from agent.codec import cbor, cells_to_bytes
 from agent.config import parse
 from agent.daemon import Daemon, Job
+from agent.demo.broker import Broker
 from agent.links.listen import Listener
 from agent.node import Node, build, make_plan
 from agent.parcel import Row

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import cbor2
 
-from agent import codec, decoder
+from agent import codec
 from agent.clock import VirtualClock
+from agent.codec import decoder
 from agent.parcel import Layout, Parcel, Row
 from agent.schema import Cell, Field, Missing, Schema
 from tests.bench.table import Line

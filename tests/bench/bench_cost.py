@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from agent.broker import Broker
+from agent.demo.broker import Broker
 from tests.bench.table import Line
 
 ROOT = Path(__file__).parents[2]

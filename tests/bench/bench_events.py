@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.archive import Archive
 from agent.clock import VirtualClock
 from agent.config import VibrationConfig
+from agent.events.archive import Archive
+from agent.events.folder import Records
+from agent.events.trigger import Trigger
 from agent.features import timeline  # noqa: F401 -- numpy is imported at the first event, once
-from agent.record_folder import Records
+from agent.plan.triggers import TriggerPlan
 from agent.schema import field_for
 from agent.store import LinkPolicy, Store
 from agent.stream import Stream
-from agent.trigger import Trigger
-from agent.trigger_plan import TriggerPlan
 from drivers.api import Batch
 from tests.bench.table import Line
 

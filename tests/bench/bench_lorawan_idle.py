@@ -11,8 +11,8 @@ import threading
 import time
 from pathlib import Path
 
-from agent.broker import Broker
 from agent.clock import Clock
+from agent.demo.broker import Broker
 from agent.simulate import PRACTICE_KEY
 from drivers.modems.keys import Keys
 from drivers.modems.rak3172 import TWIN

@@ -12,8 +12,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from agent import decoder
 from agent.airtime import HOUR_S
+from agent.codec import decoder
 from agent.schema import registered_schemas
 from drivers.api import ModemError
 from hw.lorawan import vectors

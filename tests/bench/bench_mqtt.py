@@ -7,9 +7,9 @@ import threading
 import time
 from pathlib import Path
 
-from agent.broker import Broker
 from agent.clock import Clock, VirtualClock
 from agent.config import MqttConfig, parse
+from agent.demo.broker import Broker
 from agent.links import Link, LinkError
 from agent.links.mqtt import MqttLink
 from agent.node import Node, build, make_plan

@@ -8,7 +8,7 @@ import threading
 import time
 from pathlib import Path
 
-from agent.broker import Broker
+from agent.demo.broker import Broker
 from agent.links.listen import Listener
 from tests.bench.bench_cost import ROOT, profile, start
 from tests.bench.table import Line

@@ -11,8 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.broker import Broker
-from agent.farside import FarSide
+from agent.demo.broker import Broker
+from agent.demo.farside import FarSide
 from agent.links.listen import Listener
 from tests.conftest import MONDAY
 
@@ -116,7 +116,7 @@ def compare(folder: Path, far: FarSide, kills: int) -> Outcome:
 def stored(folder: Path) -> dict[int, list[int]]:
     """Every row on disk."""
     from agent.codec import bytes_to_cells
-    from agent.store_export import Reader
+    from agent.store.export import Reader
 
     rows = Reader(folder / "store.db").rows("air")
     return {row.start: bytes_to_cells(row.cells) for _, row in rows}  # type: ignore[misc]

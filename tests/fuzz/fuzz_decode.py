@@ -4,9 +4,8 @@ from random import Random
 
 import cbor2
 
-from agent import decoder
-from agent.codec import CodecError
-from agent.packed import pack, to_bytes
+from agent.codec import CodecError, decoder
+from agent.codec.packed import pack, to_bytes
 from agent.schema import registered, registered_schemas
 from tests.fuzz.frames import damaged, valid_frames
 

@@ -4,8 +4,7 @@ from random import Random
 
 import cbor2
 
-from agent import decoder
-from agent.codec import CodecError
+from agent.codec import CodecError, decoder
 from tests.fuzz.frames import DOWNLINKS, damaged
 
 LIMIT = 256

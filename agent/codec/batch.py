@@ -8,11 +8,10 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from agent import cbor
 from agent.clock import Clock
-from agent.packed import PackError, pack, to_bytes
-from agent.parcel import Framed, Parcel, Row
-from agent.wire import (
+from agent.codec import cbor
+from agent.codec.packed import PackError, pack, to_bytes
+from agent.codec.wire import (
     LONGEST_PACKED,
     RAW_LIMIT,
     CodecError,
@@ -22,6 +21,7 @@ from agent.wire import (
     interval_item,
     time_of,
 )
+from agent.parcel import Framed, Parcel, Row
 
 RADIO_BYTES = 256  #: limits up to this are filled to the last row, longer ones to 98 %
 SAMPLE = 16  #: rows from which the size of the rest is guessed

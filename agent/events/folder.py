@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from agent.records import Record, read, write
+from agent.events.records import Record, read, write
 
 
 def folder_of(path: str, store: Path) -> Path:

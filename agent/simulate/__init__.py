@@ -12,7 +12,7 @@ from agent.catalog import CatalogError, Driver, find
 from agent.clock import Clock
 from agent.config import Config, InstrumentConfig, LorawanConfig, SimulateConfig, Source, near
 from agent.doors import make_modem, read_keys
-from agent.simulate_bridge import make_bridge
+from agent.simulate.bridge import make_bridge
 from drivers.api import Modem, Timer
 from drivers.bus.i2c import I2C
 from drivers.bus.pins import Pins

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agent.stock import MESSAGES, Stock
+from agent.store.stock import MESSAGES, Stock
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from agent.lanes import Record
-from agent.owed import FOREVER, Owed
 from agent.parcel import Layout, Message
-from agent.store_file import MOST_SEQ, SEQ_BITS, Statement
+from agent.store.file import MOST_SEQ, SEQ_BITS, Statement
+from agent.store.lanes import Record
+from agent.store.owed import FOREVER, Owed
 
 
 @dataclass(slots=True)

@@ -10,10 +10,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from agent.lines import row_ids
 from agent.parcel import Layout, Row
 from agent.schema import Field, Schema
-from agent.store_file import MOST_SEQ
+from agent.store.file import MOST_SEQ
+from agent.store.lines import row_ids
 
 ROWS = 1000  #: per transaction
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields as fields_of
 from typing import Any
 
-from agent import cbor, decoder
-from agent.packed import Column, read_cell
+from agent.codec import cbor, decoder
+from agent.codec.packed import Column, read_cell
+from agent.codec.wire import SHORT_SLOTS, WIRE_OF
 from agent.parcel import ACK, EVENT, HELLO, RAW, SLICE
 from agent.schema import Cell, Field, Missing, Schema
-from agent.wire import SHORT_SLOTS, WIRE_OF
 
 NAMES = {EVENT: "event", SLICE: "schema slice", ACK: "ack", HELLO: "hello", RAW: "raw chunk"}
 REASONS = {
@@ -107,7 +107,7 @@ def _event(
 
 
 def _told(said: decoder.Event, field: Field | None) -> str:
-    """An event's value in words; of vehicle or vibration as agent/trigger.py makes it."""
+    """An event's value in words; of vehicle or vibration as agent/events/trigger.py makes it."""
     step, unit = (field.step, field.unit) if field else (1, "steps")
     if isinstance(said.value, tuple) and said.code == VIBRATION and len(said.value) == 4:
         peak, duration, area, heaviness = said.value

@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable, Iterator
 from itertools import takewhile
 
-from agent.lanes import (
+from agent.parcel import RAW, Layout, Message, Parcel, Row
+from agent.store.lanes import (
     CANDIDATES,
     SMALL,
     LinkState,
@@ -17,10 +18,9 @@ from agent.lanes import (
     most_step,
     stretched,
 )
-from agent.lines import Table, row_ids
-from agent.owed import FOREVER, Owed
-from agent.parcel import RAW, Layout, Message, Parcel, Row
-from agent.stock import MESSAGES, Stock
+from agent.store.lines import Table, row_ids
+from agent.store.owed import FOREVER, Owed
+from agent.store.stock import MESSAGES, Stock
 
 NEVER = math.inf
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from agent import decoder
-from agent.chunks import Arrived, Arriving
-from agent.codec import CodecError
+from agent.codec import CodecError, decoder
+from agent.events.chunks import Arrived, Arriving
 from agent.schema import Cell, Schema
 
 Identity = tuple[int, ...]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from agent.owed import Owed
 from agent.parcel import EVENT, RAW, Cut, Framed, Layout, Message, Row
+from agent.store.owed import Owed
 
 FRESH_S = 3600.0  #: messages younger than this go before all rows
 LONGEST_S = 14_400  #: WIRE.md section 2: m x interval never exceeds four hours

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from agent.archive import Archive
 from agent.clock import Clock
-from agent.detectors import Found
-from agent.records import Head, Note, Record, Segment, bytes_of
+from agent.events.archive import Archive
+from agent.events.detectors import Found
+from agent.events.records import Head, Note, Record, Segment, bytes_of
+from agent.plan.triggers import TriggerPlan
 from agent.ring import Stretch
 from agent.store import Store
 from agent.stream import Stream
-from agent.trigger_plan import TriggerPlan
 
 if TYPE_CHECKING:
     from agent.features.timeline import Timeline

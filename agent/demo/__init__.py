@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from agent import broker as brokers
 from agent.catalog import CatalogError, find
 from agent.clock import SimClock, VirtualClock
 from agent.codec import bytes_to_cells
 from agent.config import Config, LinkConfig, LorawanConfig, MqttConfig, Source
 from agent.daemon import Daemon, Job, run_virtual
-from agent.farside import FarSide
+from agent.demo import broker as brokers
+from agent.demo.farside import FarSide
+from agent.demo.paced import PacedClock, leash
 from agent.health import HealthDoor
 from agent.links import Link
 from agent.links.file import FileLink
 from agent.node import Node, build, make_plan, read_profile
-from agent.paced import PacedClock, leash
 from agent.schema import Cell, Missing, registered_schemas
 from agent.simulate import SimDoors, check_feeds, make_world
 from drivers.modems.keys import Keys
@@ -33,7 +33,7 @@ from drivers.sim.timetable import Fault
 from drivers.sim.world import LiveTruth, World
 
 if TYPE_CHECKING:
-    from agent.demo_loadtest import Crane
+    from agent.demo.loadtest import Crane
 
 log = logging.getLogger(__name__)
 
@@ -309,7 +309,7 @@ def prepare(
         where = f"files in {folder}; with mosquitto installed a real broker: apt install mosquitto"
     demo = Demo(node, clock, doors, far, broker, listener, table, recording, where, radio, run_dir)
     if loadtest and node.loadtest is not None:
-        from agent.demo_loadtest import Crane
+        from agent.demo.loadtest import Crane
 
         demo.crane = Crane(loadtest, node.loadtest, doors.world, clock, demo.done)
     return demo

@@ -9,12 +9,12 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from agent.clock import Clock
-from agent.lines import Table, row_ids
-from agent.owed import Owed, runs
 from agent.parcel import Message
-from agent.retention import Drop, oldest, oldest_delivered, owed_of
-from agent.stock import MESSAGES, Stock
-from agent.store_file import Damaged, Full, Refused, Statement
+from agent.store.file import Damaged, Full, Refused, Statement
+from agent.store.lines import Table, row_ids
+from agent.store.owed import Owed, runs
+from agent.store.retention import Drop, oldest, oldest_delivered, owed_of
+from agent.store.stock import MESSAGES, Stock
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent import cbor
-from agent.packed import unpack
-from agent.parcel import ACK, EVENT, HELLO, RAW, SLICE
-from agent.schema import Cell, Field, Missing, Schema, SchemaError
-from agent.wire import (
+from agent.codec import cbor
+from agent.codec.packed import unpack
+from agent.codec.wire import (
     LONGEST_PACKED,
     LONGEST_S,
     RAW_LIMIT,
@@ -21,6 +19,8 @@ from agent.wire import (
     CodecError,
     cell_of,
 )
+from agent.parcel import ACK, EVENT, HELLO, RAW, SLICE
+from agent.schema import Cell, Field, Missing, Schema, SchemaError
 
 RAW_KIND = b"\x24"  # -5: the only frame that holds a tag
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent import cbor
 from agent.clock import Clock
+from agent.codec import cbor
 from agent.parcel import Message, Row
 from agent.schema import Cell, Missing
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from agent.lanes import most_step
-from agent.lines import Table, row_ids
-from agent.owed import Owed, gaps, union
-from agent.stock import Stock
-from agent.store_file import WAL_BYTES
+from agent.store.file import WAL_BYTES
+from agent.store.lanes import most_step
+from agent.store.lines import Table, row_ids
+from agent.store.owed import Owed, gaps, union
+from agent.store.stock import Stock
 
 BATCH = 1000  #: most rows dropped in one transaction
 DAY_S = 86_400

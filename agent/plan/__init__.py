@@ -11,6 +11,7 @@ from inspect import signature
 from agent.alarm import Alarm
 from agent.catalog import CatalogError, Driver, find, find_modem
 from agent.codec import private_number
+from agent.codec.wire import RAW_LIMIT
 from agent.config import (
     AlarmConfig,
     ColumnConfig,
@@ -23,11 +24,10 @@ from agent.config import (
     WindowConfig,
     near,
 )
-from agent.plan_links import check_clients, check_mqtt
+from agent.plan.links import check_clients, check_mqtt
+from agent.plan.triggers import RECORDS, check_carrier
 from agent.schema import Field, Schema, SchemaError, field_for, registered
-from agent.trigger_plan import RECORDS, check_carrier
 from agent.window import COUNTED, Window
-from agent.wire import RAW_LIMIT
 from drivers.api import Quantity, Sensor
 from drivers.modems.keys import Keys
 

@@ -12,20 +12,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from agent import lines
 from agent.clock import Clock
-from agent.counts import Counts, count
-from agent.lanes import CANDIDATES, LinkPolicy
-from agent.lines import Resend
-from agent.owed import Owed
 from agent.parcel import ACK, Framed, Layout, Message, Parcel, Row
-from agent.picker import Pick
-from agent.retention import DAY_S, Retention
 from agent.schema import Schema
-from agent.stock import Stock
-from agent.store_export import Reader
-from agent.store_file import SEQ_BITS, Damaged, File, Refused, Statement
-from agent.writer import Unit, Writer
+from agent.store import lines
+from agent.store.counts import Counts, count
+from agent.store.export import Reader
+from agent.store.file import SEQ_BITS, Damaged, File, Refused, Statement
+from agent.store.lanes import CANDIDATES, LinkPolicy
+from agent.store.lines import Resend
+from agent.store.owed import Owed
+from agent.store.picker import Pick
+from agent.store.retention import DAY_S, Retention
+from agent.store.stock import Stock
+from agent.store.writer import Unit, Writer
 
 __all__ = ["Counts", "LinkPolicy", "Resend", "Store"]
 

@@ -7,12 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from agent import cbor
-from agent.batch import frame_rows
 from agent.clock import Clock
-from agent.parcel import EVENT, SLICE, Framed, Message, Parcel
-from agent.schema import Field
-from agent.wire import (
+from agent.codec import cbor
+from agent.codec.batch import frame_rows
+from agent.codec.wire import (
     LONGEST_S,
     SHORT_SLOTS,
     YOUNG_SLOTS,
@@ -23,6 +21,8 @@ from agent.wire import (
     cells_to_bytes,
     time_of,
 )
+from agent.parcel import EVENT, SLICE, Framed, Message, Parcel
+from agent.schema import Field
 
 __all__ = [
     "LONGEST_S",

@@ -6,11 +6,13 @@ import logging
 import threading
 from dataclasses import replace
 
-from agent import cbor, chunks, codec
+from agent import codec
 from agent.clock import Clock
+from agent.codec import cbor
+from agent.events import chunks
+from agent.events.folder import Records
+from agent.events.records import Head, Record, RecordError
 from agent.parcel import RAW, Cut, Framed, Message, Parcel
-from agent.record_folder import Records
-from agent.records import Head, Record, RecordError
 from agent.store import Store
 
 log = logging.getLogger(__name__)

@@ -21,15 +21,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent import codec
-from agent.archive import Archive
 from agent.clock import Clock
-from agent.detectors import Detector, Found, make_detector
+from agent.events.archive import Archive
+from agent.events.detectors import Detector, Found, make_detector
+from agent.events.recorder import Recorder
 from agent.messages import FAST_CHANGE, VIBRATION
 from agent.parcel import EVENT, Message
-from agent.recorder import Recorder
+from agent.plan.triggers import TriggerPlan
 from agent.store import Store
 from agent.stream import Stream
-from agent.trigger_plan import TriggerPlan
 
 if TYPE_CHECKING:
     from agent.features.timeline import Timeline
