@@ -181,7 +181,7 @@ def summary(made: Demo) -> int:
     click.echo(
         f"measured {len(measured)} rows, decoded {len(made.far.rows) + len(made.far.aged)}{aged}: "
         f"{'identical' if same else 'NOT identical'}; {counted(made.far.frames, 'frame')}, "
-        f"{made.far.size} bytes, {made.far.size / max(values, 1):.2f} bytes per value, "
+        f"{made.far.size} bytes, {made.far.row_size / max(values, 1):.2f} bytes per value in rows, "
         f"{counted(len(made.far.events), 'event')}"
     )
     if not same:
