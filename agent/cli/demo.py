@@ -173,7 +173,7 @@ def summary(made: Demo) -> int:
     measured = made.measured()
     missing = made.missing()
     same = matches(made, missing) and not made.far.conflicts and not made.far.refused
-    values = sum(map(len, measured.values()))
+    values = sum(map(len, [*made.decoded().values(), *(cells for _, cells in made.far.aged)]))
     if made.radio and made.radio.server:
         click.echo(f"measured {len(measured)} rows; what the network server got it decodes itself")
         return 0
