@@ -83,6 +83,7 @@ def test_a_demo_that_is_much_too_fast_loses_no_sample_and_no_row(
     assert len(demo.measured()) >= 2
     assert demo.measured() == demo.decoded()
     assert matches(demo, demo.missing())
+    assert 0 < demo.far.row_size < demo.far.size  # hello and schema are no rows
 
 
 def test_a_profile_with_streams_runs_slower_by_default() -> None:

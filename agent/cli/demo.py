@@ -219,7 +219,7 @@ def summary(made: Demo) -> int:
     measured = made.measured()
     missing = made.missing()
     same = matches(made, missing) and not made.far.conflicts and not made.far.refused
-    values = sum(map(len, measured.values()))
+    values = sum(map(len, [*made.decoded().values(), *(cells for _, cells in made.far.aged)]))
     if made.radio and made.radio.server:
         click.echo(f"measured {len(measured)} rows; what the network server got it decodes itself")
         return 0
@@ -227,7 +227,7 @@ def summary(made: Demo) -> int:
     click.echo(
         f"measured {len(measured)} rows, decoded {len(made.far.rows) + len(made.far.aged)}{aged}: "
         f"{'identical' if same else 'NOT identical'}; {counted(made.far.frames, 'frame')}, "
-        f"{made.far.size} bytes, {made.far.size / max(values, 1):.2f} bytes per value, "
+        f"{made.far.size} bytes, {made.far.row_size / max(values, 1):.2f} bytes per value in rows, "
         f"{counted(len(made.far.events), 'event')}"
     )
     if not same:

@@ -34,6 +34,7 @@ class FarSide:
     repeats: int = 0
     frames: int = 0
     size: int = 0
+    row_size: int = 0  #: bytes of frames with rows
     last: decoder.Data | None = None
     last_frame: bytes = b""
     last_at: float | None = None  #: unix time of its arrival
@@ -85,6 +86,7 @@ class FarSide:
         if data.rows is None:
             self.waiting.append((frame, received))
             return
+        self.row_size += len(frame)
         self.last, self.last_frame, self.last_at = data, frame, received
         fields = [self.schemas[data.schema].fields[column] for column in data.columns]
         for age, (start, cells) in enumerate(zip(data.starts(received), data.rows, strict=True)):
