@@ -1,4 +1,4 @@
-"""From the start of the process to the acknowledged hello; and how long --help takes."""
+"""From the start of the process to the acknowledged hello, from SIGTERM to its end; --help."""
 
 import statistics
 import subprocess
@@ -16,8 +16,8 @@ from tests.bench.table import Line
 ROUNDS = 7
 
 
-def hello_s(folder: Path, broker: Broker) -> float:
-    """Seconds from exec to the hello at the far side."""
+def life_s(folder: Path, broker: Broker) -> tuple[float, float]:
+    """Seconds from exec to the hello at the far side, and from SIGTERM to the end."""
     heard = threading.Event()
     listener = Listener(broker.url, "school", lambda t, _: heard.set() if t == "hello" else None)
     listener.start()
@@ -25,10 +25,12 @@ def hello_s(folder: Path, broker: Broker) -> float:
     process = start("-m", "tests.bench.trusted", "run", str(profile(folder, broker.url)))
     heard.wait(10)
     took = time.perf_counter() - began
+    told = time.perf_counter()
     process.terminate()
     process.communicate()
+    ended = time.perf_counter() - told
     listener.stop()
-    return took
+    return took, ended
 
 
 def help_s() -> float:
@@ -44,11 +46,12 @@ def lines() -> list[Line]:
     with tempfile.TemporaryDirectory(dir=ROOT, prefix=".bench-") as name:
         broker = Broker(Path(name) / "broker")
         broker.start()
-        hellos = [hello_s(Path(name), broker) for _ in range(ROUNDS)]
+        lives = [life_s(Path(name), broker) for _ in range(ROUNDS)]
         broker.stop()
     helps = [help_s() for _ in range(ROUNDS)]
     return [
-        Line("start to acknowledged hello", statistics.median(hellos), "s", 0.8),
+        Line("start to acknowledged hello", statistics.median(one for one, _ in lives), "s", 0.8),
+        Line("SIGTERM to the end of the process, longest", max(one for _, one in lives), "s", 2),
         Line("stadtsinn --help", statistics.median(helps), "s", 0.2),
     ]
 
