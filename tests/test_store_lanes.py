@@ -363,11 +363,34 @@ def test_scarce_airtime_goes_from_coarse_to_fine(node: Kit) -> None:
 def test_scarce_airtime_gives_the_newest_of_a_step_first(node: Kit) -> None:
     links(node, coarse_first=True)
     day = round(MONDAY) // 86_400 * 86_400 - 86_400
-    fill(node, range(day, day + 30_000, 60))
+    fill(node, range(day, day + 66_000, 60))
     parcel = node.store.next("city")
     assert parcel.step == 128
-    wanted = [start for start in range(day, day + 30_000, 60) if start // 60 % 128 == 0]
+    wanted = [start for start in range(day, day + 66_000, 60) if start // 60 % 128 == 0]
     assert [row.start for row in parcel.rows] == wanted[::-1]
+
+
+def test_a_step_with_few_rows_waits_for_a_finer_one_that_has_them_too(node: Kit) -> None:
+    links(node, coarse_first=True)
+    day = round(MONDAY) // 86_400 * 86_400 - 86_400
+    fill(node, range(day, day + 30_000, 60))
+    parcel = node.store.next("city")
+    assert parcel.step == 64  # three rows of step 128, eight of step 64
+    wanted = [start for start in range(day, day + 30_000, 60) if start // 60 % 64 == 0]
+    assert [row.start for row in parcel.rows] == wanted[::-1]
+
+
+def test_the_last_few_rows_of_a_long_hole_go_together(node: Kit) -> None:
+    links(node, coarse_first=True)
+    day = round(MONDAY) // 86_400 * 86_400 - 86_400
+    fill(node, range(day, day + 30_000, 60))
+    owed = node.store._stock.links["city"].owed[1]
+    for first in range(1, 500, 2):
+        owed.subtract(first, first)
+    owed.subtract(1, 490)
+    parcel = node.store.next("city")
+    assert (parcel.step, len(parcel.rows)) == (1, 9)
+    assert [row.seq for row in parcel.rows if row.seq in owed] == [500, 498, 496, 494, 492]
 
 
 def test_a_small_hole_is_filled_at_once(node: Kit) -> None:
