@@ -61,7 +61,8 @@ class Room:
         "batt": Quantity("voltage", 0.01, 0, 20),
     }
     middle = (21.0, 45.0, 101_000.0, 800.0, 8.0, 12.0, 300.0, 40.0, 4.0)
-    steps = (2, 1, 3, 8, 2, 3, 4, 8, 0)  # most steps from a row to the next
+    steps = (3, 2, 4, 12, 3, 4, 6, 12, 0)  # most steps from a row to the next
+    far = 60  # steps from the middle: from there they are drawn back
 
     def __init__(self) -> None:
         self.chance, self.steps_off = Random(1), [0] * len(self.middle)
@@ -73,7 +74,8 @@ class Room:
         """The next row."""
         for column, most in enumerate(self.steps):
             drift = self.chance.randint(-most, most)
-            self.steps_off[column] += drift - (self.steps_off[column] > 60) * most
+            off = self.steps_off[column]
+            self.steps_off[column] += drift + ((off < -self.far) - (off > self.far)) * most
         named = zip(self.quantities.items(), self.middle, self.steps_off, strict=True)
         return {name: mid + off * one.step for (name, one), mid, off in named}
 
@@ -102,10 +104,17 @@ class MonthRig(RadioRig):
 
     clock_type = Power
     aged = 0  #: frames of rows without a date
+    heard_at = -1e18  #: unix time of the newest uplink
+    owes = 0  #: rows that wait at the node, by its newest hello, less those of its next live frame
+    owes_at = -1e18  #: unix time of that hello
 
     def __init__(self, folder: Path, interval_s: int, **changes: object) -> None:
         self.profile = PROFILE.replace("interval_s = 60", f"interval_s = {interval_s}")
         self.came: dict[tuple[int, ...], float] = {}  # when each row came first, unix time
+        self.acked: dict[int, float] = {}  # when the node confirmed a downlink, by token
+        self.asked: set[int] = set()  # starts of the rows of these downlinks
+        self.ways: Counter[str] = Counter()  # how rows came that had not come before
+        self.interval_s = interval_s
         super().__init__(folder, trust="", **changes)
 
     def start(self) -> None:
@@ -117,13 +126,28 @@ class MonthRig(RadioRig):
 
     def take(self, payload: bytes, at: float) -> None:
         """One uplink of the application."""
+        self.heard_at = at
         said = decoder.decode(payload, self.far.schemas.get)
         if isinstance(said, decoder.Data) and not (isinstance(said.time, int) and said.time >= 0):
             self.aged += 1
-        else:
-            super().take(payload, at)
-            new = len(self.far.rows) - len(self.came)
-            self.came |= dict.fromkeys(islice(reversed(self.far.rows), new), at)
+            return
+        super().take(payload, at)
+        new = len(self.far.rows) - len(self.came)
+        for row in list(islice(reversed(self.far.rows), new)):
+            self.came[row] = at
+            self.ways[self._way(row[1], at)] += 1
+        if isinstance(said, decoder.Ack):
+            self.acked.setdefault(said.token, at)
+        if isinstance(said, decoder.Hello):
+            newest = max((start for _, start in self.came), default=at)
+            young = min(max(int(at - newest) // self.interval_s, 0), HOUR // self.interval_s + 1)
+            self.owes, self.owes_at = said.items[3] - young, at
+
+    def _way(self, start: int, at: float) -> str:
+        """How a row came that had not come before."""
+        if start in self.asked:
+            return "resend"
+        return "live" if at - start < 2 * max(HOUR, 6 * self.interval_s) else "backfill"
 
     def lose_power(self, off_s: float) -> None:
         """Node and modem are without supply for a while."""
@@ -145,19 +169,24 @@ def seldom(step: Callable[[], float]) -> Callable[[], float]:
     return slow
 
 
-@dataclass(frozen=True)
+@dataclass
 class Asked:
     """A resend the server has asked for."""
 
     token: int
-    when: float
     oldest: int
     newest: int
+    times: list[float]  #: when; more than one if nobody confirmed it
 
 
 @dataclass
 class Asker:
-    """The application server: which rows never came? Asks for them, `most` times a day."""
+    """The application server: which rows never came? Asks for them, `most` times a day.
+
+    The largest hole first, and each once: again only when nothing of it has come for long, and the
+    node's hello says that it owes less than is missing there. A downlink that nobody confirms goes
+    once more under its token, which the node carries out once.
+    """
 
     rig: MonthRig
     first: int  #: unix time of the first row it expects
@@ -167,16 +196,30 @@ class Asker:
     asked: list[Asked] = field(default_factory=list)
 
     def look(self) -> None:
-        """Ask for the largest holes that nobody has asked for lately."""
+        """Ask for the largest holes, if the node is there."""
         now = self.rig.clock.true_utc()
-        today = sum(self.day(one.when) == self.day(now) for one in self.asked)
+        if now - self.rig.heard_at > 3 * HOUR:
+            return
+        left = self.most - sum(self.day(one) == self.day(now) for one in self.times())
+        for one in self.asked:
+            if one.token not in self.rig.acked and now - one.times[-1] > 6 * HOUR and left > 0:
+                left -= 1
+                self._ask(one, now)
         holes = [one for one in self.holes(now) if not self._pending(now, *one)]
-        for oldest, newest in sorted(holes, key=lambda one: one[0] - one[1])[: self.most - today]:
-            made = Asked(len(self.asked) + 1, now, oldest, newest)
-            count = (newest - oldest) // self.interval_s + 1
-            minutes, slot = self.interval_s // 60, oldest // self.interval_s
-            self.rig.down(4, made.token, 1, minutes, slot, count)
-            self.asked.append(made)
+        for hole in sorted(holes, key=lambda one: one[0] - one[1])[: max(left, 0)]:
+            self.asked.append(Asked(len(self.asked) + 1, *hole, []))
+            self._ask(self.asked[-1], now)
+
+    def _ask(self, what: Asked, now: float) -> None:
+        what.times.append(now)
+        slots = range(what.oldest, what.newest + 1, self.interval_s)
+        self.rig.asked.update(slots)
+        minutes, slot = self.interval_s // 60, what.oldest // self.interval_s
+        self.rig.down(4, what.token, 1, minutes, slot, len(slots))
+
+    def times(self) -> list[float]:
+        """When it has sent downlinks."""
+        return [when for one in self.asked for when in one.times]
 
     @staticmethod
     def day(when: float) -> float:
@@ -196,20 +239,19 @@ class Asker:
         return found
 
     def _pending(self, now: float, oldest: int, newest: int) -> bool:
-        """Asked for, and may still come; or asked for so often that it does not exist."""
+        """Asked for, and may still come."""
         tries = [one for one in self.asked if one.oldest <= newest and one.newest >= oldest]
         if not tries:
             return False
-        came = self.rig.came
-        slots = range(oldest, newest + 1, self.interval_s)
-        coming = any(now - came.get((1, start), 0.0) < PATIENCE_S for start in slots)
-        heard = any(
-            isinstance(one, decoder.Ack) and one.token == tries[-1].token
-            for one in self.rig.far.others
-        )
-        # a long hole is filled from coarse to fine, over days
-        wait_s = PATIENCE_S + 2 * (newest - oldest) if heard else 3 * HOUR
-        return coming or len(tries) > 8 or now - tries[-1].when < wait_s
+        confirmed = self.rig.acked.get(tries[-1].token)
+        if confirmed is None:
+            return True
+        came, slots = self.rig.came, range(oldest, newest + 1, self.interval_s)
+        newest_at = max(came.get((1, start), confirmed) for start in slots)
+        if now - max(newest_at, confirmed) < PATIENCE_S * 2 ** (len(tries) - 1):
+            return True
+        missing = sum((1, start) not in came for start in slots)
+        return self.rig.owes_at < confirmed or self.rig.owes >= missing
 
 
 @dataclass
@@ -312,7 +354,7 @@ class Month:
             "arrived": sum(first <= key[1] < first + DAY for key in self.rig.far.rows),
             "uplinks": len(sent),
             "joins": sum(frame[0] == JOIN_REQUEST for frame in log),
-            "asked": sum(first <= one.when < first + DAY for one in self.asker.asked),
+            "asked": sum(first <= one < first + DAY for one in self.asker.times()),
             "airtime_s": sum(s for _, s in sent),
             "hour_s": worst(sent, HOUR),
             "owed": self.rig.node.store.counts().owed["radio"],
@@ -336,8 +378,8 @@ class Month:
         return Findings(
             measured=len(measured),
             arrived=len(decoded),
-            asked=len(self.asker.asked),
-            most_asked=max(Counter(self.asker.day(one.when) for one in self.asker.asked).values()),
+            asked=len(self.asker.times()),
+            most_asked=max(Counter(map(self.asker.day, self.asker.times())).values()),
             joins=len(nonces),
             missing=sorted(late - owed),
             owed=len(late & owed),
