@@ -120,6 +120,21 @@ def test_live_is_not_older_than_two_intervals(node: Kit) -> None:
     assert node.store.next("city").lane == "backfill"
 
 
+def test_without_backfill_only_fresh_messages_and_live_rows_go(node: Kit) -> None:
+    fill(node, range(round(MONDAY) - 86_400, round(MONDAY) - 86_000, 60))
+    node.store.post(node.message(b"old", HELLO))
+    node.later(2 * HOUR)
+    node.store.post(node.message(b"alarm"))
+    node.put(1)
+    for lane in ("message", "live"):
+        parcel = node.store.next("city", backfill=False)
+        assert parcel.lane == lane
+        node.ack(parcel)
+    assert node.store.next("city", backfill=False) is None
+    assert node.store.when("city", backfill=False) > 0
+    assert lanes(node) == ["backfill", "message -4"]
+
+
 def test_live_ends_at_the_first_hole(node: Kit) -> None:
     node.put(2)
     node.drain()

@@ -131,7 +131,8 @@ class Pick:
         if not records:
             return None, table.last
         run = leading_run(records, self.stock.layouts, -1, step=1)
-        rows = list(takewhile(lambda row: self._age(row) <= self._window(run.layout), run.rows))
+        window_s = self._window(run.layout)
+        rows = list(takewhile(lambda row: self._age(row) <= window_s, run.rows))
         if not rows:
             return None, table.last
         upper = rows[-1].seq - 1
