@@ -31,7 +31,7 @@ class Month:
         resets: int = 20,
         cuts: int = 5,
         loss: float = 0.1,
-        peace_days: int = 5,
+        peace_days: int = 7,
         interval_s: int = 60,
         seed: int = 1,
         **changes: object,
