@@ -452,6 +452,17 @@ def test_rows_that_came_in_another_order_than_their_slots_are_settled_one_by_one
     assert node.store.counts().owed["city"] == 3 - len(sent)
 
 
+@pytest.mark.parametrize("sent", [1, 2])
+def test_of_two_rows_of_one_slot_the_owed_one_goes(node: Kit, sent: int) -> None:
+    links(node, coarse_first=True)
+    day = round(MONDAY) // 86_400 * 86_400 - 86_400
+    for tick in (1, 2):  # a clock that was put back
+        node.store.put(node.layout, Row(0, 1, tick - 10**8, day, CELLS))
+    node.store._stock.links["city"].owed[1].subtract(sent, sent)
+    assert node.send() == [3 - sent]
+    assert node.store.next("city") is None
+
+
 def test_scarce_airtime_gives_undated_rows_in_order(node: Kit) -> None:
     before = node.crash(VirtualClock(MONDAY, trust=""))
     before.store.links({"city": LinkPolicy()})
