@@ -47,6 +47,7 @@ class Uplink:
     next_try_at: float = 0.0  #: monotonic seconds
     _refusals: int = 0
     _hold_until: float = 0.0
+    _backfill_at: float = 0.0  # monotonic seconds: no airtime for back-fill before
 
     def step(self) -> float:
         """Send what is due first. Return the seconds to wait before the next."""
@@ -55,9 +56,10 @@ class Uplink:
         hold_s = self._hold_until - self.clock.monotonic()
         if hold_s > 0:  # refused: a new row does not make it ask again
             return hold_s
-        parcel = self.store.next(self.name)
+        backfill = self.clock.monotonic() >= self._backfill_at
+        parcel = self.store.next(self.name, backfill=backfill)
         if parcel is None:
-            return min(self.store.when(self.name), IDLE_S)
+            return self._idle_s(backfill=backfill)
         try:
             limit = self.link.limit(parcel.urgency)
             framed = self._frame(parcel, limit)
@@ -68,11 +70,18 @@ class Uplink:
             self.store.set_aside(parcel, self.name)
             return 0.0
         except LinkError as error:
+            if error.later and parcel.lane == "backfill":
+                self._backfill_at = self.clock.monotonic() + error.retry_s
             return self._back_off(error)
         self.store.ack(self.name, framed)
         self._accepted(framed.frames)
         self.commands.sent(self.name, self.link.silent)
         return 0.0
+
+    def _idle_s(self, *, backfill: bool) -> float:
+        """Seconds until there may be something to send."""
+        wait_s = min(self.store.when(self.name, backfill=backfill), IDLE_S)
+        return wait_s if backfill else min(wait_s, self._backfill_at - self.clock.monotonic())
 
     def _frame(self, parcel: Parcel, limit: int) -> Framed:
         """Raises CodecError."""
@@ -88,7 +97,7 @@ class Uplink:
             self.size += len(frame)
             self.last_frame = frame
         self.acked_at = self.clock.monotonic()
-        self._refusals = 0
+        self._refusals, self._backfill_at = 0, 0.0  # what was heard may have changed much
         self._become("ok", "")
 
     def _back_off(self, error: LinkError) -> float:

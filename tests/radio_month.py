@@ -1,234 +1,21 @@
-"""A month of a node on LoRaWAN: lost frames, outages, modem resets, power cuts; and a server that
-notices holes and asks for them again. Short for tests, long for the bench."""
+"""A month of a node on LoRaWAN: lost frames, outages, modem resets, power cuts. Short for tests,
+long for the bench."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
-from agent.clock import VirtualClock
-from agent.codec import decoder
-from agent.keeper import EVERY_S
-from agent.uplink import IDLE_S
-from drivers.api import Quantity
 from drivers.modems.eu868 import LIMIT
-from drivers.sim.lorawan.frame import JOIN_REQUEST, JoinRequest, head_of
+from drivers.sim.lorawan.frame import JOIN_REQUEST
 from tests.conftest import MONDAY
-from tests.radio_rig import RadioRig
+from tests.month_findings import Findings, counters_of, nonces_of, worst
+from tests.month_rig import HOUR, MonthRig
+from tests.month_server import DAY, Asker
 
-DAY, HOUR = 86_400, 3600
-PATIENCE_S = 10 * HOUR  #: a hole from which nothing came for so long is asked for again
-COLUMNS = ("temp", "hum", "pres", "co2", "pm25", "pm10", "lux", "noise", "batt")
 FRAME = 13  # bytes around a payload
-PROFILE = f"""
-node = {{ name = "ghs" }}
-[[instrument]]
-name = "room"
-driver = "tests.radio_month"
-[[table]]
-name = "air"
-interval_s = 60
-schema = 1
-columns = {{ {", ".join(f'{name} = "room.{name}"' for name in COLUMNS)} }}
-[[link]]
-name = "radio"
-kind = "lorawan"
-modem = "rak3172"
-dev_eui = "70B3D57ED0051234"
-join_eui = "0102030405060708"
-app_key_file = "/nowhere/app.key"
-data_rate = 5
-reset_pin = 17
-"""
-
-
-class Room:
-    """Nine values of a class room that wander, as fast as those of a real one."""
-
-    quantities = {
-        "temp": Quantity("temperature", 0.01, -40, 85),
-        "hum": Quantity("humidity", 0.1, 0, 100),
-        "pres": Quantity("pressure", 1, 30_000, 110_000),
-        "co2": Quantity("co2", 1, 0, 40_000),
-        "pm25": Quantity("pm2_5", 0.1, 0, 1000),
-        "pm10": Quantity("pm10", 0.1, 0, 1000),
-        "lux": Quantity("illuminance", 1, 0, 120_000),
-        "noise": Quantity("loudness", 0.1, 0, 140),
-        "batt": Quantity("voltage", 0.01, 0, 20),
-    }
-    middle = (21.0, 45.0, 101_000.0, 800.0, 8.0, 12.0, 300.0, 40.0, 4.0)
-    steps = (2, 1, 3, 8, 2, 3, 4, 8, 0)  # most steps from a row to the next
-
-    def __init__(self) -> None:
-        self.chance, self.steps_off = Random(1), [0] * len(self.middle)
-
-    def setup(self) -> None:
-        """Nothing to set up."""
-
-    def read(self) -> Mapping[str, float | None]:
-        """The next row."""
-        for column, most in enumerate(self.steps):
-            drift = self.chance.randint(-most, most)
-            self.steps_off[column] += drift - (self.steps_off[column] > 60) * most
-        named = zip(self.quantities.items(), self.middle, self.steps_off, strict=True)
-        return {name: mid + off * one.step for (name, one), mid, off in named}
-
-
-DRIVER, TWIN = Room, None
-
-
-class Power(VirtualClock):
-    """Nobody vouches for the time until the network has told it; each boot is another."""
-
-    boots = 0
-
-    def boot(self) -> None:
-        """The supply came back: no time, another boot."""
-        self.boots += 1
-        self.unset(True)
-        self._offset = None
-
-    def boot_id(self) -> str:
-        """One per boot."""
-        return f"boot-{self.boots}"
-
-
-class MonthRig(RadioRig):
-    """The server takes dated rows only: an age may be one slot off."""
-
-    clock_type = Power
-    aged = 0  #: frames of rows without a date
-
-    def __init__(self, folder: Path, interval_s: int, **changes: object) -> None:
-        self.profile = PROFILE.replace("interval_s = 60", f"interval_s = {interval_s}")
-        self.came: dict[tuple[int, ...], float] = {}  # when each row came first, unix time
-        super().__init__(folder, trust="", **changes)
-
-    def start(self) -> None:
-        """Build the node; where it would look every few seconds it looks every few minutes."""
-        super().start()
-        for job in self.node.jobs:
-            if job.name == "keeper" or job.name.startswith("link-"):
-                job.step = seldom(job.step)
-
-    def take(self, payload: bytes, at: float) -> None:
-        """One uplink of the application."""
-        said = decoder.decode(payload, self.far.schemas.get)
-        if isinstance(said, decoder.Data) and not (isinstance(said.time, int) and said.time >= 0):
-            self.aged += 1
-        else:
-            super().take(payload, at)
-            new = len(self.far.rows) - len(self.came)
-            self.came |= dict.fromkeys(islice(reversed(self.far.rows), new), at)
-
-    def lose_power(self, off_s: float) -> None:
-        """Node and modem are without supply for a while."""
-        self.node.store._file.close()
-        self.clock.sleep(off_s)
-        assert isinstance(self.clock, Power)
-        self.clock.boot()
-        self.twin.power_on(self.clock.monotonic())
-        self.start()
-
-
-def seldom(step: Callable[[], float]) -> Callable[[], float]:
-    """A month is long: what looks again and again does so every ten minutes, unless woken."""
-
-    def slow() -> float:
-        wait_s = step()
-        return 10 * IDLE_S if wait_s in (EVERY_S, IDLE_S) else wait_s
-
-    return slow
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A resend the server has asked for."""
-
-    token: int
-    when: float
-    oldest: int
-    newest: int
-
-
-@dataclass
-class Asker:
-    """The application server: which rows never came? Asks for them, `most` times a day."""
-
-    rig: MonthRig
-    first: int  #: unix time of the first row it expects
-    interval_s: int = 60
-    most: int = 10
-    patience_s: float = 4 * HOUR  #: a row younger than that may be on its way
-    asked: list[Asked] = field(default_factory=list)
-
-    def look(self) -> None:
-        """Ask for the largest holes that nobody has asked for lately."""
-        now = self.rig.clock.true_utc()
-        today = sum(self.day(one.when) == self.day(now) for one in self.asked)
-        holes = [one for one in self.holes(now) if not self._pending(now, *one)]
-        for oldest, newest in sorted(holes, key=lambda one: one[0] - one[1])[: self.most - today]:
-            made = Asked(len(self.asked) + 1, now, oldest, newest)
-            count = (newest - oldest) // self.interval_s + 1
-            minutes, slot = self.interval_s // 60, oldest // self.interval_s
-            self.rig.down(4, made.token, 1, minutes, slot, count)
-            self.asked.append(made)
-
-    @staticmethod
-    def day(when: float) -> float:
-        """Which day of the run a unix time belongs to."""
-        return (when - MONDAY) // DAY
-
-    def holes(self, now: float) -> list[tuple[int, int]]:
-        """First and last missing row of each hole; two with little between them are one."""
-        found: list[tuple[int, int]] = []
-        for start in range(self.first, int(now - self.patience_s), self.interval_s):
-            if (1, start) in self.rig.far.rows:
-                continue
-            if found and start - found[-1][1] <= 3 * self.interval_s:
-                found[-1] = found[-1][0], start
-            else:
-                found.append((start, start))
-        return found
-
-    def _pending(self, now: float, oldest: int, newest: int) -> bool:
-        """Asked for, and may still come; or asked for so often that it does not exist."""
-        tries = [one for one in self.asked if one.oldest <= newest and one.newest >= oldest]
-        if not tries:
-            return False
-        came = self.rig.came
-        slots = range(oldest, newest + 1, self.interval_s)
-        coming = any(now - came.get((1, start), 0.0) < PATIENCE_S for start in slots)
-        heard = any(
-            isinstance(one, decoder.Ack) and one.token == tries[-1].token
-            for one in self.rig.far.others
-        )
-        # a long hole is filled from coarse to fine, over days
-        wait_s = PATIENCE_S + 2 * (newest - oldest) if heard else 3 * HOUR
-        return coming or len(tries) > 8 or now - tries[-1].when < wait_s
-
-
-@dataclass
-class Findings:
-    """What came of it. Rows missing, owed or different and numbers used twice: must be none."""
-
-    measured: int
-    arrived: int
-    asked: int  #: downlinks of the application server
-    most_asked: int  #: on one day
-    joins: int
-    missing: list[tuple[int, int]]  #: rows that are old enough, never came and are not owed
-    owed: int  #: rows that are still to come
-    different: list[tuple[int, ...]]  #: rows that came changed
-    worst_hour_s: float
-    worst_day_s: float
-    too_long: int  #: frames over the limit of their data rate
-    nonces_twice: int
-    counters_twice: int
 
 
 class Month:
@@ -244,7 +31,7 @@ class Month:
         resets: int = 20,
         cuts: int = 5,
         loss: float = 0.1,
-        peace_days: int = 5,
+        peace_days: int = 7,
         interval_s: int = 60,
         seed: int = 1,
         **changes: object,
@@ -312,7 +99,7 @@ class Month:
             "arrived": sum(first <= key[1] < first + DAY for key in self.rig.far.rows),
             "uplinks": len(sent),
             "joins": sum(frame[0] == JOIN_REQUEST for frame in log),
-            "asked": sum(first <= one.when < first + DAY for one in self.asker.asked),
+            "asked": sum(first <= one < first + DAY for one in self.asker.times()),
             "airtime_s": sum(s for _, s in sent),
             "hour_s": worst(sent, HOUR),
             "owed": self.rig.node.store.counts().owed["radio"],
@@ -336,8 +123,8 @@ class Month:
         return Findings(
             measured=len(measured),
             arrived=len(decoded),
-            asked=len(self.asker.asked),
-            most_asked=max(Counter(self.asker.day(one.when) for one in self.asker.asked).values()),
+            asked=len(self.asker.times()),
+            most_asked=max(Counter(map(self.asker.day, self.asker.times())).values()),
             joins=len(nonces),
             missing=sorted(late - owed),
             owed=len(late & owed),
@@ -347,34 +134,8 @@ class Month:
             too_long=sum(len(f) > FRAME + LIMIT[r.data_rate] for _, r, f in log),
             nonces_twice=len(nonces) - len(set(nonces)),
             counters_twice=sum(len(frames) > 1 for frames in counters.values()),
+            ways=self.rig.ways,
+            uplinks=len(sent),
+            airtime_s=sum(s for _, s in sent),
+            holes=len(self.asker.holes(self.rig.clock.true_utc())),
         )
-
-
-Log = Sequence[tuple[float, object, bytes]]
-
-
-def nonces_of(log: Log) -> list[int]:
-    """DevNonces of all join requests."""
-    return [JoinRequest.parse(frame).dev_nonce for _, _, frame in log if frame[0] == JOIN_REQUEST]
-
-
-def counters_of(log: Log) -> dict[tuple[int, int], set[bytes]]:
-    """Different frames by address and counter: a repetition is the same frame."""
-    found = defaultdict(set)
-    for _, _, frame in log:
-        if frame[0] != JOIN_REQUEST:
-            counter = int.from_bytes(frame[6:8], "little")
-            found[head_of(frame)[1], counter].add(frame)
-    return found
-
-
-def worst(sent: list[tuple[float, float]], window_s: float) -> float:
-    """Most seconds on the air within any such time."""
-    most, first, total = 0.0, 0, 0.0
-    for at, seconds in sent:
-        total += seconds
-        while sent[first][0] <= at - window_s:
-            total -= sent[first][1]
-            first += 1
-        most = max(most, total)
-    return most

@@ -217,6 +217,29 @@ def test_a_refusal_backs_off_doubling_and_a_new_row_does_not_ask_earlier(rig: Ri
     assert 600 <= waits[-1] <= 900
 
 
+def test_back_fill_that_waits_for_airtime_is_looked_for_when_there_is_some(rig: Rig) -> None:
+    rig.link.error = LinkError("down", 5)
+    rig.run(7200)
+    rig.link.error = None
+    asked: list[float] = []
+    free_at = rig.clock.monotonic() + 3600
+
+    def limit(lane: str) -> int:
+        left_s = free_at - rig.clock.monotonic()
+        if lane == "backfill" and left_s > 0:
+            asked.append(rig.clock.monotonic())
+            raise LinkError("waits for airtime", left_s, later=True)
+        return rig.link.room
+
+    rig.link.limit = limit  # type: ignore[method-assign]
+    rig.node.store.set_fill("city", 600)
+    rig.run(3595)
+    assert len(rig.link.frames) == len(asked) == 6  # after each live frame, not at each new row
+    rig.run(60)
+    assert len(rig.link.frames) > 6
+    assert rig.node.store.counts().owed["city"] < 10  # what waits for company
+
+
 def test_a_limit_that_shrank_is_asked_again_at_once(rig: Rig) -> None:
     rig.run(60)
     rig.link.error = LinkError("shrank", 0)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.radio_month import HOUR, Month
+from tests.month_rig import HOUR
+from tests.radio_month import Month
 
 MODEMS = ("rak3172", "lora_e5", "rn2483", "la66")
 
@@ -32,4 +33,6 @@ def test_bad_days_lose_no_row_and_break_no_rule(tmp_path: Path, modem: str) -> N
     assert found.worst_day_s < 30
     assert (found.too_long, found.nonces_twice, found.counters_twice) == (0, 0, 0)
     assert 0 < found.asked <= 10 * len(days)
+    assert sum(found.ways.values()) == found.arrived
+    assert found.ways["resend"] > 0
     assert month.rig.far.refused == month.rig.far.conflicts == []

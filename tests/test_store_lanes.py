@@ -120,6 +120,21 @@ def test_live_is_not_older_than_two_intervals(node: Kit) -> None:
     assert node.store.next("city").lane == "backfill"
 
 
+def test_without_backfill_only_fresh_messages_and_live_rows_go(node: Kit) -> None:
+    fill(node, range(round(MONDAY) - 86_400, round(MONDAY) - 86_000, 60))
+    node.store.post(node.message(b"old", HELLO))
+    node.later(2 * HOUR)
+    node.store.post(node.message(b"alarm"))
+    node.put(1)
+    for lane in ("message", "live"):
+        parcel = node.store.next("city", backfill=False)
+        assert parcel.lane == lane
+        node.ack(parcel)
+    assert node.store.next("city", backfill=False) is None
+    assert node.store.when("city", backfill=False) > 0
+    assert lanes(node) == ["backfill", "message -4"]
+
+
 def test_live_ends_at_the_first_hole(node: Kit) -> None:
     node.put(2)
     node.drain()
@@ -363,11 +378,34 @@ def test_scarce_airtime_goes_from_coarse_to_fine(node: Kit) -> None:
 def test_scarce_airtime_gives_the_newest_of_a_step_first(node: Kit) -> None:
     links(node, coarse_first=True)
     day = round(MONDAY) // 86_400 * 86_400 - 86_400
-    fill(node, range(day, day + 30_000, 60))
+    fill(node, range(day, day + 66_000, 60))
     parcel = node.store.next("city")
     assert parcel.step == 128
-    wanted = [start for start in range(day, day + 30_000, 60) if start // 60 % 128 == 0]
+    wanted = [start for start in range(day, day + 66_000, 60) if start // 60 % 128 == 0]
     assert [row.start for row in parcel.rows] == wanted[::-1]
+
+
+def test_a_step_with_few_rows_waits_for_a_finer_one_that_has_them_too(node: Kit) -> None:
+    links(node, coarse_first=True)
+    day = round(MONDAY) // 86_400 * 86_400 - 86_400
+    fill(node, range(day, day + 30_000, 60))
+    parcel = node.store.next("city")
+    assert parcel.step == 64  # three rows of step 128, eight of step 64
+    wanted = [start for start in range(day, day + 30_000, 60) if start // 60 % 64 == 0]
+    assert [row.start for row in parcel.rows] == wanted[::-1]
+
+
+def test_the_last_few_rows_of_a_long_hole_go_together(node: Kit) -> None:
+    links(node, coarse_first=True)
+    day = round(MONDAY) // 86_400 * 86_400 - 86_400
+    fill(node, range(day, day + 30_000, 60))
+    owed = node.store._stock.links["city"].owed[1]
+    for first in range(1, 500, 2):
+        owed.subtract(first, first)
+    owed.subtract(1, 490)
+    parcel = node.store.next("city")
+    assert (parcel.step, len(parcel.rows)) == (1, 9)
+    assert [row.seq for row in parcel.rows if row.seq in owed] == [500, 498, 496, 494, 492]
 
 
 def test_a_small_hole_is_filled_at_once(node: Kit) -> None:
@@ -412,6 +450,17 @@ def test_rows_that_came_in_another_order_than_their_slots_are_settled_one_by_one
     sent = [row.seq for row in node.store.next("city").rows]
     node.send()
     assert node.store.counts().owed["city"] == 3 - len(sent)
+
+
+@pytest.mark.parametrize("sent", [1, 2])
+def test_of_two_rows_of_one_slot_the_owed_one_goes(node: Kit, sent: int) -> None:
+    links(node, coarse_first=True)
+    day = round(MONDAY) // 86_400 * 86_400 - 86_400
+    for tick in (1, 2):  # a clock that was put back
+        node.store.put(node.layout, Row(0, 1, tick - 10**8, day, CELLS))
+    node.store._stock.links["city"].owed[1].subtract(sent, sent)
+    assert node.send() == [3 - sent]
+    assert node.store.next("city") is None
 
 
 def test_scarce_airtime_gives_undated_rows_in_order(node: Kit) -> None:

@@ -210,16 +210,17 @@ class Store:
 
     # -- out ---------------------------------------------------------------------------------
 
-    def next(self, link: str) -> Parcel | None:
+    def next(self, link: str, *, backfill: bool = True) -> Parcel | None:
         """What the link is to send now: one message, or candidate rows; None for nothing.
 
-        Asked again without `ack`, it gives the same or newer.
+        Asked again without `ack`, it gives the same or newer. Without `backfill` it does not look
+        for that, nor for what goes after it: a link may have no airtime for them for hours.
         """
-        return self._look(link)[0]
+        return self._look(link, backfill)[0]
 
-    def when(self, link: str) -> float:
+    def when(self, link: str, *, backfill: bool = True) -> float:
         """Seconds until `next` may have something, if nothing new comes; may be infinite."""
-        parcel, due = self._look(link)
+        parcel, due = self._look(link, backfill)
         return 0.0 if parcel else max(due - self.clock.monotonic(), 0.0)
 
     def ack(self, link: str, framed: Framed) -> None:
@@ -257,13 +258,13 @@ class Store:
                     owed = state.owed.get(self._stock.owners[parcel.layout.id].id, Owed())
                     owed.subtract(parcel.rows[0].seq, parcel.rows[0].seq)
 
-    def _look(self, link: str) -> tuple[Parcel | None, float]:
+    def _look(self, link: str, backfill: bool) -> tuple[Parcel | None, float]:
         now, utc = self.clock.monotonic(), self.clock.utc()
         if utc is not None and self._stock.undated:
             self.date()
         with self._lock:
             state = self._stock.links[link]
-            pick = Pick(self._stock, state, now, utc)
+            pick = Pick(self._stock, state, now, utc, backfill=backfill)
             pick.hold(self._opened_at + state.policy.trust_wait_s)
             return self._read(lambda: (pick.parcel(), pick.due)) or (None, now + RETAIN_S)
 

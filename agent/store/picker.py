@@ -24,25 +24,38 @@ from agent.store.stock import MESSAGES, Stock
 
 NEVER = math.inf
 
-COARSEST = """SELECT r.start, (r.start / :interval) & -(r.start / :interval) AS step,
-    json_extract(o.value, '$[2]') AS hole_most
+NEWEST_BY_STEP = """SELECT min((r.start / :interval) & -(r.start / :interval), :most,
+    json_extract(o.value, '$[2]')) AS step, max(r.start)
     FROM json_each(:ranges) AS o JOIN row AS r
     ON r.id BETWEEN json_extract(o.value, '$[0]') AND json_extract(o.value, '$[1]')
     WHERE r.layout = :layout AND r.start IS NOT NULL
-    ORDER BY min(step, :most, hole_most) DESC, r.id DESC LIMIT 1"""
+    GROUP BY step ORDER BY step DESC"""
 MULTIPLES = """SELECT seq, boot, mono_ms, start, cells, layout FROM row
     WHERE tbl = ? AND start BETWEEN ? AND ? AND start % ? = 0 AND layout = ?
     ORDER BY start DESC LIMIT ?"""
 
-
+WORTH = 8  #: owed rows that a coarse frame needs: fewer wait for a finer one that has them too
 GRACE_S = 5.0
 
 
 class Pick:
-    """One look for one link. `parcel` is what to send; else `due` says when to look again."""
+    """One look for one link. `parcel` is what to send; else `due` says when to look again.
 
-    def __init__(self, stock: Stock, link: LinkState, now: float, utc: float | None) -> None:
+    Without `backfill` there is nothing where it would be back-fill or what comes behind it.
+    """
+
+    def __init__(
+        self,
+        stock: Stock,
+        link: LinkState,
+        now: float,
+        utc: float | None,
+        *,
+        backfill: bool = True,
+    ) -> None:
         self.stock, self.link, self.now, self.utc = stock, link, now, utc
+        self.backfill = backfill
+        self.uppers: dict[int, int] = {}  # by table: newest row that is not live
         self.due = NEVER  #: monotonic seconds at which there may be something
         self.held_until = -NEVER  #: undated rows of this boot wait for a clock until then
 
@@ -53,7 +66,10 @@ class Pick:
 
     def parcel(self) -> Parcel | None:
         """What to send now, None if there is nothing."""
-        return self._message(self.link.lanes.fresh) or self._rows() or self._late()
+        return self._message(self.link.lanes.fresh) or self._live_rows() or self._rest()
+
+    def _rest(self) -> Parcel | None:
+        return (self._backfill_rows() or self._late()) if self.backfill else None
 
     # -- messages ----------------------------------------------------------------------------
 
@@ -73,14 +89,16 @@ class Pick:
 
     # -- rows --------------------------------------------------------------------------------
 
-    def _rows(self) -> Parcel | None:
-        uppers = {}
+    def _live_rows(self) -> Parcel | None:
         for table, owed in self._tables():
-            live, uppers[table.id] = self._live(table, owed)
+            live, self.uppers[table.id] = self._live(table, owed)
             if live is not None:
                 return self._made("live", live)
+        return None
+
+    def _backfill_rows(self) -> Parcel | None:
         for table, owed in self._tables():
-            made = self._backfill(table, owed, uppers[table.id])
+            made = self._backfill(table, owed, self.uppers[table.id])
             if made is not None:
                 return made
         return None
@@ -113,7 +131,8 @@ class Pick:
         if not records:
             return None, table.last
         run = leading_run(records, self.stock.layouts, -1, step=1)
-        rows = list(takewhile(lambda row: self._age(row) <= self._window(run.layout), run.rows))
+        window_s = self._window(run.layout)
+        rows = list(takewhile(lambda row: self._age(row) <= window_s, run.rows))
         if not rows:
             return None, table.last
         upper = rows[-1].seq - 1
@@ -155,13 +174,25 @@ class Pick:
     # -- scarce airtime ----------------------------------------------------------------------
 
     def _coarse(self, table: Table, owed: Owed, upper: int) -> Run | None:
-        """The newest owed rows of the largest step; a small hole is filled at once.
+        """The newest owed rows of the largest step that are worth a frame; else the fullest.
 
-        Rows between them that went already go along, for a frame is equally spaced.
+        A small hole is filled at once. Rows between them that went already go along, for a frame
+        is equally spaced.
         """
+        best, most_due, worth = None, 0, min(WORTH, self.link.batch // 4)
+        for _, newest, step, layout in self._by_step(table, owed, upper):
+            run, due = self._multiples(table, owed, newest, step, layout)
+            if due > most_due:
+                best, most_due = run, due
+            if due >= worth:
+                break
+        return best
+
+    def _by_step(self, table: Table, owed: Owed, upper: int) -> list[tuple[int, int, int, Layout]]:
+        """Spacing in seconds, newest owed start, step, layout: the largest spacing first."""
         parts = [(first, min(last, upper)) for first, last in owed if first <= upper]
         holes = stretched(parts)
-        best: tuple[int, int, int, Layout] | None = None
+        found = []
         for layout in self.stock.layouts.values():
             if layout.table != table.name:
                 continue
@@ -175,17 +206,18 @@ class Pick:
             )
             values = {"ranges": ranges, "layout": layout.id}
             values |= {"interval": layout.interval_s, "most": most}
-            for start, step, most_here in self.stock.file.read(COARSEST, values):
-                step = min(step, most_here)
-                found = (step * layout.interval_s, start, step, layout)
-                best = found if best is None or found[:2] > best[:2] else best
-        return None if best is None else self._multiples(table, owed, *best)
+            newest = 0
+            for step, start in self.stock.file.read(NEWEST_BY_STEP, values):
+                newest = max(newest, start)  # a row of a larger step goes with a smaller one too
+                found.append((step * layout.interval_s, newest, step, layout))
+        return sorted(found, key=lambda one: one[:2], reverse=True)
 
     def _multiples(
-        self, table: Table, owed: Owed, spacing_s: int, newest: int, step: int, layout: Layout
-    ) -> Run | None:
-        oldest = newest - (CANDIDATES - 1) * spacing_s
-        values = (table.id, oldest, newest, spacing_s, layout.id, CANDIDATES)
+        self, table: Table, owed: Owed, newest: int, step: int, layout: Layout
+    ) -> tuple[Run, int]:
+        """Rows from `newest` down, `step` intervals apart; and how many of them are owed."""
+        spacing_s, most = step * layout.interval_s, self.link.batch
+        values = (table.id, newest - (most - 1) * spacing_s, newest, spacing_s, layout.id, most)
         records = self.stock.file.read(MULTIPLES, values)
         starts = [record[3] for record in records]
         records = records[: equally_spaced(starts, -spacing_s)]
@@ -193,7 +225,8 @@ class Pick:
         length = next((n for n in range(1, len(due)) if not due[n - 1] and not due[n]), len(due))
         while not due[length - 1]:
             length -= 1
-        return leading_run(records[:length], self.stock.layouts, -1, step=step)
+        run = leading_run(records[:length], self.stock.layouts, -1, step=step)
+        return run, sum(due[:length])
 
     # -- time --------------------------------------------------------------------------------
 

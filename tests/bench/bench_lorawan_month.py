@@ -19,10 +19,13 @@ from drivers.api import ModemError
 from hw.lorawan import vectors
 from tests.bench.table import Line
 from tests.modem_kit import Bench
-from tests.radio_month import HOUR, Findings, Month
+from tests.month_findings import Findings
+from tests.month_rig import HOUR
+from tests.radio_month import Month
 
 MODEMS = ("rak3172", "lora_e5", "rn2483", "la66")
 FIRST_ROW_S = 10.0
+WAYS = {"live": "live", "backfill": "as back-fill", "resend": "after a resend"}
 BUDGET_S, DUTY_S = 30.0, 0.01 * HOUR_S
 SHARED_MEMORY = Path("/dev/shm")  # a month of commits would only measure the disk
 
@@ -30,6 +33,7 @@ SHARED_MEMORY = Path("/dev/shm")  # a month of commits would only measure the di
 def lines() -> list[Line]:
     """The month, and how long it takes from the join to the first row."""
     found = month()
+    print(summary(found))
     asked = f"month: {found.measured} rows measured, {found.asked} downlinks asked for rows"
     made = [
         Line(f"{asked}, rows lost", len(found.missing), "", 0),
@@ -66,6 +70,18 @@ def told(day: int, line: Mapping[str, float]) -> str:
         f"  {day + 1:3}  {line['rows']:5.0f}  {line['arrived']:7.0f}  {line['uplinks']:7.0f}"
         f"  {line['joins']:5.0f}  {line['asked']:5.0f}  {line['airtime_s']:9.1f}"
         f"  {line['hour_s']:12.1f}  {line['owed']:4.0f}"
+    )
+
+
+def summary(found: Findings) -> str:
+    """The ledger in short."""
+    ways = ", ".join(f"{found.ways[way]} {said}" for way, said in WAYS.items())
+    return (
+        f"  {found.uplinks} frames, {found.airtime_s:.0f} s on the air; most in 24 hours"
+        f" {found.worst_day_s:.1f} s, in an hour {found.worst_hour_s:.1f} s\n"
+        f"  rows arrived: {found.arrived} of {found.measured}: {ways}\n"
+        f"  holes at the end: {found.holes}; rows measured and missing in them:"
+        f" {len(found.missing)}, owed still: {found.owed}"
     )
 
 
