@@ -39,7 +39,9 @@ class Stream:
         self.failures = 0  #: in a row
         self.due_by: float | None = None  #: monotonic seconds; after that it may lose samples
         self.answering: int | None = None  #: thread in which a fast sensor is asked right now
-        self.missing: dict[int, int] = {}  #: first sample after a gap -> how many are missing there
+        self._gaps: dict[int, int] = {}  # in the ring: first sample after it -> missing there
+        self._settled = (0, 0)  # before this sample so many are missing: it has left the ring
+        self._counting = threading.Lock()
         self._ready = False
         self._fresh_at = 0.0  # monotonic seconds of the last samples, or of the set-up
         self._lock = threading.Lock()
@@ -75,8 +77,24 @@ class Stream:
 
         found = timeline(self.ring.reads(), self.fifo.rate_hz)
         if found is not None:
-            self.missing.update({one.first: one.missing for one in found.pieces[1:]})
+            self._count(found)
         return found
+
+    @property
+    def missing(self) -> int:
+        """Samples missing in gaps, as far as `timeline` has seen them."""
+        with self._counting:
+            return self._settled[1] + sum(self._gaps.values())
+
+    def _count(self, line: Timeline) -> None:
+        """A gap may be counted anew while it is in the ring: what follows tells more of it."""
+        with self._counting:
+            settled, before = self._settled
+            seen = {one.first: one.missing for one in line.pieces[1:] if one.first >= settled}
+            known, oldest = {**self._gaps, **seen}, max(line.pieces[0].end, settled)
+            before += sum(missing for first, missing in known.items() if first < oldest)
+            self._gaps = {first: missing for first, missing in known.items() if first >= oldest}
+            self._settled = oldest, before
 
     def _drain(self) -> None:
         now = self.clock.monotonic()

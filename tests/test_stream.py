@@ -6,10 +6,12 @@ import errno
 import random
 from itertools import pairwise
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from agent.clock import VirtualClock
+from agent.features import timeline as timing
 from agent.features.timeline import timeline
 from agent.ring import Read, Ring
 from agent.stream import Polled, Stream
@@ -39,7 +41,7 @@ class Rig:
 
     def missing(self) -> int:
         self.stream.timeline()
-        return sum(self.stream.missing.values())
+        return self.stream.missing
 
     def begin(self) -> int:
         """Set up; how many samples the chip made that the set-up threw away."""
@@ -193,6 +195,37 @@ def test_a_batch_longer_than_the_ring_leaves_its_newest_samples() -> None:
     ring = Ring(axes=1, capacity=3)
     ring.append(Batch([(n,) for n in range(7)]), at=0.0)
     assert list(ring.stretches()[0].samples) == [4, 5, 6]
+
+
+def test_a_gap_at_every_read_is_laid_out_with_few_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    fits = 0
+
+    def fitted(*arguments: Any) -> Any:
+        nonlocal fits
+        fits += 1
+        return fit(*arguments)
+
+    fit = timing.fitted
+    monkeypatch.setattr(timing, "fitted", fitted)
+    reads = [Read(5 * n, 5, n * 10 / 101, n > 1, None) for n in range(1, 3001)]
+    line = timeline(reads, 101.0)
+    assert line is not None
+    assert sum(piece.missing for piece in line.pieces) == 5 * 2999
+    assert fits < 200
+
+
+def test_gaps_that_have_left_the_ring_are_remembered_as_one_number() -> None:
+    rig = Rig(adxl355)
+    rig.stream = Stream("deck", rig.stream.fifo, rig.clock, span_s=4.0)
+    thrown = rig.begin()
+    for _ in range(20):
+        rig.run(1)
+        rig.clock.sleep(1)
+        rig.missing()
+    assert len(rig.stream._gaps) < 5
+    rig.run(3)
+    produced = rig.twin.made - len(rig.twin.queue)
+    assert rig.stream.ring.end + rig.missing() + thrown == produced
 
 
 def test_what_a_chip_tells_of_its_loss_is_believed() -> None:
