@@ -61,6 +61,10 @@ class Stream:
             self._succeeded()
             return self.fifo.due_s() if isinstance(self.fifo, Polled) else self.poll_s
 
+    def hold(self, span_s: float) -> None:
+        """Keep samples for so long from now on, if that is longer."""
+        self.ring.grow(int(span_s * self.fifo.rate_hz))
+
     def catch_up(self) -> None:
         """Drain now what waits in the chip, unless it is failing."""
         if self.error is None and self._ready:

@@ -191,6 +191,18 @@ def test_a_ring_forgets_its_oldest_samples_and_splits_at_gaps() -> None:
     assert ring.stretches(24) == []
 
 
+def test_a_ring_that_grows_keeps_what_it_has() -> None:
+    ring = Ring(axes=1, capacity=10)
+    for number in range(0, 24, 4):
+        ring.append(Batch([(n,) for n in range(number, number + 4)]), at=number / 4)
+    ring.grow(15)
+    assert [list(one.samples) for one in ring.stretches()] == [list(range(14, 24))]
+    ring.append(Batch([(n,) for n in range(24, 28)]), at=7.0)
+    assert list(ring.stretches()[0].samples) == list(range(14, 28))
+    ring.append(Batch([(n,) for n in range(28, 32)]), at=8.0)
+    assert list(ring.stretches()[0].samples) == list(range(17, 32))
+
+
 def test_a_batch_longer_than_the_ring_leaves_its_newest_samples() -> None:
     ring = Ring(axes=1, capacity=3)
     ring.append(Batch([(n,) for n in range(7)]), at=0.0)

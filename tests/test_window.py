@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from agent.config import ConfigError
+from agent.messages import SENSOR_BACK, SENSOR_FAILED
 from agent.sampler import state_key
 from agent.schema import Missing
+from agent.window import Window
 from drivers.sim.fifo import FifoTwin
 from tests.test_cli import run
 from tests.window_kit import GAUGE, LEVEL, THREE_AXES, Signal, WindowRig, make_window_rig, table
@@ -136,15 +138,53 @@ def test_samples_at_the_end_of_the_range_are_counted(tmp_path: Path, driver: str
     assert second["clipped"] == pytest.approx(twin.rate_hz, abs=2)
 
 
-def test_an_absent_chip_fails_is_left_alone_and_comes_back(tmp_path: Path) -> None:
+def test_a_failing_stream_is_told_long_before_its_row_is_due(tmp_path: Path) -> None:
+    rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 600, "mean_x"))
+    rig.run(30)
+    sensor = rig.node.instruments["acc"]
+    assert (sensor.state, rig.codes()) == ("ok", [])
+    rig.doors.faults["acc"].unplugged = True
+    rig.run(25)
+    assert (sensor.state, rig.codes()) == ("degraded", [])  # a noisy cable fails once
+    rig.run(50)
+    assert rig.codes() == [SENSOR_FAILED]
+    rig.doors.faults["acc"].unplugged = False
+    rig.run(60)
+    assert (sensor.state, rig.codes()) == ("ok", [SENSOR_FAILED, SENSOR_BACK])
+    assert not rig.rows("deck")
+
+
+def test_a_longer_interval_by_downlink_has_all_its_samples(tmp_path: Path) -> None:
+    rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 10, "completeness"))
+    rig.run(31)
+    (sampler,), store = rig.node.samplers, rig.node.store
+    sampler.change(store.layout("deck", sampler.layout.schema, 1200))
+    rig.run(5)
+    ring = rig.node.streams["acc"].ring
+    assert ring.capacity >= 1200 * 104
+    assert ring.stretches()[0].first == 0
+
+
+def test_two_tables_of_one_interval_share_its_features(tmp_path: Path) -> None:
+    rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 10, "rms_x"))
+    rig.run(12)
+    window = rig.node.instruments["acc"].sensor
+    assert isinstance(window, Window)
+    window.cut(10.0, 10.0, "one")
+    first = window.read()
+    window.cut(10.0 + 3e-6, 10.0, "other")  # each table reads the clock by itself
+    assert window.read() is first
+
+
+def test_an_absent_chip_fails_and_is_there_with_the_next_row(tmp_path: Path) -> None:
     rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 10, "mean_x", "completeness"))
     rig.doors.faults["acc"].unplugged = True
     rig.run(65)
     rig.doors.faults["acc"].unplugged = False
     rig.run(80)
     found = [row["mean_x"] for row in rig.rows("deck")]
-    assert found[:2] == [Missing.FAILED, Missing.FAILED]
-    assert Missing.NOT_AVAILABLE in found  # its back-off
+    assert found[:6] == [Missing.FAILED] * 6
+    assert all(isinstance(one, float) for one in found[8:])  # its stream backs off, it does not
     assert isinstance(found[-1], float)
     assert rig.rows("deck")[-1]["completeness"] == 100
     assert rig.node.instruments["acc"].state == "ok"
