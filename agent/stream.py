@@ -7,6 +7,7 @@ as one gap; a chip that says it lost its settings is set up anew.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ LATE_DEPTHS = 0.45  #: of the depth after a drain the next one is late
 LONGEST_POLL_S = 0.25  #: triggers look twice a second
 LONGEST_BACK_OFF_S = 10.0
 SILENT_S = 5.0  #: a chip that brings no sample for so long is set up anew
+REFRESH_S = 60.0  #: figures for people are no older
 SPAN_S = 660.0  #: a window of ten minutes and what the slowest reader may be behind
 
 
@@ -39,6 +41,8 @@ class Stream:
         self.failures = 0  #: in a row
         self.due_by: float | None = None  #: monotonic seconds; after that it may lose samples
         self.answering: int | None = None  #: thread in which a fast sensor is asked right now
+        self.fitted_hz: float | None = None  #: as the newest timeline has it
+        self._fitted_at = -math.inf
         self._gaps: dict[int, int] = {}  # in the ring: first sample after it -> missing there
         self._settled = (0, 0)  # before this sample so many are missing: it has left the ring
         self._counting = threading.Lock()
@@ -82,7 +86,13 @@ class Stream:
         found = timeline(self.ring.reads(), self.fifo.rate_hz)
         if found is not None:
             self._count(found)
+            self.fitted_hz, self._fitted_at = found.rate.hz, self.clock.monotonic()
         return found
+
+    def refresh(self) -> None:
+        """Count and fit anew, if that was long ago: on a small Pi it takes a tenth of a second."""
+        if self.clock.monotonic() - self._fitted_at > REFRESH_S:
+            self.timeline()
 
     @property
     def missing(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import subprocess
@@ -9,7 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from agent.cli.picture import streams
 from agent.config import ConfigError
 from agent.messages import SENSOR_BACK, SENSOR_FAILED
 from agent.sampler import state_key
@@ -152,6 +155,22 @@ def test_a_failing_stream_is_told_long_before_its_row_is_due(tmp_path: Path) -> 
     rig.run(60)
     assert (sensor.state, rig.codes()) == ("ok", [SENSOR_FAILED, SENSOR_BACK])
     assert not rig.rows("deck")
+
+
+def test_status_shows_streams_before_their_first_row(tmp_path: Path) -> None:
+    rig = make_window_rig(tmp_path, THREE_AXES % "" + table("deck", 600, "mean_x"))
+    rig.doors.twins["acc"].rate_error = 0.001
+    rig.run(40)
+    rig.clock.sleep(2)
+    rig.run(100)
+    stream = rig.node.snapshot()["streams"]["acc"]
+    assert stream["samples"] == pytest.approx(140 * 125, rel=0.02)
+    assert stream["fitted_hz"] == pytest.approx(125.125, rel=1e-5)
+    assert (stream["gaps"], stream["reason"]) == (1, "")
+    assert stream["missing"] == pytest.approx(2 * 125 - 32, abs=12)
+    shown = Console(width=100, file=io.StringIO(), record=True)
+    shown.print(streams(rig.node.snapshot()))
+    assert "Hz (+1000 ppm)" in shown.export_text()
 
 
 def test_a_longer_interval_by_downlink_has_all_its_samples(tmp_path: Path) -> None:

@@ -46,7 +46,8 @@ COLOURS = {"ok": "green", "new": "dim", "later": "cyan", "degraded": "yellow", "
 
 def tables(state: Mapping[str, Any], *, whole: bool = True) -> list[Table | str]:
     """Sensors, links and store of a snapshot; not `whole`: one line each, cut where it is full."""
-    return [sensors(state, whole=whole), links(state), store(state)]
+    flowing = [streams(state)] if whole and state.get("streams") else []
+    return [sensors(state, whole=whole), *flowing, links(state), store(state)]
 
 
 def sensors(state: Mapping[str, Any], *, whole: bool = True) -> Table:
@@ -61,6 +62,18 @@ def sensors(state: Mapping[str, Any], *, whole: bool = True) -> Table:
         text = Text.from_markup(escape(values) + reason, overflow="ellipsis")
         text.no_wrap = not whole
         table.add_row(name, coloured(one["state"]), text)
+    return table
+
+
+def streams(state: Mapping[str, Any]) -> Table:
+    """One line per chip that samples by itself: what it brought, what is missing, its rate."""
+    table = plain("", "stream", "samples", "gaps", "missing", "rate")
+    for name, one in state["streams"].items():
+        hz = one["fitted_hz"] or one["rate_hz"]
+        drift = f" ({1e6 * (hz / one['rate_hz'] - 1):+.0f} ppm)" if one["fitted_hz"] else ""
+        reason = f"  [red]{escape(one['reason'])}[/]" if one["reason"] else ""
+        numbers = [f"{one[key]:,}" for key in ("samples", "gaps", "missing")]
+        table.add_row(name, *numbers, f"{hz:.3f} Hz{drift}{reason}")
     return table
 
 
