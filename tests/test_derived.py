@@ -70,7 +70,19 @@ def test_no_verdict_at_temperatures_never_seen() -> None:
     watch.days(15)
     found = watch.days(1, warmer=25.0)
     assert "deviation" not in found
+    assert "changed" not in found
     assert found["trained"] == 100
+
+
+def test_days_without_a_row_teach_nothing() -> None:
+    watch = Watch()
+    watch.days(2)
+    watch.clock.sleep(20 * 24 * HOUR_S)
+    found = watch.days(1)
+    assert list(found) == ["trained"]
+    assert found["trained"] == pytest.approx(25, abs=8)
+    watch.days(12)
+    assert watch.baseline.line is not None
 
 
 def test_it_goes_on_after_a_restart_and_a_new_version_learns_anew() -> None:
