@@ -42,7 +42,7 @@ class Windowed(Protocol):
         """Intervals of `length_s` will be asked for."""
         ...
 
-    def trouble(self) -> Exception | None:
+    def trouble(self) -> BaseException | None:
         """Why it brings no samples now."""
         ...
 
@@ -76,6 +76,7 @@ class Instrument:
     latest: dict[str, tuple[float, float]] = field(default_factory=dict)  #: value, when (monotonic)
     _ready: bool = False
     _again_at: float = 0.0
+    _asked_at: float = -math.inf  # a window's newest interval; -inf for other sensors
     _good_at: float | None = None
     _look_at: float | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -144,6 +145,7 @@ class Instrument:
                 return {}
             if slot is not None and self._windowed:
                 self._windowed.cut(*slot)
+                self._asked_at = now
             try:
                 judged = self.judge(self.converse())
             except FAULTS as error:
@@ -168,9 +170,13 @@ class Instrument:
             log.warning("sensor=%s state=forgotten reason='%s'", self.name, error)
 
     def recent(self, quantity: str, within_s: float = 900.0) -> float | None:
-        """The newest good value if it is young enough: what another instrument compensates with."""
+        """The newest good value if it is young enough: what another instrument compensates with.
+
+        What an interval did not tell, such as a missed mode, is not filled from the one before.
+        """
         value, when = self.latest.get(quantity, (0.0, -math.inf))
-        return value if self.clock.monotonic() - when <= within_s else None
+        young = self.clock.monotonic() - when <= within_s and when >= self._asked_at
+        return value if young else None
 
     def converse(self) -> Mapping[str, float | None]:
         """Set up if needed, compensate, read. Raises whatever the driver raises."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from agent.clock import Clock
+from agent.instrument import FAULTS
 from agent.ring import Ring
 from drivers.api import Batch, BusError, DataError, DeviceError, Fifo, Quantity, Sensor
 
@@ -37,7 +38,7 @@ class Stream:
         self.name, self.fifo, self.clock = name, fifo, clock
         self.ring = Ring(len(fifo.axes), max(int(span_s * fifo.rate_hz), 1))
         self.wake = threading.Event()
-        self.error: Exception | None = None  #: why it brings nothing now
+        self.error: Exception | SystemExit | None = None  #: why it brings nothing now
         self.failures = 0  #: in a row
         self.due_by: float | None = None  #: monotonic seconds; after that it may lose samples
         self.answering: int | None = None  #: thread in which a fast sensor is asked right now
@@ -60,7 +61,7 @@ class Stream:
         with self._lock:
             try:
                 self._drain()
-            except Exception as error:
+            except FAULTS as error:
                 return self._failed(error)
             self._succeeded()
             return self.fifo.due_s() if isinstance(self.fifo, Polled) else self.poll_s
@@ -124,17 +125,18 @@ class Stream:
         batch = self.fifo.drain()
         self.due_by, self.answering = late, None
         self.ring.append(batch, self.clock.monotonic())
+        silent_s = max(SILENT_S, self.fifo.depth_s)
         if batch.samples:
             self._fresh_at = now
-        elif now - self._fresh_at > SILENT_S:
-            raise DataError(f"samples nothing for {SILENT_S:g} s")
+        elif now - self._fresh_at > silent_s:
+            raise DataError(f"samples nothing for {silent_s:g} s")
 
     def _succeeded(self) -> None:
         if self.error is not None:
             log.info("stream=%s state=ok", self.name)
         self.error, self.failures = None, 0
 
-    def _failed(self, error: Exception) -> float:
+    def _failed(self, error: Exception | SystemExit) -> float:
         """Note it once; seconds until the next try. Whatever a driver raises is its fault."""
         self.due_by, self.answering = None, None
         if not isinstance(error, BusError):
@@ -182,10 +184,21 @@ class Polled:
         tick = int(at * self.rate_hz + 0.5)
         if tick == self._newest:
             return Batch([])
-        values = self.sensor.read()
-        sample = [values.get(axis) for axis in self.axes]
-        if None in sample:
-            raise DataError("no believable value")
+        sample = [self._believed(axis, value) for axis, value in self._read()]
         lost = 0 if self._newest is None else tick - self._newest - 1
         self._newest = tick
-        return Batch([sample], lost > 0, lost, at)  # type: ignore[list-item]
+        return Batch([sample], lost > 0, lost, at)
+
+    def _read(self) -> list[tuple[str, float | None]]:
+        values = self.sensor.read()
+        return [(axis, values.get(axis)) for axis in self.axes]
+
+    def _believed(self, axis: str, value: float | None) -> float:
+        """A loose wire must not become a cycle that is carried for good. Raises DataError."""
+        kind = self.quantities[axis]
+        if value is None or not kind.low <= value <= kind.high:
+            said = (
+                "no value" if value is None else f"{value:g} is beyond {kind.low:g}..{kind.high:g}"
+            )
+            raise DataError(f"{axis}: {said}")
+        return value

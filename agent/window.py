@@ -132,7 +132,7 @@ class Window:
         """Keep samples of intervals of `length_s`, and what the slowest reader may be behind."""
         self._stream().hold(1.1 * length_s)
 
-    def trouble(self) -> Exception | None:
+    def trouble(self) -> BaseException | None:
         """Why the stream brings nothing now."""
         stream = self._stream()
         if stream.error is None and not stream.ring.end:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import random
+from collections.abc import Mapping
 from itertools import pairwise
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -15,7 +16,7 @@ from agent.features import timeline as timing
 from agent.features.timeline import timeline
 from agent.ring import Read, Ring
 from agent.stream import Polled, Stream
-from drivers.api import Batch, DataError
+from drivers.api import Batch, DataError, Quantity
 from drivers.bus.i2c import I2C
 from drivers.sensors import adxl355, iis2iclx, lis2dw12, nau7802
 from drivers.sim.faults import Faults
@@ -250,6 +251,55 @@ def test_what_a_chip_tells_of_its_loss_is_believed() -> None:
 def test_no_timeline_before_there_are_two_reads() -> None:
     assert timeline([], 100.0) is None
     assert timeline([Read(10, 10, 1.0, False, 0)], 100.0) is None
+
+
+class Gauge:
+    """A sensor that says what the test wants."""
+
+    quantities: ClassVar = {"strain": Quantity("strain", 0.1, -3000, 3000)}
+    values: Mapping[str, float | None] = {"strain": 1.0}
+
+    def setup(self) -> None:
+        pass
+
+    def read(self) -> Mapping[str, float | None]:
+        return self.values
+
+
+@pytest.mark.parametrize("wrong", [3001.0, -9e9, float("nan"), None])
+def test_what_cannot_be_is_no_sample_of_a_fast_sensor(wrong: float | None) -> None:
+    clock, gauge = VirtualClock(), Gauge()
+    stream = Stream("gauge", Polled(gauge, 5.0, clock), clock)
+    for value in (1.0, wrong, 2.0):
+        clock.sleep(0.2)
+        gauge.values = {"strain": value}
+        stream.step()
+    assert [list(one.samples) for one in stream.ring.stretches()] == [[1.0], [2.0]]
+    assert stream.ring.reads()[-1].lost == 1
+
+
+def test_a_slow_sensor_that_is_asked_early_is_not_silent() -> None:
+    clock = VirtualClock()
+    stream = Stream("gauge", Polled(Gauge(), 0.1, clock), clock)
+    clock.sleep(10)
+    stream.step()
+    clock.sleep(9)
+    stream.catch_up()
+    clock.sleep(5.9)
+    stream.catch_up()
+    assert stream.error is None
+    assert stream.ring.end == 2
+
+
+def test_a_driver_that_ends_the_program_is_a_fault() -> None:
+    rig = Rig(adxl355)
+
+    def leave() -> Batch:
+        raise SystemExit(1)
+
+    rig.stream.fifo.drain = leave  # type: ignore[method-assign]
+    rig.stream.step()
+    assert isinstance(rig.stream.error, SystemExit)
 
 
 def test_a_fast_sensor_is_asked_at_its_rate() -> None:

@@ -184,6 +184,17 @@ def test_a_longer_interval_by_downlink_has_all_its_samples(tmp_path: Path) -> No
     assert ring.stretches()[0].first == 0
 
 
+def test_an_interval_without_samples_leaves_no_old_value_to_others(tmp_path: Path) -> None:
+    rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 10, "mean_x", "rms_x"))
+    rig.run(22)
+    sensor = rig.node.instruments["acc"]
+    assert sensor.recent("rms_x") is not None
+    rig.doors.faults["acc"].unplugged = True
+    rig.run(20)
+    assert sensor.recent("rms_x") is None
+    assert "rms_x" in sensor.latest  # for people
+
+
 def test_two_tables_of_one_interval_share_its_features(tmp_path: Path) -> None:
     rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 10, "rms_x"))
     rig.run(12)
