@@ -263,7 +263,8 @@ class Window:
         from agent.features import window
 
         full_scale = getattr(self.source, "full_scale", math.inf)
-        asked = window.Asked(self.axes, rate_hz, full_scale, self.options, self.wanted)
+        beat = self._stream().clock.beat
+        asked = window.Asked(self.axes, rate_hz, full_scale, self.options, self.wanted, beat)
         return window.vibration(parts, asked, temperature)
 
     def _levels(self, parts: Segments) -> dict[str, float | None]:

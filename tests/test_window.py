@@ -9,11 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from agent.cli.picture import streams
-from agent.config import ConfigError
+from agent.config import ConfigError, WindowConfig
+from agent.features.window import Asked, vibration
 from agent.messages import SENSOR_BACK, SENSOR_FAILED
 from agent.sampler import state_key
 from agent.schema import Missing
@@ -58,6 +60,21 @@ def test_a_sine_is_found_as_it_was_put_in(tmp_path: Path) -> None:
     assert found["rate"] == pytest.approx(104 * 1.004, abs=0.002)
     assert (found["completeness"], found["missing"], found["clipped"]) == (100, 0, 0)
     assert rows[0]["completeness"] == pytest.approx(98, abs=2)  # it began with the first of them
+
+
+def test_the_watchdog_hears_of_it_between_features() -> None:
+    beats: list[str] = []
+    noise = np.random.default_rng(1).normal(size=(6000, 2))
+    asked = Asked(
+        ("x", "y"),
+        100.0,
+        20.0,
+        WindowConfig(modes=(3.0,)),
+        {"rms_x", "ppv_x", "level_x_1", "tilt_x", "f1"},
+        lambda: beats.append("beat"),
+    )
+    vibration([noise], asked, 20.0)
+    assert len(beats) == 5
 
 
 def test_band_levels_tell_where_the_energy_is(tmp_path: Path) -> None:
