@@ -57,7 +57,7 @@ def stream(one: Stream) -> dict[str, Any]:
         "missing": one.missing,
         "rate_hz": one.fifo.rate_hz,
         "fitted_hz": one.fitted_hz,
-        "reason": "" if one.error is None else str(one.error) or type(one.error).__name__,
+        "reason": one.reason,
     }
 
 

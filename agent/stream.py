@@ -52,6 +52,11 @@ class Stream:
         self._lock = threading.Lock()
 
     @property
+    def reason(self) -> str:
+        """Why it brings nothing now, in words; empty while it does."""
+        return "" if self.error is None else said(self.error)
+
+    @property
     def poll_s(self) -> float:
         """Seconds from one drain to the next."""
         return min(self.fifo.depth_s / POLLS_PER_DEPTH, LONGEST_POLL_S)
@@ -141,7 +146,7 @@ class Stream:
         self.due_by, self.answering = None, None
         if not isinstance(error, BusError):
             self._ready = False
-        reason = str(error) or type(error).__name__
+        reason = said(error)
         if self.error is None:
             log.warning("stream=%s state=fault reason='%s'", self.name, reason)
             if not isinstance(error, DeviceError):
@@ -150,6 +155,11 @@ class Stream:
         self.failures += 1
         wait_s: float = min(self.poll_s * 2 ** min(self.failures - 1, 10), LONGEST_BACK_OFF_S)
         return wait_s
+
+
+def said(error: BaseException) -> str:
+    """An error in words."""
+    return str(error) or type(error).__name__
 
 
 class Polled:

@@ -6,12 +6,7 @@ from scipy.stats import theilslopes
 
 from agent.features.baseline import fit, lagged, theil_sen
 from agent.features.change import Change, follow
-from agent.features.temperature import (
-    CONCRETE_PER_K,
-    STEEL_PER_K,
-    gradient,
-    mechanical_strain,
-)
+from agent.features.temperature import gradient
 from agent.features.tilt import STANDARD_GRAVITY, compensated, inclination, tilt
 from tests.bench.healthy_month import A_DAY, outcome
 from tests.features_kit import ADXL355_NOISE, MODES, bridge, law
@@ -153,7 +148,3 @@ def test_a_pair_gives_a_gradient_or_nothing():
     assert gradient(25.0, 19.0, 1.5) == 4.0
     assert gradient(None, 19.0, 1.5) is None
     assert gradient(25.0, None, 1.5) is None
-
-
-def test_expansion_is_taken_off_the_strain():
-    assert mechanical_strain(150.0, 10.0, STEEL_PER_K, CONCRETE_PER_K) == pytest.approx(130.0)
