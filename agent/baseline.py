@@ -107,7 +107,6 @@ class Baseline:
         self.learned_days, self.day = found["learned_days"], found["day"]
         self.learned = None if learned is None else Sums(**learned)
         if line is not None:
-            line |= {"means": tuple(line["means"]), "slopes": tuple(line["slopes"])}
             self.line = Line(**line)
         self.days = {int(day): Sums(**sums) for day, sums in found["days"].items()}
         self.level, self.alarm = found["level"], found["alarm"]
@@ -128,7 +127,7 @@ class Baseline:
         from agent.features.regression import Sums
 
         values: dict[str, float | None] = {"trained": 100.0, "residual": line.residual}
-        deviation = line.deviation(value, [celsius])
+        deviation = line.deviation(value, celsius)
         if deviation is not None:
             values["deviation"] = deviation
             self.days[day] = self.days.get(day, Sums()).add(celsius, deviation)
@@ -152,7 +151,7 @@ class Baseline:
         for one in self.days.values():
             together = together.merge(one)
         if together.slope is not None and len(self.days) >= LEAST_DRIFT_DAYS:
-            values["slope"] = line.slopes[0] + together.slope
+            values["slope"] = line.slope + together.slope
         return values
 
 

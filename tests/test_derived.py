@@ -137,8 +137,8 @@ def test_sums_are_least_squares_and_can_be_merged() -> None:
 
     slope, offset = np.polyfit(*np.array(rows).T, 1)
     for found in (whole.frozen("a"), merged.frozen("a")):
-        assert found.slopes[0] == pytest.approx(slope, rel=1e-9)
-        assert found.expected([0.0]) == pytest.approx(offset, rel=1e-6) or found.low > 0
+        assert found.slope == pytest.approx(slope, rel=1e-9)
+        assert found.expected(0.0) == pytest.approx(offset, rel=1e-6) or found.low > 0
         assert found.residual == pytest.approx(1.0, rel=0.1)
         assert (found.low, found.high) == (min(rows)[0], max(rows)[0])
     with pytest.raises(ValueError, match="too few"):
