@@ -25,6 +25,8 @@ REASONS = {
 def snapshot(node: Node) -> dict[str, Any]:
     """Everything a person asks a node for, as JSON values."""
     clock = node.clock
+    for one in node.instruments.values():
+        one.watch()  # a stream that only a trigger reads is asked by nobody else
     return {
         "node": node.config.node.name,
         "version": version("stadtsinn"),

@@ -190,6 +190,29 @@ def test_status_shows_streams_before_their_first_row(tmp_path: Path) -> None:
     assert "Hz (+1000 ppm)" in shown.export_text()
 
 
+def test_a_stream_that_no_table_reads_has_a_state_too(tmp_path: Path) -> None:
+    rig = make_window_rig(tmp_path, LEVEL % "" + GAUGE + table("deck", 600, "e=eps.mean_strain"))
+    rig.doors.faults["acc"].unplugged = True
+    rig.node.snapshot()
+    rig.run(30)
+    assert rig.node.snapshot()["sensors"]["acc"]["state"] == "absent"
+    assert rig.node.bad_sensors() == ["acc"]
+
+
+def test_status_says_with_its_exit_code_that_a_stream_fails(tmp_path: Path) -> None:
+    rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 600, "mean_x"))
+    rig.run(5)
+    path = tmp_path / "state.json"
+    path.write_text(json.dumps(rig.node.snapshot()))
+    assert run("status", "--file", str(path)).exit_code == 0
+    rig.doors.faults["acc"].unplugged = True
+    rig.run(3)
+    path.write_text(json.dumps(rig.node.snapshot()))
+    done = run("status", "--file", str(path))
+    assert done.exit_code == 1
+    assert "Remote I/O error" in done.output
+
+
 def test_a_longer_interval_by_downlink_has_all_its_samples(tmp_path: Path) -> None:
     rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 10, "completeness"))
     rig.run(31)

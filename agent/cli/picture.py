@@ -69,12 +69,18 @@ def streams(state: Mapping[str, Any]) -> Table:
     """One line per chip that samples by itself: what it brought, what is missing, its rate."""
     table = plain("", "stream", "samples", "gaps", "missing", "rate")
     for name, one in state["streams"].items():
-        hz = one["fitted_hz"] or one["rate_hz"]
-        drift = f" ({1e6 * (hz / one['rate_hz'] - 1):+.0f} ppm)" if one["fitted_hz"] else ""
-        reason = f"  [red]{escape(one['reason'])}[/]" if one["reason"] else ""
         numbers = [f"{one[key]:,}" for key in ("samples", "gaps", "missing")]
-        table.add_row(name, *numbers, f"{hz:.3f} Hz{drift}{reason}")
+        failing = f"[red]{escape(one['reason'])}[/]" if one["reason"] else ""
+        table.add_row(name, *numbers, failing or flow(one))
     return table
+
+
+def flow(stream: Mapping[str, Any]) -> str:
+    """Its rate as fitted, and how far the chip's clock is off; nominal while it is not known."""
+    nominal, fitted = stream["rate_hz"], stream["fitted_hz"]
+    if not fitted:
+        return f"{nominal:g} Hz"
+    return f"{fitted:.3f} Hz ({1e6 * (fitted / nominal - 1):+.0f} ppm)"
 
 
 def said(name: str, one: Mapping[str, Any]) -> str:
