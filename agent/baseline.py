@@ -1,9 +1,10 @@
 """A value held against its own frozen dependence on temperature: crack width, tilt, frequency.
 
 A derived sensor: it takes a value and a temperature of other instruments and tells what is left.
-It learns for `train_days`, then the line is frozen under a version, and never changed: another
-`version` in the profile begins a new one. Outside the temperatures it has learned at, and while it
-learns, it gives no verdict. What it reports are figures, not a judgement of the structure.
+It learns on `train_days` days, those without a row not counted; then the line is frozen under a
+version and never changed: another `version` in the profile begins a new one. Outside the
+temperatures it has learned at, and while it learns, it gives no verdict. What it reports are
+figures, not a judgement of the structure.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class Baseline:
             "trained": Quantity("percentage", 1, 0, 100),
         }
         self.now: tuple[float | None, float | None] = (None, None)  # value, temperature
-        self.began: int | None = None  #: unix day on which the first row was learned
+        self.learned_days = 0  #: on which there was a row to learn
+        self.day: int | None = None  #: unix day of the newest row learned
         self.learned: Sums | None = None
         self.line: Line | None = None  #: frozen
         self.days: dict[int, Sums] = {}  #: unix day -> temperature against deviation
@@ -85,7 +87,8 @@ class Baseline:
         if not self._changed:
             return None
         self._changed = False
-        kept: dict[str, Any] = {"version": self.version, "began": self.began}
+        kept: dict[str, Any] = {"version": self.version, "learned_days": self.learned_days}
+        kept["day"] = self.day
         kept["learned"] = self.learned and asdict(self.learned)
         kept["line"] = self.line and asdict(self.line)
         kept["days"] = {day: asdict(sums) for day, sums in self.days.items()}
@@ -101,10 +104,9 @@ class Baseline:
         if found["version"] != self.version:
             return
         learned, line = found["learned"], found["line"]
-        self.began = found["began"]
+        self.learned_days, self.day = found["learned_days"], found["day"]
         self.learned = None if learned is None else Sums(**learned)
         if line is not None:
-            line |= {"means": tuple(line["means"]), "slopes": tuple(line["slopes"])}
             self.line = Line(**line)
         self.days = {int(day): Sums(**sums) for day, sums in found["days"].items()}
         self.level, self.alarm = found["level"], found["alarm"]
@@ -112,28 +114,28 @@ class Baseline:
     def _learn(self, value: float, celsius: float, day: int) -> dict[str, float | None]:
         from agent.features.regression import Sums
 
-        if self.began is None:
-            self.began = day
-        if day - self.began >= self.train_days and self.learned and self.learned.rows >= 9:
-            self.line = self.learned.frozen(f"{self.version} of day {day}")
-            return self._judge(self.line, value, celsius, day)
+        if day != self.day:
+            if self.learned_days >= self.train_days and self.learned and self.learned.rows >= 9:
+                self.line = self.learned.frozen(f"{self.version} of day {day}")
+                return self._judge(self.line, value, celsius, day)
+            self.day, self.learned_days = day, self.learned_days + 1
         self.learned = (self.learned or Sums()).add(celsius, value)
-        return {"trained": min(100 * (day - self.began) / self.train_days, 100.0)}
+        return {"trained": min(100 * (self.learned_days - 1) / self.train_days, 100.0)}
 
     def _judge(self, line: Line, value: float, celsius: float, day: int) -> dict[str, float | None]:
         from agent.features.change import Change, follow
         from agent.features.regression import Sums
 
         values: dict[str, float | None] = {"trained": 100.0, "residual": line.residual}
-        deviation = line.deviation(value, [celsius])
+        deviation = line.deviation(value, celsius)
         if deviation is not None:
             values["deviation"] = deviation
             self.days[day] = self.days.get(day, Sums()).add(celsius, deviation)
             while len(self.days) > DAYS_KEPT:
                 del self.days[min(self.days)]
-        found = follow(Change(self.level, self.alarm), deviation, max(line.residual, 1e-12))
-        self.level, self.alarm = found.level, found.alarm
-        values["changed"] = float(self.alarm)
+            found = follow(Change(self.level, self.alarm), deviation, max(line.residual, 1e-12))
+            self.level, self.alarm = found.level, found.alarm
+            values["changed"] = float(self.alarm)
         return values | self._trend(line)
 
     def _trend(self, line: Line) -> dict[str, float | None]:
@@ -149,7 +151,7 @@ class Baseline:
         for one in self.days.values():
             together = together.merge(one)
         if together.slope is not None and len(self.days) >= LEAST_DRIFT_DAYS:
-            values["slope"] = line.slopes[0] + together.slope
+            values["slope"] = line.slope + together.slope
         return values
 
 

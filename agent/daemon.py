@@ -77,6 +77,7 @@ class Daemon:
     def repeat(self, job: Job) -> None:
         """The only loop: step, wait, until stopped. One crash ends all."""
         try:
+            self.clock.beat()  # or a first step that never ends would not be missed
             while not self.stopping.is_set():
                 self.clock.wait(job.wake, job.step())
         except BaseException:

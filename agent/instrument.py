@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from agent.clock import Clock
 from agent.config import Calibration
+from agent.messages import SENSOR_BACK, SENSOR_FAILED
 from agent.schema import Missing
 from drivers.api import DeviceError, Quantity, Sensor
 
@@ -20,6 +21,7 @@ FIRST_BACK_OFF_S = 1.0
 LONGEST_BACK_OFF_S = 300.0
 STALE_S = 300.0  #: after so long without a good value a sensor that once answered is stale
 TELL_AFTER = 3  #: failures in a row before the far side is told (a noisy cable fails once)
+LOOK_S = 20.0  #: between rows, so often one looks whether a sensor samples by itself
 
 FAULTS = (Exception, SystemExit)  #: a library that calls sys.exit is a fault as well
 
@@ -34,6 +36,14 @@ class Windowed(Protocol):
 
     def cut(self, end: float, length_s: float, table: str = "") -> None:
         """The next `read` is about the `length_s` seconds before monotonic time `end`."""
+        ...
+
+    def hold(self, length_s: float) -> None:
+        """Intervals of `length_s` will be asked for."""
+        ...
+
+    def trouble(self) -> BaseException | None:
+        """Why it brings no samples now."""
         ...
 
 
@@ -66,7 +76,9 @@ class Instrument:
     latest: dict[str, tuple[float, float]] = field(default_factory=dict)  #: value, when (monotonic)
     _ready: bool = False
     _again_at: float = 0.0
+    _asked_at: float = -math.inf  # a window's newest interval; -inf for other sensors
     _good_at: float | None = None
+    _look_at: float | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _windowed: Windowed | None = None
     _remembering: Remembering | None = None
@@ -79,6 +91,40 @@ class Instrument:
     def quantities(self) -> Mapping[str, Quantity]:
         """What the sensor can tell."""
         return self.sensor.quantities
+
+    def hold(self, interval_s: float) -> None:
+        """A table of this interval asks it from now on."""
+        if self._windowed:
+            self._windowed.hold(interval_s)
+
+    def watch(self) -> float:
+        """Between rows: whether a sensor that samples by itself does so. Seconds until the next
+        look; infinite for other sensors."""
+        if self._windowed is None:
+            return math.inf
+        with self._lock:
+            now = self.clock.monotonic()
+            if self._look_at is None:  # its stream has only begun
+                self._look_at = now + LOOK_S
+            if now >= self._look_at:
+                self._look_at = now + LOOK_S
+                error = self._windowed.trouble()
+                if error is not None:
+                    self._failed(error)
+                elif self.failures or self.state == "new":
+                    self._succeeded("")
+            return self._look_at - now
+
+    def news(self) -> int | None:
+        """What the far side is to be told, once: failed, back, or nothing new."""
+        with self._lock:
+            if not self.told and self.failures >= TELL_AFTER:
+                self.told = True
+                return SENSOR_FAILED
+            if self.told and not self.failures:
+                self.told = False
+                return SENSOR_BACK
+            return None
 
     def prepare(self) -> None:
         """Set it up ahead of its first row, so that a slow chip has time to start."""
@@ -95,10 +141,11 @@ class Instrument:
         """
         with self._lock:
             now = self.clock.monotonic()
-            if now < self._again_at:
+            if now < self._again_at and not self._windowed:  # whose stream waits by itself
                 return {}
             if slot is not None and self._windowed:
                 self._windowed.cut(*slot)
+                self._asked_at = now
             try:
                 judged = self.judge(self.converse())
             except FAULTS as error:
@@ -123,9 +170,13 @@ class Instrument:
             log.warning("sensor=%s state=forgotten reason='%s'", self.name, error)
 
     def recent(self, quantity: str, within_s: float = 900.0) -> float | None:
-        """The newest good value if it is young enough: what another instrument compensates with."""
+        """The newest good value if it is young enough: what another instrument compensates with.
+
+        What an interval did not tell, such as a missed mode, is not filled from the one before.
+        """
         value, when = self.latest.get(quantity, (0.0, -math.inf))
-        return value if self.clock.monotonic() - when <= within_s else None
+        young = self.clock.monotonic() - when <= within_s and when >= self._asked_at
+        return value if young else None
 
     def converse(self) -> Mapping[str, float | None]:
         """Set up if needed, compensate, read. Raises whatever the driver raises."""
@@ -182,7 +233,7 @@ class Instrument:
         if not isinstance(error, DeviceError):
             reason = f"{type(error).__name__}: {reason}"
             if reason != self.reason:
-                log.exception("sensor=%s state=fault", self.name)
+                log.error("sensor=%s state=fault", self.name, exc_info=error)
         if self._good_at is None:
             self._become("absent", reason)
         else:

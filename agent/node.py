@@ -226,17 +226,9 @@ def make_instruments(made: Plan, clock: Clock) -> dict[str, Instrument]:
 
 
 def make_streams(made: Plan, clock: Clock) -> dict[str, Stream]:
-    """One per window; it holds the longest interval of the tables that read it."""
-    longest: dict[str, int] = {}
-    for table in made.tables:
-        for one in table.sources:
-            if one is not None:
-                longest[one[0]] = max(longest.get(one[0], 0), table.interval_s)
-    return {
-        name: sensor.open(clock, longest.get(name, 0))
-        for name, sensor in made.sensors.items()
-        if isinstance(sensor, Window)
-    }
+    """One per window."""
+    windows = ((name, one) for name, one in made.sensors.items() if isinstance(one, Window))
+    return {name: one.open(clock) for name, one in windows}
 
 
 def make_sampler(

@@ -45,6 +45,7 @@ class Ring:
         self.axes, self.capacity = axes, capacity
         self.end = 0  #: samples delivered since the start
         self.gaps = 0  #: stretches begun after the first
+        self._floor = 0  # nothing before this sample was kept when the ring grew
         self._buffer = array("d", bytes(8 * axes * capacity))
         self._reads: deque[Read] = deque()
         self._lock = threading.Lock()
@@ -52,7 +53,7 @@ class Ring:
     @property
     def first(self) -> int:
         """Number of the oldest sample that is still here."""
-        return max(self.end - self.capacity, 0)
+        return max(self.end - self.capacity, self._floor)
 
     def append(self, batch: Batch, at: float) -> None:
         """Take what a drain brought; `at` is used where the batch does not say when."""
@@ -62,16 +63,27 @@ class Ring:
         with self._lock:
             gap = batch.gap and self.end > 0
             self.gaps += gap
-            self._put(array("d", chain.from_iterable(samples)))
+            self._put(self.end, array("d", chain.from_iterable(samples)))
             self.end += len(samples)
             when = at if batch.at is None else batch.at
             self._reads.append(Read(self.end, len(samples), when, gap, batch.lost))
             while self._reads[0].end <= self.first:
                 self._reads.popleft()
 
-    def _put(self, numbers: array[float]) -> None:
-        """Into the buffer from `end` on, round its end; not longer than it is."""
-        place, size = self.end % self.capacity * self.axes, len(self._buffer)
+    def grow(self, capacity: int) -> None:
+        """Hold `capacity` samples from now on, if that is more; what is here stays."""
+        with self._lock:
+            if capacity <= self.capacity:
+                return
+            self._floor = self.first
+            kept = self._taken(self._floor, self.end)
+            self._buffer = array("d", bytes(8 * self.axes * capacity))
+            self.capacity = capacity
+            self._put(self._floor, kept)
+
+    def _put(self, first: int, numbers: array[float]) -> None:
+        """Into the buffer from sample `first` on, round its end; not longer than it is."""
+        place, size = first % self.capacity * self.axes, len(self._buffer)
         room = min(size - place, len(numbers))
         self._buffer[place : place + room] = numbers[:room]
         self._buffer[: len(numbers) - room] = numbers[room:]
@@ -99,16 +111,19 @@ class Ring:
         return found[::-1]
 
     def _stretch(self, reads: list[Read], start: int, last: int) -> Stretch:
-        """Cut out of the buffer, which turns."""
+        """What these reads brought between both."""
         first, stop = max(reads[0].end - reads[0].size, start), min(reads[-1].end, last)
-        a, b = first % self.capacity, (stop - 1) % self.capacity + 1
-        samples = (
-            self._buffer[a * self.axes : b * self.axes]
-            if a < b
-            else self._buffer[a * self.axes :] + self._buffer[: b * self.axes]
-        )
         gap = reads[0].gap and first == reads[0].end - reads[0].size
-        return Stretch(first, stop, samples, reads, gap)
+        return Stretch(first, stop, self._taken(first, stop), reads, gap)
+
+    def _taken(self, first: int, stop: int) -> array[float]:
+        """A copy out of the buffer, which turns."""
+        if first == stop:
+            return array("d")
+        a, b = first % self.capacity, (stop - 1) % self.capacity + 1
+        if a < b:
+            return self._buffer[a * self.axes : b * self.axes]
+        return self._buffer[a * self.axes :] + self._buffer[: b * self.axes]
 
     def reads(self) -> list[Read]:
         """Every read whose samples are still here, oldest first."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from agent.alarm import Alarm
 from agent.clock import Clock
 from agent.codec import cells_to_bytes
-from agent.instrument import TELL_AFTER, Instrument, Reading
-from agent.messages import SENSOR_BACK, SENSOR_FAILED, event
+from agent.instrument import Instrument, Reading
+from agent.messages import event
 from agent.parcel import Layout, Message, Row
 from agent.schema import Cell, Missing
 from agent.store import Store
@@ -90,20 +90,36 @@ class Sampler:
         """Measure if the slot has begun. Return the seconds until the next one."""
         if self._next_layout is not None:
             self.layout, self._next_layout, self._due = self._next_layout, None, None
+            self._hold()
         if not self._prepared:
             self._prepared = True
             self._last_start = self.store.newest_start(self.layout.table)
+            self._hold()
             for _, instrument in self._instruments:
+                self.clock.beat()
                 instrument.prepare()
         if self._due is None:
             self._due = self._plan()
         wait_s = self._due.mono - self.clock.monotonic()
         if wait_s > 0:
-            return wait_s
+            return self._watch(wait_s)
         self._measure(self._due)
         before, self._due = self._due, self._plan()
         self.late += max(round((self._due.mono - before.mono) / self.layout.interval_s) - 1, 0)
         return max(self._due.mono - self.clock.monotonic(), 0.0)
+
+    def _hold(self) -> None:
+        for _, instrument in self._instruments:
+            instrument.hold(self.layout.interval_s)
+
+    def _watch(self, wait_s: float) -> float:
+        """Between rows: a stream that fails is told now, not when its row is due."""
+        for column, instrument in self._instruments:
+            wait_s = min(wait_s, instrument.watch())
+            code = instrument.news()
+            if code is not None:
+                self.store.post(self._event(column, code, None))
+        return wait_s
 
     def _plan(self) -> Due:
         """The first slot that starts after now and after the last one of this table."""
@@ -121,6 +137,7 @@ class Sampler:
         values: dict[int, Mapping[str, Reading]] = {id(None): {}}
         slot = (due.mono, float(self.layout.interval_s), self.layout.table)
         for _, one in self._instruments:
+            self.clock.beat()  # on a small Pi a window takes seconds
             values[id(one)] = one.ask(slot)
         cells: list[Cell] = []
         for instrument, quantity, up, down in self._columns:
@@ -159,7 +176,7 @@ class Sampler:
                 events.append(self._event(alarm.column, code, value))
                 settings[alarm_key(self.layout, alarm.column)] = str(code).encode()
         for index, instrument in self._instruments:
-            code = news(instrument)
+            code = instrument.news()
             if code is not None:
                 events.append(self._event(index, code, None))
         return events, settings
@@ -167,17 +184,6 @@ class Sampler:
     def _event(self, column: int, code: int, value: int | None) -> Message:
         number = self.layout.schema.number
         return event(number, column, code, value, self.store.boot, self.clock)
-
-
-def news(instrument: Instrument) -> int | None:
-    """What the far side is to be told of an instrument: failed, back, or nothing new."""
-    if not instrument.told and instrument.failures >= TELL_AFTER:
-        instrument.told = True
-        return SENSOR_FAILED
-    if instrument.told and not instrument.failures:
-        instrument.told = False
-        return SENSOR_BACK
-    return None
 
 
 def state_key(instrument: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from agent.instrument import Instrument
 from agent.sampler import Sampler
 from agent.schema import Missing, quantity_kinds
+from agent.stream import Stream
 from agent.uplink import Uplink
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ REASONS = {
 def snapshot(node: Node) -> dict[str, Any]:
     """Everything a person asks a node for, as JSON values."""
     clock = node.clock
+    for one in node.instruments.values():
+        one.watch()  # a stream that only a trigger reads is asked by nobody else
     return {
         "node": node.config.node.name,
         "version": version("stadtsinn"),
@@ -31,6 +34,7 @@ def snapshot(node: Node) -> dict[str, Any]:
         "clock": clock.trust or "not trusted",
         "boot": node.store.boot,
         "sensors": {name: sensor(one, clock.monotonic()) for name, one in node.instruments.items()},
+        "streams": {name: stream(one) for name, one in node.streams.items()},
         "tables": {one.layout.table: table(one) for one in node.samplers},
         "links": {one.name: link(one, node) for one in node.uplinks},
         "store": store(node),
@@ -44,6 +48,19 @@ def sensor(instrument: Instrument, now: float) -> dict[str, Any]:
         for name, (value, when) in list(instrument.latest.items())
     }
     return {"state": instrument.state, "reason": instrument.reason, "values": values}
+
+
+def stream(one: Stream) -> dict[str, Any]:
+    """What a chip that samples by itself has brought since the start."""
+    one.refresh()
+    return {
+        "samples": one.ring.end,
+        "gaps": one.ring.gaps,
+        "missing": one.missing,
+        "rate_hz": one.fifo.rate_hz,
+        "fitted_hz": one.fitted_hz,
+        "reason": one.reason,
+    }
 
 
 def unit(instrument: Instrument, name: str) -> str:

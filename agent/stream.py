@@ -7,11 +7,13 @@ as one gap; a chip that says it lost its settings is set up anew.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from agent.clock import Clock
+from agent.instrument import FAULTS
 from agent.ring import Ring
 from drivers.api import Batch, BusError, DataError, DeviceError, Fifo, Quantity, Sensor
 
@@ -25,6 +27,7 @@ LATE_DEPTHS = 0.45  #: of the depth after a drain the next one is late
 LONGEST_POLL_S = 0.25  #: triggers look twice a second
 LONGEST_BACK_OFF_S = 10.0
 SILENT_S = 5.0  #: a chip that brings no sample for so long is set up anew
+REFRESH_S = 60.0  #: figures for people are no older
 SPAN_S = 660.0  #: a window of ten minutes and what the slowest reader may be behind
 
 
@@ -35,14 +38,23 @@ class Stream:
         self.name, self.fifo, self.clock = name, fifo, clock
         self.ring = Ring(len(fifo.axes), max(int(span_s * fifo.rate_hz), 1))
         self.wake = threading.Event()
-        self.error: Exception | None = None  #: why it brings nothing now
+        self.error: Exception | SystemExit | None = None  #: why it brings nothing now
         self.failures = 0  #: in a row
         self.due_by: float | None = None  #: monotonic seconds; after that it may lose samples
         self.answering: int | None = None  #: thread in which a fast sensor is asked right now
-        self.missing: dict[int, int] = {}  #: first sample after a gap -> how many are missing there
+        self.fitted_hz: float | None = None  #: as the newest timeline has it
+        self._fitted_at = -math.inf
+        self._gaps: dict[int, int] = {}  # in the ring: first sample after it -> missing there
+        self._settled = (0, 0)  # before this sample so many are missing: it has left the ring
+        self._counting = threading.Lock()
         self._ready = False
         self._fresh_at = 0.0  # monotonic seconds of the last samples, or of the set-up
         self._lock = threading.Lock()
+
+    @property
+    def reason(self) -> str:
+        """Why it brings nothing now, in words; empty while it does."""
+        return "" if self.error is None else said(self.error)
 
     @property
     def poll_s(self) -> float:
@@ -54,10 +66,14 @@ class Stream:
         with self._lock:
             try:
                 self._drain()
-            except Exception as error:
+            except FAULTS as error:
                 return self._failed(error)
             self._succeeded()
             return self.fifo.due_s() if isinstance(self.fifo, Polled) else self.poll_s
+
+    def hold(self, span_s: float) -> None:
+        """Keep samples for so long from now on, if that is longer."""
+        self.ring.grow(int(span_s * self.fifo.rate_hz))
 
     def catch_up(self) -> None:
         """Drain now what waits in the chip, unless it is failing."""
@@ -75,8 +91,30 @@ class Stream:
 
         found = timeline(self.ring.reads(), self.fifo.rate_hz)
         if found is not None:
-            self.missing.update({one.first: one.missing for one in found.pieces[1:]})
+            self._count(found)
+            self.fitted_hz, self._fitted_at = found.rate.hz, self.clock.monotonic()
         return found
+
+    def refresh(self) -> None:
+        """Count and fit anew, if that was long ago: on a small Pi it takes a tenth of a second."""
+        if self.clock.monotonic() - self._fitted_at > REFRESH_S:
+            self.timeline()
+
+    @property
+    def missing(self) -> int:
+        """Samples missing in gaps, as far as `timeline` has seen them."""
+        with self._counting:
+            return self._settled[1] + sum(self._gaps.values())
+
+    def _count(self, line: Timeline) -> None:
+        """A gap may be counted anew while it is in the ring: what follows tells more of it."""
+        with self._counting:
+            settled, before = self._settled
+            seen = {one.first: one.missing for one in line.pieces[1:] if one.first >= settled}
+            known, oldest = {**self._gaps, **seen}, max(line.pieces[0].end, settled)
+            before += sum(missing for first, missing in known.items() if first < oldest)
+            self._gaps = {first: missing for first, missing in known.items() if first >= oldest}
+            self._settled = oldest, before
 
     def _drain(self) -> None:
         now = self.clock.monotonic()
@@ -92,22 +130,23 @@ class Stream:
         batch = self.fifo.drain()
         self.due_by, self.answering = late, None
         self.ring.append(batch, self.clock.monotonic())
+        silent_s = max(SILENT_S, self.fifo.depth_s)
         if batch.samples:
             self._fresh_at = now
-        elif now - self._fresh_at > SILENT_S:
-            raise DataError(f"samples nothing for {SILENT_S:g} s")
+        elif now - self._fresh_at > silent_s:
+            raise DataError(f"samples nothing for {silent_s:g} s")
 
     def _succeeded(self) -> None:
         if self.error is not None:
             log.info("stream=%s state=ok", self.name)
         self.error, self.failures = None, 0
 
-    def _failed(self, error: Exception) -> float:
+    def _failed(self, error: Exception | SystemExit) -> float:
         """Note it once; seconds until the next try. Whatever a driver raises is its fault."""
         self.due_by, self.answering = None, None
         if not isinstance(error, BusError):
             self._ready = False
-        reason = str(error) or type(error).__name__
+        reason = said(error)
         if self.error is None:
             log.warning("stream=%s state=fault reason='%s'", self.name, reason)
             if not isinstance(error, DeviceError):
@@ -116,6 +155,11 @@ class Stream:
         self.failures += 1
         wait_s: float = min(self.poll_s * 2 ** min(self.failures - 1, 10), LONGEST_BACK_OFF_S)
         return wait_s
+
+
+def said(error: BaseException) -> str:
+    """An error in words."""
+    return str(error) or type(error).__name__
 
 
 class Polled:
@@ -150,10 +194,21 @@ class Polled:
         tick = int(at * self.rate_hz + 0.5)
         if tick == self._newest:
             return Batch([])
-        values = self.sensor.read()
-        sample = [values.get(axis) for axis in self.axes]
-        if None in sample:
-            raise DataError("no believable value")
+        sample = [self._believed(axis, value) for axis, value in self._read()]
         lost = 0 if self._newest is None else tick - self._newest - 1
         self._newest = tick
-        return Batch([sample], lost > 0, lost, at)  # type: ignore[list-item]
+        return Batch([sample], lost > 0, lost, at)
+
+    def _read(self) -> list[tuple[str, float | None]]:
+        values = self.sensor.read()
+        return [(axis, values.get(axis)) for axis in self.axes]
+
+    def _believed(self, axis: str, value: float | None) -> float:
+        """A loose wire must not become a cycle that is carried for good. Raises DataError."""
+        kind = self.quantities[axis]
+        if value is None or not kind.low <= value <= kind.high:
+            said = (
+                "no value" if value is None else f"{value:g} is beyond {kind.low:g}..{kind.high:g}"
+            )
+            raise DataError(f"{axis}: {said}")
+        return value

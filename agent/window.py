@@ -26,6 +26,7 @@ ACCELERATION = "m/s2"
 COUNTED = ("cycles", "damage", "passages", "top")  #: each sample counts once
 LEVEL_S = 60.0  #: older, the level before a vehicle tells nothing
 LOOK_S = 1.0  #: what `look` listens for
+SAME_S = 0.1  #: ends of one interval by two readings of the clock
 
 
 def acceleration_quantities(axes: Sequence[str], modes: int) -> dict[str, Quantity]:
@@ -118,15 +119,25 @@ class Window:
         """Compute these too."""
         self.wanted |= set(names) & set(self.quantities)
 
-    def open(self, clock: Clock, longest_s: float = 600.0) -> Stream:
-        """The stream that keeps intervals of up to `longest_s`; its job has to run."""
+    def open(self, clock: Clock) -> Stream:
+        """The stream; its job has to run."""
         source = self.source
         if not self.fifo:
             assert self.options.rate_hz is not None, "checked when made"
             source = Polled(source, self.options.rate_hz, clock)  # type: ignore[arg-type]
-        span_s = max(SPAN_S, 1.1 * longest_s)
-        self.stream = Stream(self.name, source, clock, span_s)  # type: ignore[arg-type]
+        self.stream = Stream(self.name, source, clock)  # type: ignore[arg-type]
         return self.stream
+
+    def hold(self, length_s: float) -> None:
+        """Keep samples of intervals of `length_s`, and what the slowest reader may be behind."""
+        self._stream().hold(1.1 * length_s)
+
+    def trouble(self) -> BaseException | None:
+        """Why the stream brings nothing now."""
+        stream = self._stream()
+        if stream.error is None and not stream.ring.end:
+            return DataError("has brought no samples yet")
+        return stream.error
 
     def setup(self) -> None:
         """Nothing: the stream sets the chip up."""
@@ -143,10 +154,10 @@ class Window:
         """
         stream = self._stream()
         cut = self._cut or (stream.clock.monotonic(), SPAN_S)
-        if self._done is None or self._done.cut != cut:
-            stream.catch_up()
-            self._done = self._features(stream, *cut)
         found = self._done
+        if found is None or not alike(found.cut, cut):
+            stream.catch_up()
+            found = self._done = self._features(stream, *cut)
         if self._table != self.counts_for:
             return found.values
         return self._named({**found.values, **self._counts(stream, found)})
@@ -252,7 +263,8 @@ class Window:
         from agent.features import window
 
         full_scale = getattr(self.source, "full_scale", math.inf)
-        asked = window.Asked(self.axes, rate_hz, full_scale, self.options, self.wanted)
+        beat = self._stream().clock.beat
+        asked = window.Asked(self.axes, rate_hz, full_scale, self.options, self.wanted, beat)
         return window.vibration(parts, asked, temperature)
 
     def _levels(self, parts: Segments) -> dict[str, float | None]:
@@ -298,3 +310,8 @@ class Window:
 
     def _wants(self, *words: str) -> bool:
         return any(name.startswith(words) for name in self.wanted)
+
+
+def alike(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether two tables mean the same interval: each reads the clock by itself."""
+    return one[1] == other[1] and abs(one[0] - other[0]) < SAME_S

@@ -54,6 +54,24 @@ def test_the_watchdog_is_fed_only_while_every_job_lives(
     one._feed()  # a manager that went away harms nothing
 
 
+def test_a_first_step_that_never_ends_is_missed() -> None:
+    clock, begun, go = VirtualClock(), threading.Event(), threading.Event()
+
+    def hang() -> float:
+        begun.set()
+        go.wait(5)
+        return 1.0
+
+    daemon = Daemon([Job("stuck", hang)], clock, lambda: "", threading.Event())
+    thread = threading.Thread(target=daemon.repeat, args=(daemon.jobs[0],), name="stuck")
+    thread.start()
+    begun.wait(5)
+    assert "stuck" in clock.beats
+    daemon.stop()
+    go.set()
+    thread.join()
+
+
 def test_an_abstract_socket_of_the_manager_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind("\0stadtsinn-test")

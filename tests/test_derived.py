@@ -70,7 +70,19 @@ def test_no_verdict_at_temperatures_never_seen() -> None:
     watch.days(15)
     found = watch.days(1, warmer=25.0)
     assert "deviation" not in found
+    assert "changed" not in found
     assert found["trained"] == 100
+
+
+def test_days_without_a_row_teach_nothing() -> None:
+    watch = Watch()
+    watch.days(2)
+    watch.clock.sleep(20 * 24 * HOUR_S)
+    found = watch.days(1)
+    assert list(found) == ["trained"]
+    assert found["trained"] == pytest.approx(25, abs=8)
+    watch.days(12)
+    assert watch.baseline.line is not None
 
 
 def test_it_goes_on_after_a_restart_and_a_new_version_learns_anew() -> None:
@@ -125,8 +137,8 @@ def test_sums_are_least_squares_and_can_be_merged() -> None:
 
     slope, offset = np.polyfit(*np.array(rows).T, 1)
     for found in (whole.frozen("a"), merged.frozen("a")):
-        assert found.slopes[0] == pytest.approx(slope, rel=1e-9)
-        assert found.expected([0.0]) == pytest.approx(offset, rel=1e-6) or found.low > 0
+        assert found.slope == pytest.approx(slope, rel=1e-9)
+        assert found.expected(0.0) == pytest.approx(offset, rel=1e-6) or found.low > 0
         assert found.residual == pytest.approx(1.0, rel=0.1)
         assert (found.low, found.high) == (min(rows)[0], max(rows)[0])
     with pytest.raises(ValueError, match="too few"):

@@ -4,14 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import theilslopes
 
-from agent.features.baseline import fit, lagged, theil_sen
+from agent.features.baseline import Baseline, theil_sen
 from agent.features.change import Change, follow
-from agent.features.temperature import (
-    CONCRETE_PER_K,
-    STEEL_PER_K,
-    gradient,
-    mechanical_strain,
-)
+from agent.features.regression import Sums
+from agent.features.temperature import gradient
 from agent.features.tilt import STANDARD_GRAVITY, compensated, inclination, tilt
 from tests.bench.healthy_month import A_DAY, outcome
 from tests.features_kit import ADXL355_NOISE, MODES, bridge, law
@@ -25,38 +21,42 @@ def noise(seed: int, scale: float, samples: int = len(HOURS)) -> np.ndarray:
     return np.random.default_rng(seed).normal(scale=scale, size=samples)
 
 
-def test_baseline_finds_slopes_and_residual():
-    x = np.stack([AIR, lagged(AIR, 6)], axis=1)
-    y = 5.0 - 0.01 * x[:, 0] + 0.004 * x[:, 1] + noise(1, 0.02)
-    found = fit(y, x, "f1 2026-01")
-    assert found.slopes == pytest.approx((-0.01, 0.004), abs=3 * found.slope_error)
+def line(values: np.ndarray, temperatures: np.ndarray = AIR) -> Baseline:
+    sums = Sums()
+    for value, celsius in zip(values, temperatures, strict=True):
+        sums = sums.add(float(celsius), float(value))
+    return sums.frozen("f1 2026-01")
+
+
+def test_baseline_finds_slope_and_residual():
+    found = line(5.0 - 0.01 * AIR + noise(1, 0.02))
+    assert found.slope == pytest.approx(-0.01, abs=3 * found.slope_error)
     assert found.residual == pytest.approx(0.02, rel=0.1)
-    assert (found.version, found.rows) == ("f1 2026-01", len(AIR) - 6)
-    assert found.expected((15.0, 15.0)) == pytest.approx(5.0 - 0.09, abs=0.005)
-    assert found.deviation(6.0, (15.0, 15.0)) == pytest.approx(1.09, abs=0.005)
+    assert (found.version, found.rows) == ("f1 2026-01", len(AIR))
+    assert found.expected(15.0) == pytest.approx(5.0 - 0.15, abs=0.005)
+    assert found.deviation(6.0, 15.0) == pytest.approx(1.15, abs=0.005)
 
 
 def test_outside_its_temperatures_a_baseline_gives_no_verdict():
-    found = fit(2 * AIR, AIR[:, None], "a")
-    assert found.expected((AIR.max() + 0.1,)) is None
-    assert found.deviation(30.0, (AIR.min() - 0.1,)) is None
-    assert found.deviation(2 * 15.0, (15.0,)) == pytest.approx(0, abs=1e-3)
+    found = line(2 * AIR)
+    assert found.expected(AIR.max() + 0.1) is None
+    assert found.deviation(30.0, AIR.min() - 0.1) is None
+    assert found.deviation(2 * 15.0, 15.0) == pytest.approx(0, abs=1e-3)
 
 
 def test_slope_error_is_honest():
-    slopes = [fit(noise(seed, 1.0), AIR[:, None], "a") for seed in range(100)]
-    spread = np.std([found.slopes[0] for found in slopes])
+    slopes = [line(noise(seed, 1.0)) for seed in range(100)]
+    spread = np.std([found.slope for found in slopes])
     assert np.mean([found.slope_error for found in slopes]) == pytest.approx(spread, rel=0.25)
 
 
-def test_a_regressor_that_never_moves_gets_no_slope():
-    x = np.stack([AIR, np.full(len(AIR), 3.0)], axis=1)
-    assert fit(2 * AIR, x, "a").slopes == pytest.approx((2.0, 0.0), abs=1e-4)
+def test_a_temperature_that_never_moves_gets_no_slope():
+    assert line(2 * AIR, np.full(len(AIR), 3.0)).slope == 0
 
 
 def test_too_few_rows_make_no_baseline():
     with pytest.raises(ValueError, match="too few"):
-        fit(np.ones(5), np.ones((5, 1)), "a")
+        line(np.ones(5), np.ones(5))
 
 
 def test_theil_sen_equals_scipy_and_bears_outliers():
@@ -68,11 +68,6 @@ def test_theil_sen_equals_scipy_and_bears_outliers():
     assert theil_sen(days, y) == pytest.approx(theilslopes(y[whole], days[whole])[0])
     assert theil_sen(days, y) == pytest.approx(0.5, abs=0.02)
     assert theil_sen(days[:1], y[:1]) is None
-
-
-def test_lag_begins_with_nothing():
-    np.testing.assert_equal(lagged(np.array([1.0, 2, 3]), 2), [np.nan, np.nan, 1])
-    np.testing.assert_equal(lagged(np.array([1.0]), 2), [np.nan])
 
 
 def alarms(deviations: np.ndarray, sigma: float) -> list[bool]:
@@ -153,7 +148,3 @@ def test_a_pair_gives_a_gradient_or_nothing():
     assert gradient(25.0, 19.0, 1.5) == 4.0
     assert gradient(None, 19.0, 1.5) is None
     assert gradient(25.0, None, 1.5) is None
-
-
-def test_expansion_is_taken_off_the_strain():
-    assert mechanical_strain(150.0, 10.0, STEEL_PER_K, CONCRETE_PER_K) == pytest.approx(130.0)

@@ -9,7 +9,7 @@ import rainflow as package
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.features.fatigue import damage, equivalent_range, reinforcement, steel, stress
+from agent.features.fatigue import damage, steel, stress
 from agent.features.rainflow import close, count, histogram
 
 ASTM = [-2.0, 1.0, -3.0, 5.0, -1.0, 3.0, -4.0, 4.0, -2.0]  # E1049-85, figure 6
@@ -116,14 +116,6 @@ def test_partial_factor_lowers_the_curve():
     assert steel(71.0, 1.35).endurance(71 / 1.35) == pytest.approx(2e6)
 
 
-def test_reinforcement_curve_has_slopes_five_and_nine():
-    curve = reinforcement()
-    assert curve.endurance(162.5) == pytest.approx(1e6)
-    assert curve.endurance(325.0) == pytest.approx(1e6 / 2**5)
-    assert curve.endurance(81.25) == pytest.approx(1e6 * 2**9)
-    assert curve.endurance(0.0) == float("inf")
-
-
 def test_damage_adds_up():
     curve = steel(71.0)
     assert damage([(71.0, 1.0)] * 2000, curve) == pytest.approx(1e-3)
@@ -134,11 +126,3 @@ def test_damage_adds_up():
 def test_strain_becomes_stress():
     assert stress([(100.0, 0.5)]) == [(pytest.approx(21.0), 0.5)]
     assert stress([(100.0, 1.0)], 33.0) == [(pytest.approx(3.3), 1.0)]
-
-
-def test_equivalent_range_does_the_same_harm():
-    cycles = [(60.0, 10.0), (90.0, 3.0), (120.0, 0.5)]
-    curve = steel(71.0)
-    same = [(equivalent_range(cycles), 13.5)]
-    assert damage(same, curve) == pytest.approx(damage(cycles, curve))
-    assert equivalent_range([]) == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import butter, lfilter
 
-from agent.features.event import class_limits, figures, heaviest
+from agent.features.event import class_limits, heaviest, heaviness
 from agent.features.filter import bandpass, resting, run
 from agent.features.passage import State as PassageState
 from agent.features.passage import interrupted as passage_interrupted
@@ -143,16 +143,9 @@ def test_a_gap_ends_an_event_and_keeps_the_noise_level():
     assert interrupted(SETTINGS, after) == after
 
 
-def test_figures_of_an_event():
-    x = np.concatenate([np.full(125, 2.0), np.full(250, -8.0)])
-    one = figures(x, RATE, class_limits(known_peak=16.0, known_t=48.0, limits_t=[3.5, 12, 24, 40]))
-    assert (one.peak, one.duration_s, one.heaviness) == (8.0, 3.0, 3)
-    assert one.area == pytest.approx(18.0)
-
-
 def test_classes_follow_the_known_vehicle():
     assert class_limits(96.0, 48.0, [24.0, 12.0]) == [24.0, 48.0]
-    assert figures(np.array([1.0]), RATE).heaviness == 0
+    assert [heaviness(one, [12.0, 24.0]) for one in (11.0, -12.0, 30.0)] == [0, 1, 2]
 
 
 def test_the_three_heaviest_come_first():

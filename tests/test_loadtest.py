@@ -30,6 +30,7 @@ from agent.loadtest import files, page, recording, report, svg
 from agent.loadtest.desk import REQUEST, Desk, ask
 from agent.loadtest.job import LoadTest
 from agent.loadtest.read import Recorded, read
+from agent.loadtest.sensors import Asker
 from agent.node import build, make_plan
 from agent.ring import Read, Stretch
 from agent.simulate import SimDoors
@@ -38,7 +39,7 @@ from drivers.bus.i2c import I2C
 from drivers.sim.i2c import SimI2C
 from drivers.sim.onewire import SimOneWire
 from drivers.sim.world import SchoolDay
-from tests.rig import MemoryLink
+from tests.rig import MemoryLink, Room
 
 G = 9.80665
 PLENTY = 10**9
@@ -647,3 +648,22 @@ def test_a_long_test_is_timed_in_blocks() -> None:
     assert (np.diff(part.time) > 0).all()
     late = part.time[11::12] - part.values[11::12, 0]
     assert abs(late).max() < 0.01
+
+
+def test_a_test_that_begins_while_a_sensor_answers_is_not_slept_through(
+    clock: VirtualClock,
+) -> None:
+    asked: list[str] = []
+
+    def take(name: str, at: float, values: object, fault: str) -> bool:
+        asked.append(name)
+        if len(asked) == 1:  # the old test has ended, and the next begins right now
+            asker.begin()
+            return False
+        return True
+
+    asker = Asker([Instrument("room", Room(), clock)], clock, take)
+    asker.begin()
+    asker.step()
+    asker.step()
+    assert asked == ["room", "room"]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import errno
 import random
+from collections.abc import Mapping
 from itertools import pairwise
 from types import ModuleType
+from typing import Any, ClassVar
 
 import pytest
 
 from agent.clock import VirtualClock
+from agent.features import timeline as timing
 from agent.features.timeline import timeline
 from agent.ring import Read, Ring
 from agent.stream import Polled, Stream
-from drivers.api import Batch, DataError
+from drivers.api import Batch, DataError, Quantity
 from drivers.bus.i2c import I2C
 from drivers.sensors import adxl355, iis2iclx, lis2dw12, nau7802
 from drivers.sim.faults import Faults
@@ -39,7 +42,7 @@ class Rig:
 
     def missing(self) -> int:
         self.stream.timeline()
-        return sum(self.stream.missing.values())
+        return self.stream.missing
 
     def begin(self) -> int:
         """Set up; how many samples the chip made that the set-up threw away."""
@@ -189,10 +192,53 @@ def test_a_ring_forgets_its_oldest_samples_and_splits_at_gaps() -> None:
     assert ring.stretches(24) == []
 
 
+def test_a_ring_that_grows_keeps_what_it_has() -> None:
+    ring = Ring(axes=1, capacity=10)
+    for number in range(0, 24, 4):
+        ring.append(Batch([(n,) for n in range(number, number + 4)]), at=number / 4)
+    ring.grow(15)
+    assert [list(one.samples) for one in ring.stretches()] == [list(range(14, 24))]
+    ring.append(Batch([(n,) for n in range(24, 28)]), at=7.0)
+    assert list(ring.stretches()[0].samples) == list(range(14, 28))
+    ring.append(Batch([(n,) for n in range(28, 32)]), at=8.0)
+    assert list(ring.stretches()[0].samples) == list(range(17, 32))
+
+
 def test_a_batch_longer_than_the_ring_leaves_its_newest_samples() -> None:
     ring = Ring(axes=1, capacity=3)
     ring.append(Batch([(n,) for n in range(7)]), at=0.0)
     assert list(ring.stretches()[0].samples) == [4, 5, 6]
+
+
+def test_a_gap_at_every_read_is_laid_out_with_few_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    fits = 0
+
+    def fitted(*arguments: Any) -> Any:
+        nonlocal fits
+        fits += 1
+        return fit(*arguments)
+
+    fit = timing.fitted
+    monkeypatch.setattr(timing, "fitted", fitted)
+    reads = [Read(5 * n, 5, n * 10 / 101, n > 1, None) for n in range(1, 3001)]
+    line = timeline(reads, 101.0)
+    assert line is not None
+    assert sum(piece.missing for piece in line.pieces) == 5 * 2999
+    assert fits < 200
+
+
+def test_gaps_that_have_left_the_ring_are_remembered_as_one_number() -> None:
+    rig = Rig(adxl355)
+    rig.stream = Stream("deck", rig.stream.fifo, rig.clock, span_s=4.0)
+    thrown = rig.begin()
+    for _ in range(20):
+        rig.run(1)
+        rig.clock.sleep(1)
+        rig.missing()
+    assert len(rig.stream._gaps) < 5
+    rig.run(3)
+    produced = rig.twin.made - len(rig.twin.queue)
+    assert rig.stream.ring.end + rig.missing() + thrown == produced
 
 
 def test_what_a_chip_tells_of_its_loss_is_believed() -> None:
@@ -205,6 +251,55 @@ def test_what_a_chip_tells_of_its_loss_is_believed() -> None:
 def test_no_timeline_before_there_are_two_reads() -> None:
     assert timeline([], 100.0) is None
     assert timeline([Read(10, 10, 1.0, False, 0)], 100.0) is None
+
+
+class Gauge:
+    """A sensor that says what the test wants."""
+
+    quantities: ClassVar = {"strain": Quantity("strain", 0.1, -3000, 3000)}
+    values: Mapping[str, float | None] = {"strain": 1.0}
+
+    def setup(self) -> None:
+        pass
+
+    def read(self) -> Mapping[str, float | None]:
+        return self.values
+
+
+@pytest.mark.parametrize("wrong", [3001.0, -9e9, float("nan"), None])
+def test_what_cannot_be_is_no_sample_of_a_fast_sensor(wrong: float | None) -> None:
+    clock, gauge = VirtualClock(), Gauge()
+    stream = Stream("gauge", Polled(gauge, 5.0, clock), clock)
+    for value in (1.0, wrong, 2.0):
+        clock.sleep(0.2)
+        gauge.values = {"strain": value}
+        stream.step()
+    assert [list(one.samples) for one in stream.ring.stretches()] == [[1.0], [2.0]]
+    assert stream.ring.reads()[-1].lost == 1
+
+
+def test_a_slow_sensor_that_is_asked_early_is_not_silent() -> None:
+    clock = VirtualClock()
+    stream = Stream("gauge", Polled(Gauge(), 0.1, clock), clock)
+    clock.sleep(10)
+    stream.step()
+    clock.sleep(9)
+    stream.catch_up()
+    clock.sleep(5.9)
+    stream.catch_up()
+    assert stream.error is None
+    assert stream.ring.end == 2
+
+
+def test_a_driver_that_ends_the_program_is_a_fault() -> None:
+    rig = Rig(adxl355)
+
+    def leave() -> Batch:
+        raise SystemExit(1)
+
+    rig.stream.fifo.drain = leave  # type: ignore[method-assign]
+    rig.stream.step()
+    assert isinstance(rig.stream.error, SystemExit)
 
 
 def test_a_fast_sensor_is_asked_at_its_rate() -> None:

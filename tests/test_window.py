@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from rich.console import Console
 
-from agent.config import ConfigError
+from agent.cli.picture import streams
+from agent.config import ConfigError, WindowConfig
+from agent.features.window import Asked, vibration
+from agent.messages import SENSOR_BACK, SENSOR_FAILED
 from agent.sampler import state_key
 from agent.schema import Missing
+from agent.window import Window
 from drivers.sim.fifo import FifoTwin
 from tests.test_cli import run
 from tests.window_kit import GAUGE, LEVEL, THREE_AXES, Signal, WindowRig, make_window_rig, table
@@ -53,6 +60,21 @@ def test_a_sine_is_found_as_it_was_put_in(tmp_path: Path) -> None:
     assert found["rate"] == pytest.approx(104 * 1.004, abs=0.002)
     assert (found["completeness"], found["missing"], found["clipped"]) == (100, 0, 0)
     assert rows[0]["completeness"] == pytest.approx(98, abs=2)  # it began with the first of them
+
+
+def test_the_watchdog_hears_of_it_between_features() -> None:
+    beats: list[str] = []
+    noise = np.random.default_rng(1).normal(size=(6000, 2))
+    asked = Asked(
+        ("x", "y"),
+        100.0,
+        20.0,
+        WindowConfig(modes=(3.0,)),
+        {"rms_x", "ppv_x", "level_x_1", "tilt_x", "f1"},
+        lambda: beats.append("beat"),
+    )
+    vibration([noise], asked, 20.0)
+    assert len(beats) == 5
 
 
 def test_band_levels_tell_where_the_energy_is(tmp_path: Path) -> None:
@@ -136,15 +158,103 @@ def test_samples_at_the_end_of_the_range_are_counted(tmp_path: Path, driver: str
     assert second["clipped"] == pytest.approx(twin.rate_hz, abs=2)
 
 
-def test_an_absent_chip_fails_is_left_alone_and_comes_back(tmp_path: Path) -> None:
+def test_a_failing_stream_is_told_long_before_its_row_is_due(tmp_path: Path) -> None:
+    rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 600, "mean_x"))
+    rig.run(30)
+    sensor = rig.node.instruments["acc"]
+    assert (sensor.state, rig.codes()) == ("ok", [])
+    rig.doors.faults["acc"].unplugged = True
+    rig.run(25)
+    assert (sensor.state, rig.codes()) == ("degraded", [])  # a noisy cable fails once
+    rig.run(50)
+    assert rig.codes() == [SENSOR_FAILED]
+    rig.doors.faults["acc"].unplugged = False
+    rig.run(60)
+    assert (sensor.state, rig.codes()) == ("ok", [SENSOR_FAILED, SENSOR_BACK])
+    assert not rig.rows("deck")
+
+
+def test_status_shows_streams_before_their_first_row(tmp_path: Path) -> None:
+    rig = make_window_rig(tmp_path, THREE_AXES % "" + table("deck", 600, "mean_x"))
+    rig.doors.twins["acc"].rate_error = 0.001
+    rig.run(40)
+    rig.clock.sleep(2)
+    rig.run(100)
+    stream = rig.node.snapshot()["streams"]["acc"]
+    assert stream["samples"] == pytest.approx(140 * 125, rel=0.02)
+    assert stream["fitted_hz"] == pytest.approx(125.125, rel=1e-5)
+    assert (stream["gaps"], stream["reason"]) == (1, "")
+    assert stream["missing"] == pytest.approx(2 * 125 - 32, abs=12)
+    shown = Console(width=100, file=io.StringIO(), record=True)
+    shown.print(streams(rig.node.snapshot()))
+    assert "Hz (+1000 ppm)" in shown.export_text()
+
+
+def test_a_stream_that_no_table_reads_has_a_state_too(tmp_path: Path) -> None:
+    rig = make_window_rig(tmp_path, LEVEL % "" + GAUGE + table("deck", 600, "e=eps.mean_strain"))
+    rig.doors.faults["acc"].unplugged = True
+    rig.node.snapshot()
+    rig.run(30)
+    assert rig.node.snapshot()["sensors"]["acc"]["state"] == "absent"
+    assert rig.node.bad_sensors() == ["acc"]
+
+
+def test_status_says_with_its_exit_code_that_a_stream_fails(tmp_path: Path) -> None:
+    rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 600, "mean_x"))
+    rig.run(5)
+    path = tmp_path / "state.json"
+    path.write_text(json.dumps(rig.node.snapshot()))
+    assert run("status", "--file", str(path)).exit_code == 0
+    rig.doors.faults["acc"].unplugged = True
+    rig.run(3)
+    path.write_text(json.dumps(rig.node.snapshot()))
+    done = run("status", "--file", str(path))
+    assert done.exit_code == 1
+    assert "Remote I/O error" in done.output
+
+
+def test_a_longer_interval_by_downlink_has_all_its_samples(tmp_path: Path) -> None:
+    rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 10, "completeness"))
+    rig.run(31)
+    (sampler,), store = rig.node.samplers, rig.node.store
+    sampler.change(store.layout("deck", sampler.layout.schema, 1200))
+    rig.run(5)
+    ring = rig.node.streams["acc"].ring
+    assert ring.capacity >= 1200 * 104
+    assert ring.stretches()[0].first == 0
+
+
+def test_an_interval_without_samples_leaves_no_old_value_to_others(tmp_path: Path) -> None:
+    rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 10, "mean_x", "rms_x"))
+    rig.run(22)
+    sensor = rig.node.instruments["acc"]
+    assert sensor.recent("rms_x") is not None
+    rig.doors.faults["acc"].unplugged = True
+    rig.run(20)
+    assert sensor.recent("rms_x") is None
+    assert "rms_x" in sensor.latest  # for people
+
+
+def test_two_tables_of_one_interval_share_its_features(tmp_path: Path) -> None:
+    rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 10, "rms_x"))
+    rig.run(12)
+    window = rig.node.instruments["acc"].sensor
+    assert isinstance(window, Window)
+    window.cut(10.0, 10.0, "one")
+    first = window.read()
+    window.cut(10.0 + 3e-6, 10.0, "other")  # each table reads the clock by itself
+    assert window.read() is first
+
+
+def test_an_absent_chip_fails_and_is_there_with_the_next_row(tmp_path: Path) -> None:
     rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 10, "mean_x", "completeness"))
     rig.doors.faults["acc"].unplugged = True
     rig.run(65)
     rig.doors.faults["acc"].unplugged = False
     rig.run(80)
     found = [row["mean_x"] for row in rig.rows("deck")]
-    assert found[:2] == [Missing.FAILED, Missing.FAILED]
-    assert Missing.NOT_AVAILABLE in found  # its back-off
+    assert found[:6] == [Missing.FAILED] * 6
+    assert all(isinstance(one, float) for one in found[8:])  # its stream backs off, it does not
     assert isinstance(found[-1], float)
     assert rig.rows("deck")[-1]["completeness"] == 100
     assert rig.node.instruments["acc"].state == "ok"

@@ -72,6 +72,10 @@ class WindowRig:
         """Let virtual time pass."""
         run_virtual(self.node.jobs, self.clock, self.clock.monotonic() + seconds)
 
+    def codes(self) -> list[int]:
+        """Codes of the events of tables that the far side knows."""
+        return [one.code for one in self.link.far.events if one.schema]
+
     def rows(self, table: str) -> list[dict[str, float | Missing]]:
         """Every row of a table in units, oldest first."""
         found = []

@@ -46,7 +46,8 @@ COLOURS = {"ok": "green", "new": "dim", "later": "cyan", "degraded": "yellow", "
 
 def tables(state: Mapping[str, Any], *, whole: bool = True) -> list[Table | str]:
     """Sensors, links and store of a snapshot; not `whole`: one line each, cut where it is full."""
-    return [sensors(state, whole=whole), links(state), store(state)]
+    flowing = [streams(state)] if whole and state.get("streams") else []
+    return [sensors(state, whole=whole), *flowing, links(state), store(state)]
 
 
 def sensors(state: Mapping[str, Any], *, whole: bool = True) -> Table:
@@ -62,6 +63,24 @@ def sensors(state: Mapping[str, Any], *, whole: bool = True) -> Table:
         text.no_wrap = not whole
         table.add_row(name, coloured(one["state"]), text)
     return table
+
+
+def streams(state: Mapping[str, Any]) -> Table:
+    """One line per chip that samples by itself: what it brought, what is missing, its rate."""
+    table = plain("", "stream", "samples", "gaps", "missing", "rate")
+    for name, one in state["streams"].items():
+        numbers = [f"{one[key]:,}" for key in ("samples", "gaps", "missing")]
+        failing = f"[red]{escape(one['reason'])}[/]" if one["reason"] else ""
+        table.add_row(name, *numbers, failing or flow(one))
+    return table
+
+
+def flow(stream: Mapping[str, Any]) -> str:
+    """Its rate as fitted, and how far the chip's clock is off; nominal while it is not known."""
+    nominal, fitted = stream["rate_hz"], stream["fitted_hz"]
+    if not fitted:
+        return f"{nominal:g} Hz"
+    return f"{fitted:.3f} Hz ({1e6 * (fitted / nominal - 1):+.0f} ppm)"
 
 
 def said(name: str, one: Mapping[str, Any]) -> str:

@@ -36,11 +36,12 @@ OLD_S = 30.0  #: a state file older than this: the daemon does not run
 def status(path: Path, as_json: bool) -> None:
     """Show sensors, links and the store of the running node.
 
-    Exit code 1 if it does not run, or if a sensor or link is not well.
+    Exit code 1 if it does not run, or if a sensor, stream or link is not well.
     """
     state = load(path)
     try:
         states = [one["state"] for part in ("sensors", "links") for one in state[part].values()]
+        states += [one["reason"] for one in state["streams"].values() if one["reason"]]
         if as_json:
             click.echo(json.dumps(state, indent=1))
         else:

@@ -120,7 +120,7 @@ class Trigger:
             value = watch.value(one, rate_hz)
             self._post(plan, line, one.begin, VIBRATION, value)
             if one.level_change:
-                change = round(one.level_change / plan.field.step)
+                change = max(min(round(one.level_change / plan.field.step), MOST), -MOST)
                 self._post(plan, line, one.end, FAST_CHANGE, change)
             if self.recorder and plan.config.record:
                 self.recorder.want(plan, one, said(plan, one, value))

@@ -1,35 +1,11 @@
-"""Figures of one event, and its class by the weight of a known vehicle."""
+"""The class of an event by the weight of a known vehicle, and the heaviest of many."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-
-from agent.features.arrays import Array
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What leaves the node of an event."""
-
-    peak: float  #: largest amount, unit of the signal
-    duration_s: float
-    area: float  #: integral of the amount over time, unit x s
-    heaviness: int  #: number of class limits the peak has reached
-
-
-def figures(x: Array | Sequence[float], rate_hz: float, limits: Sequence[float] = ()) -> Figures:
-    """Of the event's samples x, shape (samples,), its rest level already taken off.
-
-    `limits`: rising peaks at which a heavier class begins. Raises ValueError for no sample.
-    """
-    amount = abs(np.asarray(x, dtype=float))
-    peak = float(amount.max())
-    area = float(amount.sum()) / rate_hz
-    return Figures(peak, len(x) / rate_hz, area, heaviness(peak, limits))
 
 
 def heaviness(peak: float, limits: Sequence[float]) -> int:

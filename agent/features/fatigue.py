@@ -44,11 +44,6 @@ def steel(category_mpa: float, partial_factor: float = 1.0) -> Curve:
     return Curve(knee, KNEE_CYCLES, 3.0, 5.0, cut_off)
 
 
-def reinforcement(partial_factor: float = 1.0) -> Curve:
-    """Straight reinforcing bars, EN 1992-1-1:2004 table 6.3N: 162.5 MPa at 1e6, slopes 5 and 9."""
-    return Curve(162.5 / partial_factor, 1e6, 5.0, 9.0)
-
-
 def stress(cycles: Sequence[Cycle], modulus_gpa: float = STEEL_GPA) -> list[Cycle]:
     """Cycles of strain in um/m as cycles of stress in MPa, one-axial."""
     return [(extent * modulus_gpa * 1e-3, weight) for extent, weight in cycles]
@@ -57,12 +52,3 @@ def stress(cycles: Sequence[Cycle], modulus_gpa: float = STEEL_GPA) -> list[Cycl
 def damage(cycles: Sequence[Cycle], curve: Curve) -> float:
     """Miner sum of `cycles` (MPa): 1 is failure by the curve. Add it to what is carried."""
     return sum(weight / curve.endurance(extent) for extent, weight in cycles)
-
-
-def equivalent_range(cycles: Sequence[Cycle], slope: float = 3.0) -> float:
-    """The one range that, as often as all `cycles` together, does the same harm at `slope`."""
-    total = sum(weight for _, weight in cycles)
-    if not total:
-        return 0.0
-    harm = sum(weight * extent**slope for extent, weight in cycles)
-    return float((harm / total) ** (1 / slope))

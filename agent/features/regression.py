@@ -72,5 +72,6 @@ class Sums:
         slope = self.slope or 0.0
         residual = (max(self.yy - slope * self.xy, 0.0) / (self.rows - 2)) ** 0.5
         error = residual / self.xx**0.5 if self.slope is not None else 0.0
-        return Baseline(version, self.rows, self.y, (self.x,), (slope,), error, residual,
-                        self.low, self.high)  # fmt: skip
+        return Baseline(
+            version, self.rows, self.y, self.x, slope, error, residual, self.low, self.high
+        )

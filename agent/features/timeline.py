@@ -18,6 +18,7 @@ from agent.features.rate import Rate, fit_rate
 from agent.ring import Read
 
 LEAST_S = 1.0  #: a shorter record tells no rate
+GROWN = 1.05  #: longer than the record last fitted: fit anew
 SURE, SURER = 0.1, 0.05  #: of a sample; see `lag_of`
 
 
@@ -82,29 +83,38 @@ def piece(begin: int, stretch: Sequence[Read], taken: int, before: Sequence[Piec
 
 
 def laid(stretches: Sequence[Sequence[Read]], nominal_hz: float) -> tuple[Rate, list[int]]:
-    """All stretches laid on one line: from the longest on to its neighbours, fitted anew each time.
+    """All stretches laid on one line: from the longest on to its neighbours, fitted anew whenever
+    the record has grown by a twentieth: with a gap at every read that is 200 fits, not thousands.
 
     The lag of a stretch is how many samples further it lies than its delivered count says.
     """
     lengths = [one[-1].at - one[0].at for one in stretches]
     low = high = lengths.index(max(lengths))
-    lags = {low: 0}
-    counts = [float(one.end) for one in stretches[low]]
-    times = [one.at for one in stretches[low]]
-    rate = fitted(counts, times, nominal_hz)
-    while len(lags) < len(stretches):
+    lags = [0] * len(stretches)
+    rate, known_s = fit_between(stretches, lags, low, high, nominal_hz), lengths[low]
+    while high - low + 1 < len(stretches):
         before = high + 1 == len(stretches) or (
-            low > 0 and times[0] - stretches[low - 1][-1].at < stretches[high + 1][0].at - times[-1]
+            low > 0
+            and stretches[low][0].at - stretches[low - 1][-1].at
+            < stretches[high + 1][0].at - stretches[high][-1].at
         )
         low, high = (low - 1, high) if before else (low, high + 1)
-        stretch = stretches[low if before else high]
-        lag = lag_of(stretch, rate)
-        lags[low if before else high] = lag
-        more = [float(one.end + lag) for one in stretch]
-        when = [one.at for one in stretch]
-        counts, times = (more + counts, when + times) if before else (counts + more, times + when)
-        rate = fitted(counts, times, nominal_hz)
-    return rate, [lags[number] for number in range(len(stretches))]
+        found = low if before else high
+        lags[found] = lag_of(stretches[found], rate)
+        length_s = stretches[high][-1].at - stretches[low][0].at
+        if length_s > GROWN * known_s or high - low + 1 == len(stretches):
+            rate, known_s = fit_between(stretches, lags, low, high, nominal_hz), length_s
+    return rate, lags
+
+
+def fit_between(
+    stretches: Sequence[Sequence[Read]], lags: Sequence[int], low: int, high: int, nominal_hz: float
+) -> Rate:
+    """The rate of the stretches from number `low` to `high`, moved by their lags."""
+    chosen = range(low, high + 1)
+    counts = [float(read.end + lags[number]) for number in chosen for read in stretches[number]]
+    times = [read.at for number in chosen for read in stretches[number]]
+    return fitted(counts, times, nominal_hz)
 
 
 def split(reads: Sequence[Read]) -> list[list[Read]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -62,6 +62,7 @@ class Asked:
     full_scale: float  #: end of the range, unit of the samples
     options: Options
     wanted: Set[str]
+    beat: Callable[[], None] = lambda: None  #: called between features: on a small Pi each is slow
 
     def any(self, *words: str) -> bool:
         """Whether a quantity that begins with one of the words is wanted."""
@@ -74,13 +75,18 @@ def vibration(parts: Segments, asked: Asked, temperature: float | None) -> Value
     if asked.any("mean", "rms", "peak", "crest", "kurtosis", "clipped"):
         values |= statistics(parts, asked)
     if asked.any("ppv"):
+        asked.beat()
         values |= peak_velocity(parts, asked)
     if asked.any("level"):
+        asked.beat()
         values |= levels_by_band(parts, asked)
     if asked.any("tilt"):
+        asked.beat()
         values |= tilts(parts, asked, temperature)
     if any(re.match(r"[fdq]\d", name) for name in asked.wanted):
+        asked.beat()
         values |= modes(parts, asked)
+    asked.beat()
     return values
 
 

@@ -71,7 +71,7 @@ class Recording:
     def take(self) -> None:
         """New samples of every stream."""
         for name, stream in self.streams.items():
-            self.fault(name, "" if stream.error is None else str(stream.error))
+            self.fault(name, stream.reason)
             for stretch in stream.ring.stretches(self._next[name]):
                 self.writer.samples(name, stream.ring.axes, stretch)
                 self._next[name] = stretch.end

@@ -30,16 +30,22 @@ class Asker:
         self.instruments, self.clock, self.take = instruments, clock, take
         self.wake = threading.Event()
         self._due: dict[str, float] = {}
+        self._tests = 0  # begun so far
+        self._lock = threading.Lock()  # of both
 
     def begin(self) -> None:
         """All are due now."""
-        self._due = dict.fromkeys((one.name for one in self.instruments), self.clock.monotonic())
+        with self._lock:
+            self._tests += 1
+            now = self.clock.monotonic()
+            self._due = dict.fromkeys((one.name for one in self.instruments), now)
         self.wake.set()
 
     def step(self) -> float:
         """Ask the one that has waited longest. Return the seconds until the next is due."""
         if not self._due:
             return ASLEEP_S
+        test = self._tests
         one = min(self.instruments, key=lambda one: self._due[one.name])
         now = self.clock.monotonic()
         if self._due[one.name] > now:
@@ -48,7 +54,9 @@ class Asker:
         values = {name: number(value) for name, value in answer.items() if name in known}
         after = self.clock.monotonic()
         if not self.take(one.name, after, values, "" if one.state == "ok" else one.reason):
-            self._due = {}
+            with self._lock:
+                if test == self._tests:  # none has begun meanwhile
+                    self._due = {}
             return ASLEEP_S
         self._due[one.name] = max(self._due[one.name] + every_s(one), after)
         left: float = min(self._due.values()) - after

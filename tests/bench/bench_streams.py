@@ -100,7 +100,7 @@ def account(module: ModuleType, seed: int, hours: float) -> tuple[int, int, int]
     stream.step()
     stream.timeline()
     produced = twin.made - len(twin.queue)
-    lost = sum(stream.missing.values())
+    lost = stream.missing
     return produced - thrown - stream.ring.end - lost, stream.ring.gaps, produced
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agent.features.baseline import Baseline, fit
+from agent.features.baseline import Baseline
 from agent.features.change import Change, follow
 from agent.features.modes import Settings, identify
+from agent.features.regression import Sums
 from agent.features.tracking import Reference, track
 from tests.features_kit import MODES, G, bridge
 
@@ -46,10 +47,13 @@ def window(number: int, drop: float = 0.0, damaged: int = 0) -> tuple[float, lis
 
 def learn(numbers: range) -> list[Baseline]:
     """One baseline per mode, from the windows `numbers`."""
-    rows = [window(number) for number in numbers]
-    read = np.array([[row[0]] for row in rows])
-    tracked = np.array([[np.nan if f is None else f for f in row[1]] for row in rows])
-    return [fit(tracked[:, k], read, f"mode {k + 1}") for k in range(len(MODES))]
+    sums = [Sums() for _ in MODES]
+    for number in numbers:
+        read, tracked = window(number)
+        sums = [
+            one if hz is None else one.add(read, hz) for one, hz in zip(sums, tracked, strict=True)
+        ]
+    return [one.frozen(f"mode {k}") for k, one in enumerate(sums, 1)]
 
 
 def watch(
@@ -60,7 +64,7 @@ def watch(
     for number in numbers:
         read, tracked = window(number, drop, damaged)
         for k, (frequency, baseline) in enumerate(zip(tracked, baselines, strict=True)):
-            deviation = None if frequency is None else baseline.deviation(frequency, [read])
+            deviation = None if frequency is None else baseline.deviation(frequency, read)
             states[k] = follow(states[k], deviation, baseline.residual)
         yield [state.alarm for state in states]
 
