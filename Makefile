@@ -35,7 +35,7 @@ fuzz: .venv/dev
 	@touch $@
 
 .venv/run: .venv/python pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bridge,sim,lorawan]'
 	@touch $@
 
 .venv/dev: .venv/python pyproject.toml

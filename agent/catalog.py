@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 import drivers.sensors
-from agent.config import near
+from agent.config import near, one_of
 from drivers.api import Sensor
 
 MODEMS = ("la66", "lora_e5", "rak3172", "rn2483")
@@ -62,7 +62,9 @@ class Driver:
         try:
             return msgspec.convert(value, hint, strict=True)
         except msgspec.ValidationError as error:
-            raise CatalogError(str(error).replace("Expected", "expected"), key) from error
+            text = str(error).replace("Expected", "expected")
+            choice = one_of(hint) if "enum" in text else ""
+            raise CatalogError(text + choice, key) from error
 
 
 def find(name: str) -> Driver:

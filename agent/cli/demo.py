@@ -103,7 +103,7 @@ def demo(
             click.echo(f"stadtsinn: {error}", err=True)
             sys.exit(USAGE)
         click.echo(f"Node '{made.node.config.node.name}', simulated, via {made.where}")
-        if made.run_dir:
+        if made.run_dir and (made.node.streams or loadtest):
             click.echo(f"From another terminal: stadtsinn loadtest … --run-dir {made.run_dir}")
         with running(made):
             (show_live if live else show_lines)(made, duration)
