@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import traceback
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -104,4 +105,14 @@ def _import(name: str, folder: str, known: Sequence[str]) -> ModuleType:
             inside = error.name is not None and (place + ".").startswith(error.name + ".")
             if not inside:
                 raise CatalogError(f"driver '{name}' needs the module '{error.name}'") from error
+        except Exception as error:  # a slip in somebody's file is not ours to fall over
+            raise CatalogError(f"driver '{name}' cannot be loaded: {slip(error)}") from error
     raise CatalogError(f"no driver '{name}'{near(name, known)}")
+
+
+def slip(error: Exception) -> str:
+    """What is wrong with a file, and where: file and line."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}: {error.msg}"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.filename}:{last.lineno}: {type(error).__name__}: {error}"
