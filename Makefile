@@ -35,6 +35,7 @@ fuzz: .venv/dev
 	@touch $@
 
 .venv/run: .venv/python pyproject.toml
+	@echo "installing into .venv, once; this takes a minute or two"
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bridge,sim,lorawan]'
 	@touch $@
 

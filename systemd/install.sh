@@ -26,7 +26,11 @@ fi
 if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 
 install -d -m 755 /etc/stadtsinn
-[ -f /etc/stadtsinn/node.toml ] || install -m 644 "$profile" /etc/stadtsinn/node.toml
+if [ ! -f /etc/stadtsinn/node.toml ]; then
+    install -m 644 "$profile" /etc/stadtsinn/node.toml
+elif [ $# -gt 0 ] && ! cmp -s "$profile" /etc/stadtsinn/node.toml; then
+    echo "keeping /etc/stadtsinn/node.toml; to replace it:  sudo cp $profile /etc/stadtsinn/node.toml"
+fi
 
 # what this profile needs besides: numpy on a bridge; if it is wrong, the check below says so
 extras=$(/opt/stadtsinn/bin/stadtsinn check --extras /etc/stadtsinn/node.toml 2>/dev/null) || extras=""

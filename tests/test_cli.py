@@ -210,7 +210,8 @@ def test_export_is_csv_for_everybody_and_for_german_excel(
     done = run(*base, "--german", "--output", str(target), "--since", "2026-01-05T00:00")
     assert "5 rows" in done.output
     assert target.read_bytes().startswith(b"\xef\xbb\xbftime;temp [")
-    assert run(*base, "--until", "2020-01-01").output == ""
+    nothing = run(*base, "--until", "2020-01-01")
+    assert nothing.output == "stadtsinn: no rows in that table and time\n"
     assert "no table 'x'" in run(*base, "--table", "x").output
 
 
