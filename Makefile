@@ -35,7 +35,8 @@ fuzz: .venv/dev
 	@touch $@
 
 .venv/run: .venv/python pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	@echo "installing into .venv, once; this takes a minute or two"
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bridge,sim,lorawan]'
 	@touch $@
 
 .venv/dev: .venv/python pyproject.toml

@@ -35,6 +35,8 @@ KINDS = {  # kind of the value -> its step, kinds and steps of drift and slope
 class Baseline:
     """Deviation, drift per 30 days, present slope per K, whether it has changed."""
 
+    extra = "bridge"  #: numpy (agent/extras.py)
+
     def __init__(
         self,
         node: HealthDoor,

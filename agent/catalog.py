@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import traceback
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 import msgspec
 
 import drivers.sensors
-from agent.config import near
+from agent.config import near, one_of
 from drivers.api import Sensor
 
 MODEMS = ("la66", "lora_e5", "rak3172", "rn2483")
@@ -62,7 +63,9 @@ class Driver:
         try:
             return msgspec.convert(value, hint, strict=True)
         except msgspec.ValidationError as error:
-            raise CatalogError(str(error).replace("Expected", "expected"), key) from error
+            text = str(error).replace("Expected", "expected")
+            choice = one_of(hint) if "enum" in text else ""
+            raise CatalogError(text + choice, key) from error
 
 
 def find(name: str) -> Driver:
@@ -102,4 +105,14 @@ def _import(name: str, folder: str, known: Sequence[str]) -> ModuleType:
             inside = error.name is not None and (place + ".").startswith(error.name + ".")
             if not inside:
                 raise CatalogError(f"driver '{name}' needs the module '{error.name}'") from error
+        except Exception as error:  # a slip in somebody's file is not ours to fall over
+            raise CatalogError(f"driver '{name}' cannot be loaded: {slip(error)}") from error
     raise CatalogError(f"no driver '{name}'{near(name, known)}")
+
+
+def slip(error: Exception) -> str:
+    """What is wrong with a file, and where: file and line."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}: {error.msg}"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.filename}:{last.lineno}: {type(error).__name__}: {error}"

@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -16,6 +16,7 @@ from msgspec import Meta, Struct, field
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
 Words = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 Reference = Annotated[str, Meta(pattern=r"^[^.]+\.[^.]+$")]  #: instrument.quantity, table.column
+MOST_NAMED = 12  #: of what there is to choose from
 HINTS = {  # what a pattern means, for people
     "[a-z0-9]([a-z0-9-]": "1 to 32 of a-z 0-9 -, such as 'ghs-raum-a'",
     "[A-Za-z_]": "a letter, then letters, digits, - or _, such as 'air'",
@@ -407,6 +408,8 @@ def _explain(error: msgspec.ValidationError, raw: Mapping[str, Any], source: Sou
     tagged = TAGGED.get(_part(section)[0])
     if "Invalid value" in text and tagged and key == tagged[0]:
         hint = f"{text}: expected one of {', '.join(sorted(tagged[2]))}"
+    if "Invalid enum value" in text:
+        hint = text + one_of(get_type_hints(_class_at(section, raw)).get(key))
     return source.error(section, key, hint)
 
 
@@ -438,14 +441,26 @@ def _part(where: str) -> tuple[str, int]:
     return section, int(index or 0)
 
 
+def one_of(kind: Any) -> str:
+    """`: expected one of …` for a Literal, else nothing."""
+    if get_origin(kind) is not Literal:
+        return ""
+    return f": expected one of {', '.join(sorted(map(str, get_args(kind))))}"
+
+
 def _keys_at(where: str, raw: Mapping[str, Any]) -> Iterable[str]:
     """The keys that are allowed in a section."""
+    tagged = TAGGED.get(_part(where)[0])
+    return [*([tagged[0]] if tagged else []), *_class_at(where, raw).__struct_encode_fields__]
+
+
+def _class_at(where: str, raw: Mapping[str, Any]) -> type[Struct]:
+    """What a section becomes."""
     section, index = _part(where)
     if section in TAGGED:
         tag, common, by_kind = TAGGED[section]
         holder = raw["simulate"] if section == "defects" else raw
-        kind = holder[section][index].get(tag, "")
-        return [tag, *by_kind.get(kind, common).__struct_encode_fields__]
+        return by_kind.get(holder[section][index].get(tag, ""), common)
     kinds: dict[str, type[Struct]] = {
         "": Config,
         "node": NodeConfig,
@@ -460,13 +475,15 @@ def _keys_at(where: str, raw: Mapping[str, Any]) -> Iterable[str]:
         "modes": ModeConfig,
         "loads": LoadConfig,
     }
-    return kinds.get(section, Calibration).__struct_encode_fields__
+    return kinds.get(section, Calibration)
 
 
 def near(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?`, or what there is to choose from."""
     known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    without_unit = [one for one in known if one.rpartition("_")[0] == word]
+    close = without_unit or difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     if close:
         return f"; did you mean '{close[0]}'?"
-    return f"; known here: {', '.join(known)}" if known else ""
+    more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
+    return f"; known here: {', '.join(known[:MOST_NAMED])}{more}" if known else ""

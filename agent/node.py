@@ -23,6 +23,7 @@ from agent.commands import Commands
 from agent.config import Config, FileConfig, LinkConfig, LorawanConfig, MqttConfig, Source, load
 from agent.daemon import Daemon, Job
 from agent.doors import Doors, RealDoors
+from agent.extras import check_extras
 from agent.health import HealthDoor
 from agent.instrument import Instrument
 from agent.keeper import Keeper
@@ -115,11 +116,9 @@ def read_profile(path: Path) -> tuple[Config, Source]:
 def make_plan(config: Config, source: Source, doors: Doors | None = None) -> Plan:
     """Check a profile. Without doors nothing can be read. Raises ConfigError."""
     found = plan.drivers(config, source)
-    sensors = {}
-    for index, one in enumerate(config.instrument):
-        door = doors.door(one, found[one.name]) if doors else None
-        sensors[one.name] = plan.make(one, index, found[one.name], door, source)
+    sensors = make_sensors(config, source, found, doors)
     plan.check_instruments(config, source, sensors)
+    check_extras(config, source, sensors)
     quantities = {name: sensor.quantities for name, sensor in sensors.items()}
     tables = plan.tables(config, source, quantities)
     plan.check_windows(config, source, sensors, tables)
@@ -127,6 +126,17 @@ def make_plan(config: Config, source: Source, doors: Doors | None = None) -> Pla
     alarms = plan.alarms(config, source, tables)
     triggers = plan_triggers(config, source, tables, sensors)
     return Plan(config, source, found, sensors, tables, alarms, triggers, doors)
+
+
+def make_sensors(
+    config: Config, source: Source, found: Mapping[str, Driver], doors: Doors | None = None
+) -> dict[str, Sensor]:
+    """Every instrument's sensor, behind its door if there are doors. Raises ConfigError."""
+    sensors = {}
+    for index, one in enumerate(config.instrument):
+        door = doors.door(one, found[one.name]) if doors else None
+        sensors[one.name] = plan.make(one, index, found[one.name], door, source)
+    return sensors
 
 
 def open_node(

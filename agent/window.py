@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent.clock import Clock
-from agent.config import WindowConfig
+from agent.config import WindowConfig, near
 from agent.stream import SPAN_S, Polled, Stream
 from drivers.api import DataError, DeviceError, Fifo, Quantity, Sensor
 
@@ -87,6 +87,8 @@ class Done(NamedTuple):
 class Window:
     """Features of a stream's interval. Satisfies `Sensor`; `cut` says which interval."""
 
+    extra = "bridge"  #: numpy (agent/extras.py)
+
     def __init__(self, name: str, source: Fifo | Sensor, options: WindowConfig) -> None:
         self.name, self.source, self.options = name, source, options
         self.fifo = hasattr(source, "drain")
@@ -96,6 +98,10 @@ class Window:
             raise ValueError("window.rate_hz: it samples by itself: give its own rate_hz")
         self.axes: Sequence[str] = getattr(source, "axes", None) or tuple(source.quantities)  # type: ignore[union-attr]
         self.vibration = getattr(source, "unit", "") == ACCELERATION
+        tilting = self.axes[:2] if self.vibration else ()
+        for axis in options.tilt_slope:
+            if axis not in tilting:
+                raise ValueError(f"window.tilt_slope: it has no tilt '{axis}'{near(axis, tilting)}")
         self.quantities: dict[str, Quantity] = {**STREAM_QUANTITIES}
         if self.vibration:
             self.quantities |= acceleration_quantities(self.axes, len(options.modes))

@@ -12,9 +12,7 @@ profile=${1:-$here/../hw/nodes/school.toml}
 "$here/../.ci/packages" python3-venv='python3 -c "import venv, ensurepip"'
 
 python3 -m venv /opt/stadtsinn
-extra=""
-grep -qs Raspberry /proc/device-tree/model && extra="[pi]"
-/opt/stadtsinn/bin/pip install --quiet --disable-pip-version-check --upgrade "$here/..$extra"
+/opt/stadtsinn/bin/pip install --quiet --disable-pip-version-check --upgrade "$here/.."
 ln -sf /opt/stadtsinn/bin/stadtsinn /usr/local/bin/stadtsinn
 
 install -D -m 644 "$here/stadtsinn.sysusers" /usr/lib/sysusers.d/stadtsinn.conf
@@ -28,7 +26,16 @@ fi
 if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 
 install -d -m 755 /etc/stadtsinn
-[ -f /etc/stadtsinn/node.toml ] || install -m 644 "$profile" /etc/stadtsinn/node.toml
+if [ ! -f /etc/stadtsinn/node.toml ]; then
+    install -m 644 "$profile" /etc/stadtsinn/node.toml
+elif [ $# -gt 0 ] && ! cmp -s "$profile" /etc/stadtsinn/node.toml; then
+    echo "keeping /etc/stadtsinn/node.toml; to replace it:  sudo cp $profile /etc/stadtsinn/node.toml"
+fi
+
+# what this profile needs besides: numpy on a bridge; if it is wrong, the check below says so
+extras=$(/opt/stadtsinn/bin/stadtsinn check --extras /etc/stadtsinn/node.toml 2>/dev/null) || extras=""
+grep -qs Raspberry /proc/device-tree/model && extras="pi${extras:+,$extras}"
+[ -z "$extras" ] || /opt/stadtsinn/bin/pip install --quiet --disable-pip-version-check "stadtsinn[$extras]"
 /opt/stadtsinn/bin/stadtsinn check /etc/stadtsinn/node.toml
 if [ -d /run/systemd/system ]; then systemctl try-restart stadtsinn; fi  # an update
 cat <<'END'

@@ -73,6 +73,7 @@ WRONG = [
     ('world = "school_day"', 'world = "school_dai"', "did you mean 'school_day'?"),
     ('"room.pressure" }', '"room.presure" }', "mean 'room.pressure'?"),
     ('"air.pressure" =', '"aer.pressure" =', "no instrument 'aer'"),
+    ('body = "plain"', 'body = "plane"', "'plane': expected one of packed, plain"),
 ]  # fmt: skip
 
 
@@ -115,6 +116,23 @@ def test_a_third_partys_driver_lies_beside_the_profile(tmp_path: Path) -> None:
     (tmp_path / "my_sensor.py").write_text(text)
     path = school(tmp_path, ('driver = "sht4x"', 'driver = "my_sensor"'))
     assert "instrument climate: my_sensor" in run("check", path).output
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("from drivers.api import Quantaty\n", "my_slip.py:1: ImportError: cannot import name"),
+        ("x = 1\nx = = 2\n", "my_slip.py:2: invalid syntax"),
+        ("\n\n1 / 0\n", "my_slip.py:3: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_slip_in_a_third_partys_driver_is_one_line(tmp_path: Path, text: str, hint: str) -> None:
+    (tmp_path / "my_slip.py").write_text(text)
+    done = run("check", school(tmp_path, ('driver = "sht4x"', 'driver = "my_slip"')))
+    assert done.exit_code == 2
+    assert f"instrument[0].driver: driver 'my_slip' cannot be loaded: {tmp_path}" in done.output
+    assert hint in done.output
+    assert done.output.count("\n") == 1
 
 
 def test_a_driver_whose_library_is_missing_is_named(tmp_path: Path) -> None:
@@ -192,7 +210,8 @@ def test_export_is_csv_for_everybody_and_for_german_excel(
     done = run(*base, "--german", "--output", str(target), "--since", "2026-01-05T00:00")
     assert "5 rows" in done.output
     assert target.read_bytes().startswith(b"\xef\xbb\xbftime;temp [")
-    assert run(*base, "--until", "2020-01-01").output == ""
+    nothing = run(*base, "--until", "2020-01-01")
+    assert nothing.output == "stadtsinn: no rows in that table and time\n"
     assert "no table 'x'" in run(*base, "--table", "x").output
 
 

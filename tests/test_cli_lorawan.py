@@ -47,7 +47,7 @@ def test_the_key_is_shown_only_when_asked_for(tmp_path: Path) -> None:
 @pytest.mark.no_cover
 def test_airtime_says_how_often_the_node_may_send(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.airtime_plan.SIMULATED_S", 4 * 3600)
-    words = ("airtime", "--profile", PROFILE, "--table", "air", "--simulate", "--sf", "7,12")
+    words = ("airtime", PROFILE, "--table", "air", "--simulate", "--sf", "7,12")
     shown = typed(*words)
     assert shown.exit_code == 0, shown.output
     assert "240 rows; one every 60 s; 30 s a day" in shown.output
@@ -60,7 +60,7 @@ def test_airtime_from_stored_rows(tmp_path: Path) -> None:
     text = Path(PROFILE).read_text().replace("/var/lib/stadtsinn/store.db", f"{tmp_path}/s.db")
     profile = tmp_path / "node.toml"
     profile.write_text(text)
-    words = ("airtime", "--profile", str(profile), "--table", "air")
+    words = ("airtime", str(profile), "--table", "air")
     assert "try --simulate" in typed(*words).output
     from agent.clock import VirtualClock
     from agent.daemon import run_virtual
@@ -84,9 +84,9 @@ def test_airtime_from_stored_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("airtime", "--profile", PROFILE, "--table", "ai"), "did you mean 'air'"),
-        (("airtime", "--profile", PROFILE, "--table", "air", "--sf", "6"), "numbers 7 to 12"),
-        (("airtime", "--profile", SCHOOL, "--table", "air"), "no link of kind 'lorawan'"),
+        (("airtime", PROFILE, "--table", "ai"), "did you mean 'air'"),
+        (("airtime", PROFILE, "--table", "air", "--sf", "6"), "numbers 7 to 12"),
+        (("airtime", SCHOOL, "--table", "air"), "no link of kind 'lorawan'"),
         (("keys", SCHOOL), "no link of kind 'lorawan'"),
         (("join", PROFILE), "no such file"),
         (("status", "--file", "/nowhere/state.json"), "No such file"),

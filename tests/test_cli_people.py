@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from agent.cli.demo import verdict
 from agent.cli.picture import picture
 from agent.clock import VirtualClock
 from agent.demo import prepare
@@ -61,6 +62,12 @@ def test_status_of_another_version_is_one_line(tmp_path: Path) -> None:
         done = run("status", "--file", str(tmp_path / "state.json"))
         assert done.exit_code == 1
         assert "not a state file of this version" in done.output
+
+
+def test_a_demo_that_compared_nothing_claims_nothing() -> None:
+    assert verdict(True, 3) == "identical"
+    assert verdict(False, 0) == "NOT identical"
+    assert "let it run longer" in verdict(True, 0)
 
 
 @pytest.mark.skipif(installed() is None, reason="no mosquitto here")

@@ -1,5 +1,6 @@
 """Profiles that are well-formed and cannot work: each is refused before anything starts."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,33 @@ def test_what_cannot_work_is_refused_with_its_line(old: str, new: str, hint: str
     assert hint in str(caught.value)
     assert caught.value.line > 0
     assert "\n" not in str(caught.value)
+
+
+BRIDGE = shipped("nodes/bridge.toml").read_text()
+SLIPS = [  # in the parts that a class room has not: key of the error, what is said
+    ('kind = "vibration" ', 'kind = "vibraton" ', "trigger[0].kind", "one of vehicle, vibration"),
+    ("floor = 0.006", "flor = 0.006", "trigger[0].flor", "did you mean 'floor'?"),
+    ("known_t = 48", "knwon_t = 48", "trigger[1].knwon_t", "did you mean 'known_t'?"),
+    ("mode_width =", "mode_widht =", "instrument[0].window.mode_widht", "mean 'mode_width'?"),
+    ("{ rate_hz = 10, b", "{ rate = 10, b", "instrument[6].window.rate", "mean 'rate_hz'?"),
+    ("{ rate_hz = 10, b", "{ b", "instrument[6].window", "window.rate_hz is missing"),
+    ("slope = { x =", "slope = { q =", "instrument[2].window", "no tilt 'q'; known here: x, y"),
+    ("rate_hz = 125 ", "rate_hz = 126 ", "instrument[0].rate_hz", "is 125 or 250, not 126"),
+    ('kind = "crack" ', 'kind = "crak" ', "instrument[28].kind", "one of crack, frequency, tilt"),
+    ("records = {", "recrods = {", "recrods", "did you mean 'records'?"),
+    ('from = "acc.f1"', 'from = "acc.g1"', "table[1].columns[0].from", "f2, f3 and 76 more"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "key", "hint"), SLIPS, ids=[new for _, new, *_ in SLIPS])
+def test_a_slip_in_a_bridges_profile_is_named_with_line_and_key(
+    old: str, new: str, key: str, hint: str
+) -> None:
+    text = BRIDGE.replace(old, new, 1)
+    with pytest.raises(ConfigError, match=re.escape(hint)) as caught:
+        make_plan(*parse(Path("node.toml"), text))
+    assert caught.value.key == key
+    assert new in text.splitlines()[caught.value.line - 1]
 
 
 def test_a_profile_out_of_an_editor_that_marks_its_files_is_read(tmp_path: Path) -> None:

@@ -18,14 +18,18 @@ from agent.cli.common import config_errors, json_option, profile_argument
     """
 )
 @profile_argument
+@click.option("--extras", is_flag=True, help="Only the extras it needs, for an installer.")
 @json_option
 @config_errors
-def check(profile: Path, as_json: bool) -> None:
+def check(profile: Path, extras: bool, as_json: bool) -> None:
     """Check PROFILE: keys, drivers and their options, columns, alarms, links.
 
     Nothing is opened or sent. The first thing that is wrong is named with file, line, key and what
     was expected. Exit code 0 = right, 2 = wrong.
     """
+    if extras:
+        click.echo(",".join(wanted_extras(profile)))
+        return
     summary = examine(profile)
     if as_json:
         click.echo(json.dumps(summary))
@@ -42,6 +46,16 @@ def check(profile: Path, as_json: bool) -> None:
         click.echo(f"  trigger {name}: {what}")
     for name, where in summary["links"].items():
         click.echo(f"  link {name}: {where}")
+
+
+def wanted_extras(profile: Path) -> list[str]:
+    """What has to be installed for this profile. Raises ConfigError."""
+    from agent import plan
+    from agent.extras import wanted
+    from agent.node import make_sensors, read_profile
+
+    config, source = read_profile(profile)
+    return wanted(config, make_sensors(config, source, plan.drivers(config, source)))
 
 
 def examine(profile: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, ParamSpec
 import click
 
 from agent.config import ConfigError
+from agent.extras import MissingExtra
 
 P = ParamSpec("P")
 GOOD, BAD, USAGE = 0, 1, 2  # exit codes
@@ -28,13 +29,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="For programs
 
 
 def config_errors(command: Callable[P, Any]) -> Callable[P, Any]:
-    """A wrong profile is one line on stderr and exit code 2."""
+    """A wrong profile, or a missing extra, is one line on stderr and exit code 2."""
 
     @wraps(command)
     def guarded(*arguments: P.args, **options: P.kwargs) -> Any:
         try:
             return command(*arguments, **options)
-        except ConfigError as error:
+        except (ConfigError, MissingExtra) as error:
             click.echo(f"stadtsinn: {error}", err=True)
             sys.exit(USAGE)
 

@@ -103,7 +103,7 @@ def demo(
             click.echo(f"stadtsinn: {error}", err=True)
             sys.exit(USAGE)
         click.echo(f"Node '{made.node.config.node.name}', simulated, via {made.where}")
-        if made.run_dir:
+        if made.run_dir and (made.node.streams or loadtest):
             click.echo(f"From another terminal: stadtsinn loadtest … --run-dir {made.run_dir}")
         with running(made):
             (show_live if live else show_lines)(made, duration)
@@ -224,15 +224,24 @@ def summary(made: Demo) -> int:
         click.echo(f"measured {len(measured)} rows; what the network server got it decodes itself")
         return 0
     aged = f" ({len(made.far.aged)} of them with an age: no clock)" if made.far.aged else ""
+    decoded = len(made.far.rows) + len(made.far.aged)
+    waiting = f", {len(missing)} waiting for a frame" if same and missing else ""
     click.echo(
-        f"measured {len(measured)} rows, decoded {len(made.far.rows) + len(made.far.aged)}{aged}: "
-        f"{'identical' if same else 'NOT identical'}; {counted(made.far.frames, 'frame')}, "
+        f"measured {counted(len(measured), 'row')}, decoded {decoded}{aged}{waiting}: "
+        f"{verdict(same, decoded)}; {counted(made.far.frames, 'frame')}, "
         f"{made.far.size} bytes, {made.far.row_size / max(values, 1):.2f} bytes per value in rows, "
         f"{counted(len(made.far.events), 'event')}"
     )
     if not same:
         click.echo(f"  differing or missing: {missing[:5]} {made.far.refused[:2]}", err=True)
     return replayed(made) if made.replay and same else (0 if same else BAD)
+
+
+def verdict(same: bool, decoded: int) -> str:
+    """In words; of nothing at all nothing is claimed."""
+    if not same:
+        return "NOT identical"
+    return "identical" if decoded else "too short to compare anything, let it run longer"
 
 
 def matches(made: Demo, missing: Sequence[tuple[int, int]]) -> bool:

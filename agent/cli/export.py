@@ -96,7 +96,8 @@ def into(output: Path | None, german: bool, write_to: Callable[[IO[str]], int]) 
     encoding = "utf-8-sig" if german else "utf-8"
     if output is None:
         sys.stdout.reconfigure(encoding=encoding, newline="")  # type: ignore[union-attr]
-        write_to(sys.stdout)
+        if not write_to(sys.stdout):
+            click.echo("stadtsinn: no rows in that table and time", err=True)
         sys.stdout.flush()
         return
     with whole(output, encoding) as file:

@@ -157,11 +157,13 @@ def states_of(run_dir: Path) -> dict[str, str]:
 
 def report_of(folder: Path, output: Path | None, german: bool) -> int:
     """Make and show it; the exit code."""
+    from agent.extras import BRIDGE, needs
+
     try:
         from agent.loadtest import page, report
         from agent.loadtest.read import NoTest, read
     except ImportError:
-        click.echo("stadtsinn: a report needs numpy: pip install 'stadtsinn[bridge]'", err=True)
+        click.echo(f"stadtsinn: a report {needs(BRIDGE)}", err=True)
         return BAD
     output = output or folder / "report"
     try:

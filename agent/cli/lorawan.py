@@ -10,7 +10,6 @@ import click
 
 from agent.cli.common import (
     BAD,
-    DEFAULT_PROFILE,
     config_errors,
     profile_argument,
     simulate_option,
@@ -32,7 +31,7 @@ DAY_S = 86_400
     Examples:
       stadtsinn lorawan keys      what to paste at the network server, with QR code
       stadtsinn lorawan join      does the network let it in?
-      stadtsinn lorawan airtime --table air --sf 7,9,12 --every 60
+      stadtsinn lorawan airtime --table air --sf 7,9,12 --every 60   how often may it send?
     """
 )
 def lorawan() -> None:
@@ -46,6 +45,7 @@ def lorawan() -> None:
 def keys(profile: Path, secret: bool) -> None:
     """Print what the network server wants, and the QR code of LoRa Alliance TR005."""
     from agent.doors import read_keys
+    from agent.extras import LORAWAN, needs
 
     config, source = read(profile)
     link = radio_of(config, source)
@@ -64,7 +64,7 @@ def keys(profile: Path, secret: bool) -> None:
     try:
         import segno
     except ImportError:
-        click.echo("The QR code needs: pip install 'stadtsinn[lorawan]'")
+        click.echo(f"The QR code {needs(LORAWAN)}")
         return
     segno.make(text, error="m").terminal(compact=True)
 
@@ -129,10 +129,12 @@ def status(path: Path) -> None:
 
 
 @lorawan.command(
-    epilog="Example:  stadtsinn lorawan airtime --table air --sf 7,9,12 --every 60 --simulate"
+    epilog="""\b
+    Example:
+      stadtsinn lorawan airtime --table air --simulate hw/nodes/school-lorawan.toml
+    """
 )
-@click.option("--profile", type=click.Path(path_type=Path), default=DEFAULT_PROFILE,
-              show_default=True)  # fmt: skip
+@profile_argument
 @click.option("--table", "name", required=True, help="Which table of the profile.")
 @click.option("--sf", default="7,9,12", show_default=True, help="Spreading factors, 7 to 12.")
 @click.option("--every", type=click.IntRange(1), help="Seconds between rows; default: as kept.")

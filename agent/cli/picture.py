@@ -16,6 +16,7 @@ from rich.text import Text
 
 from agent.cli.spectrum import Spectrum, height
 from agent.clock import SimClock
+from agent.codec.explain import CODES
 from agent.demo.farside import FarSide
 from agent.demo.paced import PacedClock
 from agent.demo.watch import View, Watch
@@ -24,11 +25,6 @@ from agent.schema import Cell, Field, Missing
 UNITS = {  # UCUM as people write it
     "Cel": "°C", "[ppm]": "ppm", "ug/m3": "µg/m³", "1": "", "deg": "°", "um/m": "µm/m",
     "m/s2": "m/s²",
-}  # fmt: skip
-EVENTS = {  # WIRE.md section 4
-    0: "cleared", 1: "above", 2: "below", 3: "fast change", 4: "sensor failed", 5: "sensor back",
-    6: "restart", 7: "opened", 8: "data lost", 9: "clock corrected", 10: "vehicle or vibration",
-    11: "store set aside",
 }  # fmt: skip
 TYPICAL = (
     "tilt_x",
@@ -237,7 +233,7 @@ def last_event(far: FarSide) -> str:
     schema = far.schemas.get(said.schema)
     known = schema is not None and said.column is not None and said.column < len(schema.fields)
     field = schema.fields[said.column or 0] if schema is not None and known else None
-    what = EVENTS.get(said.code, f"code {said.code}")
+    what = CODES.get(said.code, f"code {said.code}")
     when = ""
     if isinstance(said.time, int) and said.time > 0:
         when = times.strftime("%H:%M:%S ", times.gmtime(said.time))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.cli.probe import Finding
+from agent.extras import MissingExtra
 from drivers.api import BUSY, DUTY_CYCLE, NO_ACCEPT, NOT_ACKED, DeviceError, ModemError
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ def tune(config: LorawanConfig, made: Plan, clock: Clock) -> Iterator[Finding]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         yield Finding(config.name, where, False, f"{config.app_key_file}: {reason.lower()}")
+        return
+    except MissingExtra as error:
+        yield Finding(config.name, where, False, str(error))
         return
     steps: tuple[Callable[[], str], ...] = (
         lambda: set_up(modem, config),

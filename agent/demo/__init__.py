@@ -20,6 +20,7 @@ from agent.daemon import Daemon, Job, run_virtual
 from agent.demo import broker as brokers
 from agent.demo.farside import FarSide
 from agent.demo.paced import PacedClock, leash
+from agent.extras import SIM, MissingExtra
 from agent.health import HealthDoor
 from agent.links import Link
 from agent.links.file import FileLink
@@ -266,7 +267,7 @@ def prepare(
 ) -> Demo:
     """Build a demo in `folder`; `loadtest` names a load test to do.
 
-    Raises ConfigError, ReplayError, TimetableError, ValueError.
+    Raises ConfigError, MissingExtra, ReplayError, TimetableError, ValueError.
     """
     if replay and loadtest:
         raise ValueError("a recording has no vehicles: --replay or --loadtest")
@@ -352,12 +353,12 @@ def radio_link(config: Config, radio: Radio, folder: Path) -> LorawanConfig:
 
 
 def tune_in(doors: SimDoors, clock: SimClock, radio: Radio) -> None:
-    """The network behind the modem. Raises ValueError."""
+    """The network behind the modem. Raises MissingExtra, ValueError."""
     try:
         from drivers.sim.lorawan.network import SimNetwork
         from drivers.sim.lorawan.udp import PacketForwarder
     except ImportError as error:
-        raise ValueError("a simulated modem needs: pip install 'stadtsinn[sim]'") from error
+        raise MissingExtra("a simulated modem", SIM) from error
     air = PacketForwarder(radio.server, now=clock.true_utc) if radio.server else None
     doors.network = SimNetwork(clock.true_utc() - clock.monotonic(), air)
     if not isinstance(clock, VirtualClock):

@@ -93,9 +93,10 @@ def make(
     except CatalogError as error:
         raise source.error(f"instrument[{index}]", error.option, str(error)) from error
     except (TypeError, ValueError) as error:
-        raise source.error(
-            f"instrument[{index}]", "", f"driver '{driver.name}': {error}"
-        ) from error
+        key = str(error).split()[0].split(".")[0] if str(error) else ""  # it begins with the option
+        known = key in config.options or key == "window"
+        hint = f"driver '{driver.name}': {error}"
+        raise source.error(f"instrument[{index}]", key if known else "", hint) from error
 
 
 def check_windows(

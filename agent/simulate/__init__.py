@@ -12,6 +12,7 @@ from agent.catalog import CatalogError, Driver, find
 from agent.clock import Clock
 from agent.config import Config, InstrumentConfig, LorawanConfig, SimulateConfig, Source, near
 from agent.doors import make_modem, read_keys
+from agent.extras import SIM, MissingExtra
 from agent.simulate.bridge import make_bridge
 from drivers.api import Modem, Timer
 from drivers.bus.i2c import I2C
@@ -94,11 +95,11 @@ class SimDoors:
         return Pins(SimPins()) if driver.door == "pins" else None
 
     def modem(self, link: LorawanConfig, module: ModuleType, timer: Timer) -> Modem:
-        """A modem twin on a simulated network. Raises ValueError without its cryptography."""
+        """A modem twin on a simulated network. Raises MissingExtra without its cryptography."""
         try:
             from drivers.sim.lorawan.network import SimNetwork
         except ImportError as error:
-            raise ValueError("a simulated modem needs: pip install 'stadtsinn[sim]'") from error
+            raise MissingExtra("a simulated modem", SIM) from error
         try:
             keys = read_keys(link)
         except OSError:
@@ -185,6 +186,9 @@ def check_feeds(config: Config, source: Source, world: World) -> None:
         if channel not in known:
             what = "place" if name == MOTION else "channel"
             hint = f"world '{config.simulate.world}' has no {what} '{channel}'"
+            if channel in places(world):
+                hint = f"'{channel}' is a place, felt as '{owner}.{MOTION}'"
+                raise source.error("simulate.feeds", reference, hint)
             raise source.error("simulate.feeds", reference, hint + near(channel, known))
         if owner not in names:
             hint = f"no instrument '{owner}'{near(owner, names)}"
