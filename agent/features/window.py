@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,40 +17,12 @@ from agent.features.spectrum import Spectrum, band_levels, points_for, welch
 from agent.features.statistics import summaries
 from agent.features.tracking import Reference, track
 
+if TYPE_CHECKING:
+    from agent.config import WindowConfig
+
 Values = dict[str, float | None]
 PERIODS = 3  #: of the lowest mode, at least, in the correlations
 BLOCK_S = 0.5  #: passages are looked for in means of half a second
-
-
-class Options(Protocol):
-    """What the profile says of a window (agent.config.WindowConfig)."""
-
-    @property
-    def modes(self) -> Sequence[float]: ...
-    @property
-    def mode_width(self) -> float: ...
-    @property
-    def highest_hz(self) -> float: ...
-    @property
-    def lines_hz(self) -> Sequence[float]: ...
-    @property
-    def tilt_slope(self) -> Mapping[str, float]: ...
-    @property
-    def reference_cel(self) -> float: ...
-    @property
-    def bins(self) -> int: ...
-    @property
-    def bin_width(self) -> float: ...
-    @property
-    def gate(self) -> float: ...
-    @property
-    def detail_category(self) -> float | None: ...
-    @property
-    def modulus_gpa(self) -> float: ...
-    @property
-    def on(self) -> float: ...
-    @property
-    def off(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +32,7 @@ class Asked:
     axes: Sequence[str]
     rate_hz: float  #: fitted
     full_scale: float  #: end of the range, unit of the samples
-    options: Options
+    options: WindowConfig
     wanted: Set[str]
     beat: Callable[[], None] = lambda: None  #: called between features: on a small Pi each is slow
 
