@@ -64,7 +64,7 @@ class WindowConfig(_Part, frozen=True):
     """What becomes of the samples of a chip with a FIFO, or of a sensor that is read fast."""
 
     rate_hz: Annotated[float, Meta(ge=0.1, le=100)] | None = None  #: of a sensor without a FIFO
-    modes: tuple[float, ...] = ()  #: reference frequencies in Hz: f1, d1, q1, f2 …
+    modes: tuple[float, ...] = ()  #: reference frequencies in Hz: f1, d1, q1, p1, f2 …
     mode_width: Annotated[float, Meta(gt=0, lt=0.5)] = 0.05  #: how far a mode may be, relative
     highest_hz: Annotated[float, Meta(gt=0)] = 15.0  #: modes are looked for up to here
     lines_hz: tuple[float, ...] = (50 / 3, 25.0, 100 / 3, 50.0)  #: machine lines, never modes

@@ -49,6 +49,7 @@ def acceleration_quantities(axes: Sequence[str], modes: int) -> dict[str, Quanti
             f"f{k}": Quantity("frequency", 0.001, 0, 500),
             f"d{k}": Quantity("damping", 0.01, 0, 100),
             f"q{k}": Quantity("percentage", 1, 0, 100),
+            f"p{k}": Quantity("frequency", 0.001, 0, 500),
         }
     return found
 

@@ -15,12 +15,13 @@ from rich.console import Console
 
 from agent.cli.picture import streams
 from agent.config import ConfigError, WindowConfig
-from agent.features.window import Asked, vibration
+from agent.features.window import Asked, vibration, welch_peaks
 from agent.messages import SENSOR_BACK, SENSOR_FAILED
 from agent.sampler import state_key
 from agent.schema import Missing
 from agent.window import Window
 from drivers.sim.fifo import FifoTwin
+from tests.features_kit import bridge
 from tests.test_cli import run
 from tests.window_kit import GAUGE, LEVEL, THREE_AXES, Signal, WindowRig, make_window_rig, table
 
@@ -128,6 +129,16 @@ def test_modes_are_those_of_the_world_and_a_missed_one_is_not_filled(tmp_path: P
         assert isinstance(quality := found[f"q{k}"], float)
         assert quality > 20
     assert [found[f"{letter}3"] for letter in "fdq"] == [Missing.NOT_AVAILABLE] * 3
+
+
+def test_peaks_of_the_spectrum_are_tracked_and_a_machine_is_none() -> None:
+    x = bridge(1)
+    seconds = np.arange(len(x)) / 125
+    x += 0.05 * np.sin(2 * np.pi * 50 / 3 * seconds)[:, None]
+    how = WindowConfig(modes=(2.5, 4.3, 6.0, 16.7), mode_width=0.03)
+    found = welch_peaks([x], Asked("xyz", 125.0, 2 * G, how, {"p1"}))
+    assert found == {"p1": pytest.approx(2.5, rel=0.01), "p2": pytest.approx(4.3, rel=0.01)}
+    assert welch_peaks([x[:1000]], Asked("xyz", 125.0, 2 * G, how, {"p1"})) == {}
 
 
 def test_a_gap_is_counted_and_not_made_up_for(tmp_path: Path) -> None:

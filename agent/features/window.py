@@ -13,7 +13,7 @@ from agent.features import fatigue, passage, rainflow, tilt, velocity
 from agent.features.arrays import Array, Segments
 from agent.features.event import heaviest
 from agent.features.modes import Settings, identify
-from agent.features.spectrum import Spectrum, band_levels, points_for, welch
+from agent.features.spectrum import Spectrum, band_levels, peaks, points_for, welch
 from agent.features.statistics import summaries
 from agent.features.tracking import Reference, track
 
@@ -58,6 +58,9 @@ def vibration(parts: Segments, asked: Asked, temperature: float | None) -> Value
     if any(re.match(r"[fdq]\d", name) for name in asked.wanted):
         asked.beat()
         values |= modes(parts, asked)
+    if any(re.match(r"p\d", name) for name in asked.wanted):
+        asked.beat()
+        values |= welch_peaks(parts, asked)
     asked.beat()
     return values
 
@@ -137,6 +140,25 @@ def modes(parts: Segments, asked: Asked) -> Values:
             values[f"f{number}"] = mode.frequency_hz
             values[f"d{number}"] = 100 * mode.damping
             values[f"q{number}"] = 100 * mode.quality
+    return values
+
+
+def welch_peaks(parts: Segments, asked: Asked) -> Values:
+    """Hz of the highest Welch peak near each reference mode, all axes; machine lines are none.
+
+    Cheaper than `modes` and without damping; a mode without a peak is left out.
+    """
+    how = asked.options
+    found = spectrum(parts, asked.rate_hz)
+    if found is None:
+        return {}
+    tops = peaks(found.frequency_hz, found.density.sum(axis=1), lines_hz=how.lines_hz)
+    values: Values = {}
+    for number, one in enumerate(how.modes, 1):
+        near = [top for top in tops if abs(top.frequency_hz - one) <= how.mode_width * one]
+        if near:
+            highest = max(near, key=lambda top: top.level_db)
+            values[f"p{number}"] = highest.frequency_hz
     return values
 
 
