@@ -75,7 +75,7 @@ def merged(framed: Framed, schema: Schema) -> dict[int | None, list[Cell]]:
 
 
 @pytest.mark.no_cover
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(tables(), st.booleans(), st.booleans(), st.sampled_from([20, 51, 115, 222, 4096]))
 def test_rows_come_back_exactly(
     table: tuple[Schema, list[list[Cell]]], packed: bool, in_order: bool, limit: int
@@ -93,7 +93,7 @@ def test_rows_come_back_exactly(
 
 
 @pytest.mark.no_cover
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(tables())
 def test_packed_bits_equal_a_second_opinion(table: tuple[Schema, list[list[Cell]]]) -> None:
     schema, cells = table
@@ -132,7 +132,7 @@ def plodding(fields: Sequence[Field], rows: Sequence[Sequence[Cell]]) -> bytes |
 
 
 @pytest.mark.no_cover
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(tables(), st.integers(0, 200))
 def test_a_body_cut_anywhere_gives_the_rows_before_the_cut(
     table: tuple[Schema, list[list[Cell]]], cut: int

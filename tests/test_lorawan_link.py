@@ -327,7 +327,7 @@ def test_join_denied_for_a_day_keeps_the_rows_and_spares_the_air(tmp_path: Path)
     assert rig.report()["reason"].startswith("not joined")
     assert rig.node.store.counts().owed["radio"] >= 1439
     rig.network.server.refuse_join = False
-    rig.run(DAY / 4)
+    rig.run(DAY / 6)
     assert rig.report()["radio"]["joined"]
     assert rig.far.rows
 

@@ -61,7 +61,7 @@ SLIPS = [  # in the parts that a class room has not: key of the error, what is s
     ("rate_hz = 125 ", "rate_hz = 126 ", "instrument[0].rate_hz", "is 125 or 250, not 126"),
     ('kind = "crack" ', 'kind = "crak" ', "instrument[28].kind", "one of crack, frequency, tilt"),
     ("records = {", "recrods = {", "recrods", "did you mean 'records'?"),
-    ('from = "acc.f1"', 'from = "acc.g1"', "table[1].columns[0].from", "f2, f3 and 76 more"),
+    ('from = "acc.f1"', 'from = "acc.g1"', "table[1].columns[0].from", "f2, f3 and 80 more"),
 ]  # fmt: skip
 
 
