@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, overload
 
 from agent.schema import Schema
 
@@ -29,6 +29,48 @@ class Row(NamedTuple):
     mono_ms: int  #: monotonic milliseconds at which the row was due
     start: int | None
     cells: bytes  #: CBOR array of integers and missing reasons (codec.cells_to_bytes)
+
+
+class Rows(Sequence[Row]):
+    """Rows kept by columns, as many are read and framed at once: a Row is made where one is
+    looked at."""
+
+    __slots__ = ("columns",)
+
+    def __init__(self, columns: Sequence[Sequence[Any]]) -> None:
+        self.columns = columns
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Rows:
+        """The same rows."""
+        return rows if isinstance(rows, Rows) else cls(tuple(zip(*rows, strict=True)) or NO_ROWS)
+
+    @property
+    def seqs(self) -> Sequence[int]:
+        """Each row's number."""
+        return self.columns[0]
+
+    @property
+    def cells(self) -> Sequence[bytes]:
+        """Each row's cells."""
+        return self.columns[4]
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(Row, *self.columns)
+
+    @overload
+    def __getitem__(self, at: int) -> Row: ...
+    @overload
+    def __getitem__(self, at: slice) -> Rows: ...
+    def __getitem__(self, at: int | slice) -> Row | Rows:
+        found: list[Any] = [column[at] for column in self.columns]
+        return Rows(found) if isinstance(at, slice) else Row(*found)
+
+
+NO_ROWS: Sequence[Sequence[Any]] = ((), (), (), (), ())
 
 
 class Message(NamedTuple):
@@ -58,9 +100,8 @@ class Parcel:
     lane: str  #: "message", "live", "backfill"
     message: Message | None = None
     layout: Layout | None = None
-    rows: Sequence[
-        Row
-    ] = ()  #: newest first, equally spaced by step x interval, one boot if undated
+    #: newest first, equally spaced by step x interval, one boot if undated
+    rows: Sequence[Row] = ()
     step: int = 1  #: WIRE's m, a power of two
     packed: bool = False
     boot: int = 0  #: the running boot: rows of an earlier one have no age

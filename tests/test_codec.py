@@ -275,7 +275,18 @@ def test_never_every_column_is_omitted() -> None:
     assert read(framed, SCHOOL)[0].rows == [[Missing.NOT_AVAILABLE]] * 2
 
 
-@pytest.mark.parametrize("cells", [b"\x89\x01", b"\x81\x01", b"\xff", b"\x89" + b"\x61a" * 9])
+BROKEN = [
+    b"\x89\x01",  # too few
+    b"\x81\x01",
+    b"\xff",
+    b"\x89" + b"\x61a" * 9,  # text
+    b"\x89" + b"\x01" * 10,  # more than the head says
+    b"\x89\x18" + b"\x01" * 10,  # not the shortest form, and one more
+    b"\x88" + b"\x01" * 9,
+]
+
+
+@pytest.mark.parametrize("cells", BROKEN)
 def test_a_broken_row_ends_a_frame_and_alone_is_refused(cells: bytes) -> None:
     good = parcel(SCHOOL, [ROW] * 3)
     broken = Row(5, 1, 0, NOW, cells)

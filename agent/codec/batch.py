@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 from agent.clock import Clock
@@ -18,13 +17,15 @@ from agent.codec.wire import (
     Style,
     bytes_to_cells,
     cell_of,
+    cells_to_bytes,
     interval_item,
     time_of,
 )
-from agent.parcel import Framed, Parcel, Row
+from agent.parcel import Framed, Parcel, Row, Rows
 
 RADIO_BYTES = 256  #: limits up to this are filled to the last row, longer ones to 98 %
-SAMPLE = 16  #: rows from which the size of the rest is guessed
+NO_CELL = ""
+SAMPLE = 64  #: rows from which the size of the rest is guessed
 
 
 def frame_rows(parcel: Parcel, limit: int, clock: Clock, style: Style) -> Framed:
@@ -40,7 +41,7 @@ def frame_rows(parcel: Parcel, limit: int, clock: Clock, style: Style) -> Framed
         single = Batch(replace(parcel, rows=one), limit, clock, style)
         return Framed(tuple(single.parts()), parcel, one)
     made, rows = fullest
-    if batch.missing and len(rows) < len(batch.rows):  # a column may be empty in just these
+    if not batch.whole and len(rows) < len(batch.rows):  # a column may be empty in just these
         again = frame_rows(replace(parcel, rows=rows), limit, clock, style)
         return replace(again, parcel=parcel)
     return Framed((made,), parcel, rows, limit=batch.limit)
@@ -57,11 +58,11 @@ class Batch:
         self.step_s = parcel.layout.interval_s * parcel.step
         self.number = parcel.layout.schema.number
         self.columns = list(range(len(self.fields)))
-        self.rows, flat = sound(parcel.rows, len(self.fields), in_order=parcel.in_order)
-        self.missing = not all_numbers(flat)
-        if self.missing:
-            self.columns, flat = without_empty(flat, len(self.fields))
-        self.flat = flat
+        width, in_order = len(self.fields), parcel.in_order
+        self.rows, self.flat, self.whole = sound(parcel.rows, width, in_order=in_order)
+        if not self.whole:
+            self.columns, self.flat = without_empty(self.flat, width)
+            self.whole = all_numbers(self.flat)
         self._plain: list[bytes] | None = None
         self._packed: list[str] | None = None
 
@@ -70,7 +71,7 @@ class Batch:
         best: tuple[bytes, Sequence[Row]] | None = None
         fits, over = 0, len(self.rows) + 1
         slack = self.limit // 50 if self.limit > RADIO_BYTES else 1
-        count = min(over - 1, max(round(self.limit / self._row_bytes()), 1))
+        count = min(over - 1, max(round((self.limit - slack / 2) / self._row_bytes()), 1))
         while fits + 1 < over:
             made = self.frame(count)
             if len(made) <= self.limit:
@@ -111,7 +112,7 @@ class Batch:
     def _cells(self) -> list[bytes]:
         """Every cell as in a plain body that begins with the newest row."""
         if self._plain is None:
-            self._plain = differences(self.flat, len(self.columns), whole=not self.missing)
+            self._plain = differences(self.flat, len(self.columns), whole=self.whole)
         return self._plain
 
     def _plain_body(self, first: int, count: int) -> bytes:
@@ -176,15 +177,15 @@ def byte_string(rows: Sequence[str]) -> bytes:
 
 def sound(
     rows: Sequence[Row], width: int, *, in_order: bool = False
-) -> tuple[Sequence[Row], list[Any]]:
-    """Rows that can be framed together, and their cells in one list.
+) -> tuple[Sequence[Row], list[Any], bool]:
+    """Rows that can be framed together, their cells in one list, whether all are numbers.
 
     A row of another width or with a number out of range ends them. Raises CodecError if that is
     the newest row, which is then to be set aside.
     """
-    flat = _joined(rows, width)
-    if flat is not None:
-        return rows, flat
+    joined = _joined(rows, width)
+    if joined is not None:
+        return rows, *joined
     bad = [at for at, row in enumerate(rows) if _joined([row], width) is None]
     if bad[0] == 0:
         raise CodecError(f"row {rows[0].seq}: {_what_is_wrong(rows[0], width)}")
@@ -192,18 +193,26 @@ def sound(
     return sound(older or rows[: bad[0]], width)
 
 
-def _joined(rows: Sequence[Row], width: int) -> list[Any] | None:
-    """The cells of all rows, read in one go. None if unsound."""
+def _joined(rows: Sequence[Row], width: int) -> tuple[list[Any], bool] | None:
+    """The cells of all rows, read in one go as one long array; whether all are numbers.
+
+    None if unsound.
+    """
+    head, blobs = cbor.array_head(width), Rows.of(rows).cells
+    if not all(map(operator.methodcaller("startswith", head), blobs)):
+        return None
+    cells = [blob[len(head) :] for blob in blobs]
     try:
-        each = cbor.load(cbor.array_head(len(rows)) + b"".join([row.cells for row in rows]))
-        if set(map(type, each)) != {list} or set(map(len, each)) != {width}:
+        long_head = cbor.array_head(len(rows) * width + 1)
+        flat: list[Any] = cbor.load(b"".join([long_head, *cells, cbor.dump(NO_CELL)]))
+        if flat.pop() != NO_CELL:  # a row has more or fewer cells than its head says
             return None
-        flat: list[Any] = list(chain.from_iterable(each))
-        numbers = list(filter(None, flat))  # without null, false, undefined; zero is in range
+        whole = all_numbers(flat)
+        numbers = flat if whole else list(filter(None, flat))  # zero is in range
         good = not numbers or -RAW_LIMIT < min(numbers) <= max(numbers) < RAW_LIMIT
     except (ValueError, TypeError):
         return None
-    return flat if good else None
+    return (flat, whole) if good else None
 
 
 def _what_is_wrong(row: Row, width: int) -> str:
@@ -213,6 +222,8 @@ def _what_is_wrong(row: Row, width: int) -> str:
         return str(error)
     if len(cells) != width:
         return f"{len(cells)} cells where the layout has {width} columns"
+    if cells_to_bytes(cells) != row.cells:
+        return "its bytes are damaged"
     return "a number does not fit into 31 bits"
 
 
@@ -231,13 +242,12 @@ def differences(flat: list[Any], width: int, *, whole: bool) -> list[bytes]:
 
     `whole`: every cell is a number.
     """
+    if whole:
+        steps = map(operator.sub, flat[width:], flat)
+        return cbor.dump_numbers([*flat[:width], *steps])
     cells = [b""] * len(flat)
     for column in range(width):
-        numbers = flat[column::width]
-        if whole or all_numbers(numbers):
-            cells[column::width] = cbor.dump_numbers(_steps(numbers))
-        else:
-            cells[column::width] = cbor.dump_each(_steps_with_gaps(numbers))
+        cells[column::width] = cbor.dump_each(_steps(flat[column::width]))
     return cells
 
 
@@ -246,11 +256,7 @@ def all_numbers(cells: Sequence[Any]) -> bool:
     return set(map(type, cells)) == {int}
 
 
-def _steps(numbers: Sequence[int]) -> list[int]:
-    return [numbers[0], *map(operator.sub, numbers[1:], numbers)]
-
-
-def _steps_with_gaps(items: Sequence[Any]) -> list[Any]:
+def _steps(items: Sequence[Any]) -> list[Any]:
     last, steps = 0, []
     for item in items:
         if type(item) is int:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from agent.clock import Clock
-from agent.parcel import ACK, Framed, Layout, Message, Parcel, Row
+from agent.parcel import ACK, Framed, Layout, Message, Parcel, Row, Rows
 from agent.schema import Schema
 from agent.store import lines
 from agent.store.counts import Counts, count
@@ -237,7 +237,7 @@ class Store:
             table = self._stock.owners[parcel.layout.id]
             state.turn = table.id
             if table.id in state.owed:
-                state.owed[table.id].subtract_each([row.seq for row in framed.rows])
+                state.owed[table.id].subtract_each(Rows.of(framed.rows).seqs)
             full = len(framed.rows) < len(parcel.rows)
             if parcel.lane == "live" and full:
                 state.fits[parcel.layout.id] = len(framed.rows)
@@ -409,8 +409,9 @@ class Store:
 
     def counts(self) -> Counts:
         """The store in numbers, without reading it."""
+        size = self._file.disk_bytes()
         with self._lock:
-            return count(self._stock)
+            return count(self._stock, size)
 
     def rows(
         self, table: str, first_start: int | None = None, last_start: int | None = None

@@ -29,8 +29,8 @@ class Counts:
         return max(self.owed.values(), default=0)
 
 
-def count(stock: Stock) -> Counts:
-    """The numbers of now."""
+def count(stock: Stock, size: int) -> Counts:
+    """The numbers of now; `size` is what the file takes, in bytes."""
     tables, links = stock.tables.values(), stock.links.values()
     owed = {
         (link.name, table.name): link.owed[table.id].count(table.last)
@@ -51,5 +51,5 @@ def count(stock: Stock) -> Counts:
         set_aside=stock.tally.get("set_aside", 0),
         lost_records=stock.tally.get("lost_records", 0),
         in_memory=sum(len(table.waiting) for table in tables),
-        bytes=stock.file.disk_bytes(),
+        bytes=size,
     )

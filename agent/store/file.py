@@ -103,6 +103,7 @@ class File:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.reserve = path.with_name(path.name + ".reserve")
+        self._parts = (str(path), f"{path}-wal")
         self._connection: sqlite3.Connection | None = None
         self._lock: int | None = None
 
@@ -203,9 +204,9 @@ class File:
     def disk_bytes(self) -> int:
         """What the file and its log take on the disk."""
         total = 0
-        for path in (self.path, self._beside("-wal")):
+        for name in self._parts:
             with contextlib.suppress(OSError):
-                total += path.stat().st_size
+                total += os.stat(name).st_size
         return total
 
     def make_room(self) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import operator
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-from agent.parcel import EVENT, RAW, Cut, Framed, Layout, Message, Row
+from agent.parcel import EVENT, RAW, Cut, Framed, Layout, Message, Row, Rows
 from agent.store.owed import Owed
 
 FRESH_S = 3600.0  #: messages younger than this go before all rows
@@ -113,9 +112,6 @@ class Run:
     step: int = 1  #: WIRE's m
 
 
-_make_row = partial(tuple.__new__, Row)  # Row._make, without a call of Python for each
-
-
 def leading_run(
     records: Sequence[Record], layouts: Mapping[int, Layout], direction: int, step: int = 0
 ) -> Run:
@@ -124,7 +120,8 @@ def leading_run(
     `direction` is 1 for records in order, -1 for newest first. `step` is WIRE's m; 0 takes what
     the first two rows suggest.
     """
-    seqs, boots, monos, starts, cells, ids = zip(*records, strict=True)
+    *columns, ids = zip(*records, strict=True)
+    _, boots, monos, starts, _ = columns
     layout = layouts[ids[0]]
     length = alike(ids)
     if starts[0] is None:
@@ -135,8 +132,7 @@ def leading_run(
         length = min(length, starts.index(None) if None in starts else length)
         step = step or suggested_step(starts[:2], layout.interval_s)
         spaced = equally_spaced(starts[:length], direction * step * layout.interval_s)
-    rows = list(map(_make_row, zip(seqs[:spaced], boots, monos, starts, cells, strict=False)))
-    return Run(layout, rows, step)
+    return Run(layout, Rows(columns)[:spaced], step)
 
 
 def suggested_step(starts: Sequence[int | None], interval_s: int) -> int:
