@@ -1,7 +1,8 @@
 """One job per stream: read the new samples, tell events at once, keep raw records of them.
 
 An event is a frame with code 10 on the trigger's column, dated at its begin, with the value
-[peak, duration, area, class]:
+[peak, duration, area, class],
+the last of them left out where the frame would have more than 24 bytes (codec.frame):
 
     peak      steps of the column; of a vehicle with its sign; at most 65535 either way
     duration  1/100 s, at most 65535
@@ -39,7 +40,7 @@ log = logging.getLogger(__name__)
 STEP_S = 0.5
 SILENT_S = 5.0  #: without samples for so long a running event ends
 DURATION_STEP_S = 0.01
-MOST = 65_535  #: no figure is larger, so that an event has at most 24 bytes
+MOST = 65_535  #: no figure is larger: three bytes each
 
 
 @dataclass
