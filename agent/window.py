@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent.clock import Clock
 from agent.config import Calibration, WindowConfig, near
+from agent.ring import NUMBER_BYTES
 from agent.stream import SPAN_S, Polled, Stream
 from drivers.api import DataError, DeviceError, Fifo, Quantity, Sensor
 
@@ -28,6 +29,7 @@ COUNTED = ("cycles", "damage", "passages", "top")  #: each sample counts once
 SUMS = {"damage"}  #: of what is carried, figures that are told as they are
 LEVEL_S = 60.0  #: older, the level before a vehicle tells nothing
 LOOK_S = 1.0  #: what `look` listens for
+HELD = 1.1  #: of an interval is kept: the slowest reader may be behind
 SAME_S = 0.1  #: ends of one interval by two readings of the clock
 
 
@@ -151,7 +153,12 @@ class Window:
 
     def hold(self, length_s: float) -> None:
         """Keep samples of intervals of `length_s`, and what the slowest reader may be behind."""
-        self._stream().hold(1.1 * length_s)
+        self._stream().hold(HELD * length_s)
+
+    def memory_bytes(self, length_s: float) -> float:
+        """What the samples of intervals of `length_s` take; when each was read comes on top."""
+        source: Any = self.source if self.fifo else self.options
+        return HELD * length_s * float(source.rate_hz) * len(self.axes) * NUMBER_BYTES
 
     def trouble(self) -> BaseException | None:
         """Why the stream brings nothing now."""
