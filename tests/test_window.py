@@ -185,6 +185,15 @@ def test_a_failing_stream_is_told_long_before_its_row_is_due(tmp_path: Path) -> 
     assert not rig.rows("deck")
 
 
+def test_a_stream_that_fails_after_a_row_is_told_as_soon(tmp_path: Path) -> None:
+    rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 300, "mean_x"))
+    rig.run(310)
+    assert len(rig.rows("deck")) == 1
+    rig.doors.faults["acc"].unplugged = True
+    rig.run(75)
+    assert rig.codes() == [SENSOR_FAILED]
+
+
 def test_status_shows_streams_before_their_first_row(tmp_path: Path) -> None:
     rig = make_window_rig(tmp_path, THREE_AXES % "" + table("deck", 600, "mean_x"))
     rig.doors.twins["acc"].rate_error = 0.001
