@@ -76,6 +76,43 @@ def test_events_and_records_of_a_whole_node(tmp_path: Path, clock: VirtualClock)
     node.close()
 
 
+GAUGES = """
+node = { name = "bridge" }
+instrument = [
+  { name = "s1", driver = "nau7802", bus = "i2c-1", window = { rate_hz = 4 } },
+  { name = "s2", driver = "nau7802", bus = "i2c-2", window = { rate_hz = 4 } },
+]
+table = [{ name = "deck", interval_s = 60, columns = [{ name = "eps", from = "s1.max_strain" }] }]
+trigger = [
+  { kind = "vehicle", column = "deck.eps", instrument = "s2", axis = "strain", on = 3, off = 1.5 },
+]
+link = [{ name = "city", kind = "mqtt" }]
+"""
+
+
+def test_a_chip_that_only_a_trigger_listens_to_is_told_when_it_fails_and_is_back(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    config, source = parse(tmp_path / "node.toml", GAUGES)
+    doors = SimDoors(clock, clock.true_utc, make_world(config, source), {}, HealthDoor(clock))
+    link = MemoryLink(clock)
+    made = make_plan(config, source, doors)
+    node = build(made, clock, store_path=tmp_path / "store.db", links={"city": link})
+    told = lambda: [(e.column, e.code) for e in link.far.events if e.schema]  # noqa: E731
+    run_virtual(node.jobs, clock, 30)
+    assert [one.state for one in node.instruments.values()] == ["ok", "ok"]
+    doors.faults["s2"].unplugged = True
+    run_virtual(node.jobs, clock, 110)
+    assert told() == [(0, 4)]
+    doors.faults["s2"].unplugged = False
+    run_virtual(node.jobs, clock, 150)
+    assert told() == [(0, 4), (0, 5)]
+    doors.faults["s1"].unplugged = True  # its table tells it, and nobody else
+    run_virtual(node.jobs, clock, 300)
+    assert told() == [(0, 4), (0, 5), (0, 4)]
+    node.close()
+
+
 @pytest.mark.parametrize(("interval_s", "warned"), [(60, 0), (1800, 0), (14_400, 1)])
 def test_check_warns_of_a_chip_whose_samples_fill_the_memory(
     tmp_path: Path, interval_s: int, warned: int
