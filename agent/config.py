@@ -54,7 +54,10 @@ class StoreConfig(_Part, frozen=True):
 
 
 class Calibration(_Part, frozen=True):
-    """value x gain + offset, in the quantity's unit."""
+    """value x gain + offset, in the quantity's unit.
+
+    Of an axis of a window: of every sample, and so of all that is made of them.
+    """
 
     gain: float = 1.0
     offset: float = 0.0

@@ -145,7 +145,7 @@ class Instrument:
                 return {}
             if slot is not None and self._windowed:
                 self._windowed.cut(*slot)
-                self._asked_at = now
+                self._asked_at, self._look_at = now, now + LOOK_S
             try:
                 judged = self.judge(self.converse())
             except FAULTS as error:

@@ -334,10 +334,11 @@ def make_triggers(node: Node, made: Plan) -> list[Job]:
     archive.open()
     for uplink in node.uplinks:
         uplink.archive = archive
-    found = {
-        name: Trigger(node.streams[name], plans, node.store, node.clock, archive)
-        for name, plans in by_stream.items()
-    }
+    asked = {name for table in made.tables for name, _ in filter(None, table.sources)}
+    found = {}
+    for name, plans in by_stream.items():
+        alone = None if name in asked else node.instruments[name]
+        found[name] = Trigger(node.streams[name], plans, node.store, node.clock, archive, alone)
     return [Job(f"trigger-{name}", one.step) for name, one in found.items()]
 
 

@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 from drivers.api import Batch
 
+NUMBER_BYTES = 8  #: of one axis of a sample
+
 
 class Read(NamedTuple):
     """One look into a chip's FIFO that brought samples."""
@@ -46,7 +48,7 @@ class Ring:
         self.end = 0  #: samples delivered since the start
         self.gaps = 0  #: stretches begun after the first
         self._floor = 0  # nothing before this sample was kept when the ring grew
-        self._buffer = array("d", bytes(8 * axes * capacity))
+        self._buffer = array("d", bytes(NUMBER_BYTES * axes * capacity))
         self._reads: deque[Read] = deque()
         self._lock = threading.Lock()
 
@@ -77,7 +79,7 @@ class Ring:
                 return
             self._floor = self.first
             kept = self._taken(self._floor, self.end)
-            self._buffer = array("d", bytes(8 * self.axes * capacity))
+            self._buffer = array("d", bytes(NUMBER_BYTES * self.axes * capacity))
             self.capacity = capacity
             self._put(self._floor, kept)
 

@@ -106,7 +106,7 @@ class Sampler:
         self._measure(self._due)
         before, self._due = self._due, self._plan()
         self.late += max(round((self._due.mono - before.mono) / self.layout.interval_s) - 1, 0)
-        return max(self._due.mono - self.clock.monotonic(), 0.0)
+        return self._watch(max(self._due.mono - self.clock.monotonic(), 0.0))
 
     def _hold(self) -> None:
         for _, instrument in self._instruments:

@@ -10,9 +10,11 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.clock import Clock
+from agent.config import Calibration
 from agent.instrument import FAULTS
 from agent.ring import Ring
 from drivers.api import Batch, BusError, DataError, DeviceError, Fifo, Quantity, Sensor
@@ -34,8 +36,16 @@ SPAN_S = 660.0  #: a window of ten minutes and what the slowest reader may be be
 class Stream:
     """Samples of one chip as they come. `step` is the job; `wake` asks for a drain now."""
 
-    def __init__(self, name: str, fifo: Fifo, clock: Clock, span_s: float = SPAN_S) -> None:
+    def __init__(
+        self,
+        name: str,
+        fifo: Fifo,
+        clock: Clock,
+        span_s: float = SPAN_S,
+        scales: Sequence[Calibration] = (),
+    ) -> None:
         self.name, self.fifo, self.clock = name, fifo, clock
+        self.scales = scales  #: of each axis; none: samples are as the chip tells them
         self.ring = Ring(len(fifo.axes), max(int(span_s * fifo.rate_hz), 1))
         self.wake = threading.Event()
         self.error: Exception | SystemExit | None = None  #: why it brings nothing now
@@ -129,12 +139,25 @@ class Stream:
             self.answering = threading.get_ident()
         batch = self.fifo.drain()
         self.due_by, self.answering = late, None
-        self.ring.append(batch, self.clock.monotonic())
+        self.ring.append(self._calibrated(batch), self.clock.monotonic())
         silent_s = max(SILENT_S, self.fifo.depth_s)
         if batch.samples:
             self._fresh_at = now
         elif now - self._fresh_at > silent_s:
             raise DataError(f"samples nothing for {silent_s:g} s")
+
+    def _calibrated(self, batch: Batch) -> Batch:
+        """Here, so that everything made of the samples agrees: features, triggers, records."""
+        if not self.scales:
+            return batch
+        samples = [
+            [
+                value * scale.gain + scale.offset
+                for value, scale in zip(one, self.scales, strict=True)
+            ]
+            for one in batch.samples
+        ]
+        return replace(batch, samples=samples)
 
     def _succeeded(self) -> None:
         if self.error is not None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent.clock import Clock
-from agent.config import WindowConfig, near
+from agent.config import Calibration, WindowConfig, near
+from agent.ring import NUMBER_BYTES
 from agent.stream import SPAN_S, Polled, Stream
 from drivers.api import DataError, DeviceError, Fifo, Quantity, Sensor
 
@@ -24,8 +26,10 @@ BANDS = 16  #: third-octave bands from 1 Hz on
 TOP = 3  #: largest passages of a window
 ACCELERATION = "m/s2"
 COUNTED = ("cycles", "damage", "passages", "top")  #: each sample counts once
+SUMS = {"damage"}  #: of what is carried, figures that are told as they are
 LEVEL_S = 60.0  #: older, the level before a vehicle tells nothing
 LOOK_S = 1.0  #: what `look` listens for
+HELD = 1.1  #: of an interval is kept: the slowest reader may be behind
 SAME_S = 0.1  #: ends of one interval by two readings of the clock
 
 
@@ -90,7 +94,13 @@ class Window:
 
     extra = "bridge"  #: numpy (agent/extras.py)
 
-    def __init__(self, name: str, source: Fifo | Sensor, options: WindowConfig) -> None:
+    def __init__(
+        self,
+        name: str,
+        source: Fifo | Sensor,
+        options: WindowConfig,
+        calibrate: Mapping[str, Calibration] = MappingProxyType({}),
+    ) -> None:
         self.name, self.source, self.options = name, source, options
         self.fifo = hasattr(source, "drain")
         if not self.fifo and options.rate_hz is None:
@@ -99,6 +109,12 @@ class Window:
             raise ValueError("window.rate_hz: it samples by itself: give its own rate_hz")
         self.axes: Sequence[str] = getattr(source, "axes", None) or tuple(source.quantities)  # type: ignore[union-attr]
         self.vibration = getattr(source, "unit", "") == ACCELERATION
+        #: per axis, of its samples and so of all made of them; empty: as the chip tells them
+        self.scales: Sequence[Calibration] = (
+            [calibrate.get(axis, Calibration()) for axis in self.axes]
+            if calibrate.keys() & set(self.axes)
+            else ()
+        )
         tilting = self.axes[:2] if self.vibration else ()
         for axis in options.tilt_slope:
             if axis not in tilting:
@@ -132,12 +148,17 @@ class Window:
         if not self.fifo:
             assert self.options.rate_hz is not None, "checked when made"
             source = Polled(source, self.options.rate_hz, clock)  # type: ignore[arg-type]
-        self.stream = Stream(self.name, source, clock)  # type: ignore[arg-type]
+        self.stream = Stream(self.name, source, clock, scales=self.scales)  # type: ignore[arg-type]
         return self.stream
 
     def hold(self, length_s: float) -> None:
         """Keep samples of intervals of `length_s`, and what the slowest reader may be behind."""
-        self._stream().hold(1.1 * length_s)
+        self._stream().hold(HELD * length_s)
+
+    def memory_bytes(self, length_s: float) -> float:
+        """What the samples of intervals of `length_s` take; when each was read comes on top."""
+        source: Any = self.source if self.fifo else self.options
+        return HELD * length_s * float(source.rate_hz) * len(self.axes) * NUMBER_BYTES
 
     def trouble(self) -> BaseException | None:
         """Why the stream brings nothing now."""
@@ -199,12 +220,22 @@ class Window:
         self._changed = False
         offset = self._stream().clock.offset()
         until = None if offset is None or self._ended is None else self._ended + offset
-        return json.dumps({"until": until, "axes": self._carried}).encode()
+        kept = {"until": until, "axes": self._carried, "scales": self._scales()}
+        return json.dumps(kept).encode()
 
     def restore(self, kept: bytes) -> None:
-        """Go on where `state` was. Raises ValueError, TypeError, KeyError."""
+        """Go on where `state` was; of another calibration only sums. Raises ValueError, TypeError,
+        KeyError."""
         found = json.loads(kept)
         self._carried, self._until = dict(found["axes"]), found["until"]
+        if found.get("scales", []) != self._scales():  # what has begun would end in a false cycle
+            self._carried = {
+                axis: {key: one[key] for key in SUMS & one.keys()}
+                for axis, one in self._carried.items()
+            }
+
+    def _scales(self) -> list[list[float]]:
+        return [[one.gain, one.offset] for one in self.scales]
 
     def _stream(self) -> Stream:
         assert self.stream is not None, f"{self.name}: open() comes first"
@@ -270,6 +301,8 @@ class Window:
         from agent.features import window
 
         full_scale = getattr(self.source, "full_scale", math.inf)
+        if self.scales:  # the nearest end: rather one sample too many is told as clipped
+            full_scale = min(abs(one.gain) * full_scale - abs(one.offset) for one in self.scales)
         beat = self._stream().clock.beat
         asked = window.Asked(self.axes, rate_hz, full_scale, self.options, self.wanted, beat)
         return window.vibration(parts, asked, temperature)

@@ -90,10 +90,10 @@ def test_an_events_value_is_told_in_units_where_its_column_is_known() -> None:
     assert "value: 1534 = 1534 [ppm]" in words
     assert "code: 3, fast change" in told("86 20 01 19 87 4d 03 03 33").output
     vehicle = "86 20 01 19 87 4d 00 0a 84 19 01 90 19 02 30 19 05 f1 03"
-    assert "peak 4 Cel, duration 5.60 s, area 15.21 Cel s, class 3" in told(vehicle).output
+    assert "peak 4 Cel, duration 5.6 s, area 15.21 Cel s, class 3" in told(vehicle).output
     unknown = told(vehicle.replace("20 01", "20 18 2a")).output
     assert "schema: 42, not known here" in unknown
-    assert "peak 400 steps, duration 5.60 s" in unknown
+    assert "peak 400 steps, duration 5.6 s" in unknown
 
 
 def test_an_event_of_the_node_has_no_column() -> None:

@@ -1,7 +1,9 @@
 """A whole node with a FIFO chip and a fast gauge: events and records reach the far side."""
 
+import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from agent.cli import group
@@ -11,6 +13,7 @@ from agent.daemon import run_virtual
 from agent.health import HealthDoor
 from agent.node import build, make_plan
 from agent.simulate import SimDoors, check_feeds, make_world
+from agent.window import Window
 from tests.rig import MemoryLink
 from tests.trigger_kit import shaken
 
@@ -71,6 +74,67 @@ def test_events_and_records_of_a_whole_node(tmp_path: Path, clock: VirtualClock)
     assert not link.far.refused
     assert node.store.counts().messages == {"city": 0}
     node.close()
+
+
+GAUGES = """
+node = { name = "bridge" }
+instrument = [
+  { name = "s1", driver = "nau7802", bus = "i2c-1", window = { rate_hz = 4 } },
+  { name = "s2", driver = "nau7802", bus = "i2c-2", window = { rate_hz = 4 } },
+]
+table = [{ name = "deck", interval_s = 60, columns = [{ name = "eps", from = "s1.max_strain" }] }]
+trigger = [
+  { kind = "vehicle", column = "deck.eps", instrument = "s2", axis = "strain", on = 3, off = 1.5 },
+]
+link = [{ name = "city", kind = "mqtt" }]
+"""
+
+
+def test_a_chip_that_only_a_trigger_listens_to_is_told_when_it_fails_and_is_back(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    config, source = parse(tmp_path / "node.toml", GAUGES)
+    doors = SimDoors(clock, clock.true_utc, make_world(config, source), {}, HealthDoor(clock))
+    link = MemoryLink(clock)
+    made = make_plan(config, source, doors)
+    node = build(made, clock, store_path=tmp_path / "store.db", links={"city": link})
+    told = lambda: [(e.column, e.code) for e in link.far.events if e.schema]  # noqa: E731
+    run_virtual(node.jobs, clock, 30)
+    assert [one.state for one in node.instruments.values()] == ["ok", "ok"]
+    doors.faults["s2"].unplugged = True
+    run_virtual(node.jobs, clock, 110)
+    assert told() == [(0, 4)]
+    doors.faults["s2"].unplugged = False
+    run_virtual(node.jobs, clock, 150)
+    assert told() == [(0, 4), (0, 5)]
+    doors.faults["s1"].unplugged = True  # its table tells it, and nobody else
+    run_virtual(node.jobs, clock, 300)
+    assert told() == [(0, 4), (0, 5), (0, 4)]
+    node.close()
+
+
+@pytest.mark.parametrize(("interval_s", "warned"), [(60, 0), (1800, 0), (14_400, 1)])
+def test_check_warns_of_a_chip_whose_samples_fill_the_memory(
+    tmp_path: Path, interval_s: int, warned: int
+) -> None:
+    path = tmp_path / "node.toml"
+    long = f"interval_s = {interval_s}"
+    path.write_text(PROFILE.replace("interval_s = 60", long).replace("iis2iclx", "adxl355"))
+    done = CliRunner().invoke(group, ["check", str(path)])
+    assert done.exit_code == 0, done.output
+    words = "instrument acc: for table deck samples of 14400 s stay in memory, 48 MB at least"
+    assert done.output.count("warning:") == done.output.count(words) == warned
+    shown = CliRunner().invoke(group, ["check", "--json", str(path)])
+    assert len(json.loads(shown.output)["warnings"]) == warned
+
+
+def test_a_warning_says_what_the_samples_take(tmp_path: Path, clock: VirtualClock) -> None:
+    config, source = parse(tmp_path / "node.toml", PROFILE)
+    window = make_plan(config, source).sensors["acc"]
+    assert isinstance(window, Window)
+    ring = window.open(clock).ring
+    window.hold(14_400)
+    assert 8 * ring.axes * ring.capacity == pytest.approx(window.memory_bytes(14_400))
 
 
 def test_check_names_the_triggers(tmp_path: Path) -> None:

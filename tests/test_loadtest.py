@@ -289,7 +289,7 @@ def test_a_polled_stream_is_recorded_before_and_reported_after_calibration(site:
     gauge = site.instruments.pop("gauge")
     polled = Polled(gauge.sensor, 10, site.clock)
     site.streams = {"gauge": Stream("gauge", polled, site.clock)}
-    tare = {"strain": Calibration(gain=2.0, offset=-24.0)}
+    tare = {"mean_strain": Calibration(gain=2.0, offset=-24.0)}
     site.instruments = {"gauge": Instrument("gauge", gauge.sensor, site.clock, tare)}
     site.restart()
     site.pass_(2.0)

@@ -181,6 +181,8 @@ def test_the_last_event_is_told_with_its_figures(bridge: WindowRig) -> None:
     number = next(key for key in far.schemas if key)
     far.events.append(Event(number, 1_768_201_000, 0, 10, (2500, 320, 4000, 2)))
     assert last_event(far) == "06:56:40 vehicle or vibration, f1: 2.5 Hz, 3.2 s, class 2"
+    far.events.append(Event(number, (300, 65_536), 0, 10, (2500, 320)))  # no room for more
+    assert last_event(far) == "vehicle or vibration, f1: 2.5 Hz, 3.2 s"
     far.events.append(Event(number, -1, 0, 1, 2600))
     assert last_event(far) == "above, f1: 2.6 Hz"
     far.events.append(Event(0, -1, None, 6))

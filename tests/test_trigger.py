@@ -49,7 +49,7 @@ def test_an_event_frame_has_at_most_24_bytes_and_is_told_in_words(
     assert words["column"] == "column: 0, peak"
 
 
-def test_the_largest_event_that_can_be_told_has_24_bytes(
+def test_no_figure_of_an_event_has_more_than_three_bytes(
     tmp_path: Path, clock: VirtualClock
 ) -> None:
     bench = Bench(tmp_path, clock, "iis2iclx", vibration(classes=tuple(range(1, 24))))

@@ -185,6 +185,15 @@ def test_a_failing_stream_is_told_long_before_its_row_is_due(tmp_path: Path) -> 
     assert not rig.rows("deck")
 
 
+def test_a_stream_that_fails_after_a_row_is_told_as_soon(tmp_path: Path) -> None:
+    rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 300, "mean_x"))
+    rig.run(310)
+    assert len(rig.rows("deck")) == 1
+    rig.doors.faults["acc"].unplugged = True
+    rig.run(75)
+    assert rig.codes() == [SENSOR_FAILED]
+
+
 def test_status_shows_streams_before_their_first_row(tmp_path: Path) -> None:
     rig = make_window_rig(tmp_path, THREE_AXES % "" + table("deck", 600, "mean_x"))
     rig.doors.twins["acc"].rate_error = 0.001
@@ -411,6 +420,69 @@ def test_a_level_of_long_ago_makes_no_vehicle(tmp_path: Path) -> None:
     rig.node.close()
 
 
+CALIBRATED = GAUGE + "calibrate = { strain = { gain = 2.0, offset = -40.0 } }\n"
+TRIGGER = """
+[[trigger]]
+kind = "vehicle"
+instrument = "eps"
+axis = "strain"
+column = "deck.top"
+on = 12.0
+off = 6.0
+classes = [10.0, 20.0]
+"""
+
+
+def test_a_calibrated_axis_is_calibrated_in_all_that_is_made_of_it(tmp_path: Path) -> None:
+    rig = strained(make_window_rig(tmp_path, CALIBRATED + TRAFFIC + TRIGGER), lorries)
+    rig.run(60.5)
+    assert rig.rows("deck")[3]["eps"] == pytest.approx(0, abs=0.6)
+    assert rig.rows("deck")[-1]["top"] == pytest.approx(16, abs=0.6)
+    assert rig.rows("traffic")[-1]["top1"] == pytest.approx(16, abs=1)
+    told = [one.value for one in rig.link.far.events if one.code == 10]
+    assert len(told) == 3
+    assert [one[3] for one in told] == [1, 1, 1]  # type: ignore[index]
+    assert [one[0] * 0.1 for one in told] == pytest.approx([16, 16, 16], abs=1)  # type: ignore[index]
+    rig.node.close()
+
+
+def test_cycles_and_damage_follow_the_gain_of_their_axis(tmp_path: Path) -> None:
+    rig = strained(make_window_rig(tmp_path, CALIBRATED + TRAFFIC), lambda at: zigzag(at) / 2)
+    rig.run(60.5)
+    assert cycles(rig) == pytest.approx(30, abs=4)
+    damage = rig.rows("traffic")[-1]["damage"]
+    assert damage == pytest.approx(cycles(rig) * per_half_cycle(), rel=0.01)
+    rig.node.close()
+
+
+def test_another_calibration_ends_what_has_begun_and_keeps_the_sum(tmp_path: Path) -> None:
+    rig = strained(make_window_rig(tmp_path, GAUGE + TRAFFIC))
+    rig.run(40.5)
+    before = rig.rows("traffic")[-1]["damage"]
+    rig.node.close()
+    tared = GAUGE + "calibrate = { strain = { offset = -5000 } }\n" + TRAFFIC
+    rig = strained(make_window_rig(tmp_path, tared, rig.clock), lambda at: 100.0)
+    rig.run(40)
+    assert rig.rows("deck")[-1]["eps"] == pytest.approx(-4900, abs=1)
+    assert rig.rows("traffic")[-1]["damage"] == before  # the step of 5000 um/m is no cycle
+    rig.node.close()
+
+
+def test_what_is_clipped_is_told_of_a_calibrated_axis_too(tmp_path: Path) -> None:
+    text = LEVEL % "calibrate = { x = { gain = 0.98, offset = -0.05 } }"
+    rig = make_window_rig(tmp_path, text + table("deck", 10, "clipped", "mean_x", "mean_y"))
+    twin = shaken(rig, 0.1, 0.1, offset=0.2)
+    rig.run(10.5)
+    twin.motion = lambda at: [99.0, 0.3]
+    rig.run(10)
+    first, second = rig.rows("deck")
+    assert first["clipped"] == 0
+    assert first["mean_x"] == pytest.approx(0.2 * 0.98 - 0.05, abs=0.005)
+    assert second["clipped"] == pytest.approx(twin.rate_hz * 10, abs=60)
+    assert second["mean_y"] == pytest.approx(0.3, abs=0.02)
+    rig.node.close()
+
+
 # -- what is refused, and what is not loaded -------------------------------------------------------
 
 
@@ -424,6 +496,8 @@ def test_a_level_of_long_ago_makes_no_vehicle(tmp_path: Path) -> None:
         (LEVEL % "window = { rate_hz = 10 }" + table("deck", 10, "mean_x"),
          "driver 'iis2iclx': window.rate_hz: it samples by itself: give its own rate_hz"),
         (LEVEL % "" + table("deck", 10, "f1"), "'acc' does not measure 'f1'"),
+        (LEVEL % "calibrate = { z = { gain = 2 } }" + table("deck", 10, "mean_x"),
+         "calibrate.z: 'acc' does not measure it"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_in_one_line(tmp_path: Path, text: str, expected: str) -> None:

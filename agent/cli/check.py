@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from agent.cli.common import config_errors, json_option, profile_argument
+
+if TYPE_CHECKING:
+    from agent.node import Plan
+
+LONG_S = 1800  #: longer intervals of a chip with a FIFO are warned of
 
 
 @click.command(
@@ -46,6 +52,8 @@ def check(profile: Path, extras: bool, as_json: bool) -> None:
         click.echo(f"  trigger {name}: {what}")
     for name, where in summary["links"].items():
         click.echo(f"  link {name}: {where}")
+    for warning in summary["warnings"]:
+        click.echo(f"  warning: {warning}")
 
 
 def wanted_extras(profile: Path) -> list[str]:
@@ -87,4 +95,22 @@ def examine(profile: Path) -> dict[str, Any]:
             one.name: str(getattr(one, "url", getattr(one, "path", getattr(one, "port", ""))))
             for one in config.link
         },
+        "warnings": list(long_windows(made)),
     }
+
+
+def long_windows(made: Plan) -> Iterator[str]:
+    """Chips whose samples a long interval keeps in memory."""
+    from agent.window import Window
+
+    for table in made.tables:
+        if table.interval_s <= LONG_S:
+            continue
+        for name in dict.fromkeys(source[0] for source in table.sources if source):
+            window = made.sensors[name]
+            if isinstance(window, Window) and window.fifo:
+                here, there = (window.memory_bytes(s) / 1e6 for s in (table.interval_s, LONG_S))
+                yield (
+                    f"instrument {name}: for table {table.name} samples of {table.interval_s} s "
+                    f"stay in memory, {here:.0f} MB at least; of {LONG_S} s {there:.0f} MB"
+                )

@@ -238,9 +238,11 @@ def last_event(far: FarSide) -> str:
     if isinstance(said.time, int) and said.time > 0:
         when = times.strftime("%H:%M:%S ", times.gmtime(said.time))
     figures = ""
-    if field is not None and isinstance(said.value, tuple) and len(said.value) == 4:
-        peak, lasted, _, heaviness = said.value
-        figures = f": {shown(peak, field)}, {lasted / 100:.1f} s, class {heaviness}"
+    if field is not None and isinstance(said.value, tuple):
+        peak, *rest = said.value  # not always all four: codec.frame
+        figures = f": {shown(peak, field)}"
+        figures += "".join(f", {lasted / 100:.1f} s" for lasted in rest[:1])
+        figures += "".join(f", class {heaviness}" for heaviness in rest[2:3])
     elif field is not None and isinstance(said.value, int):
         figures = f": {shown(said.value, field)}"
     return f"{when}{what}{f', {field.name}' if field else ''}{figures}"

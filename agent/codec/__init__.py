@@ -25,6 +25,7 @@ from agent.parcel import EVENT, SLICE, Framed, Message, Parcel
 from agent.schema import Field
 
 __all__ = [
+    "LONGEST_EVENT",
     "LONGEST_S",
     "SHORT_SLOTS",
     "YOUNG_SLOTS",
@@ -48,6 +49,7 @@ __all__ = [
 
 PRIVATE = 256  #: private schema numbers begin here
 LAST_OF_FORMAT = 5  #: items of a data frame that version 1 knows
+LONGEST_EVENT = 24  #: bytes of an event's frame, whatever it tells
 
 
 def frame(parcel: Parcel, limit: int, clock: Clock, style: Style | None = None) -> Framed:
@@ -180,12 +182,27 @@ def _message(
     items = cbor.load(message.body)
     if message.kind == EVENT:
         items.insert(1, time_of(message, 1, boot, clock, style))
+        items = _short(items, min(limit, LONGEST_EVENT))
     made = cbor.dump([message.kind, *items])
     if len(made) <= limit:
         return (made,)
     if message.kind == SLICE:
         return tuple(_slices(items, limit))
     raise CodecError(f"a message of {len(made)} bytes does not fit into {limit}")
+
+
+def _short(items: list[Any], limit: int) -> list[Any]:
+    """An event of at most `limit` bytes: of its figures the last are left out, never the first.
+
+    Only those of a vehicle or vibration are that many. They stand with the most important first,
+    the class follows from the peak; what has no date, or goes with its whole slot, can lose some.
+    """
+    *rest, value = items
+    while isinstance(value, list) and len(value) > 1:
+        if len(cbor.dump([EVENT, *rest, value])) <= limit:
+            break
+        value = value[:-1]
+    return [*rest, value]
 
 
 def _slices(items: Sequence[Any], limit: int) -> Iterable[bytes]:

@@ -34,6 +34,7 @@ CODES = {  # WIRE.md section 4
     11: "store set aside",
 }
 VIBRATION = 10
+FIGURES = ("peak", "duration", "area", "class")
 IN_STEPS = (0, 1, 2, 3)  #: events whose value is a raw value of the column
 Line = tuple[str, str]  #: bytes or bits, meaning
 
@@ -107,15 +108,24 @@ def _event(
 
 
 def _told(said: decoder.Event, field: Field | None) -> str:
-    """An event's value in words; of vehicle or vibration as agent/events/trigger.py makes it."""
+    """An event's value in words."""
     step, unit = (field.step, field.unit) if field else (1, "steps")
-    if isinstance(said.value, tuple) and said.code == VIBRATION and len(said.value) == 4:
-        peak, duration, area, heaviness = said.value
-        figures = f"peak {peak * step:.6g} {unit}, duration {duration / 100:.2f} s"
-        return f"{figures}, area {area * step:.6g} {unit} s, class {heaviness}"
+    if isinstance(said.value, tuple) and said.code == VIBRATION and len(said.value) <= len(FIGURES):
+        return _figures(said.value, step, unit)
     if isinstance(said.value, int) and said.code in IN_STEPS and field:
         return f"{said.value} = {said.value * step:.6g} {unit}"
     return str(list(said.value) if isinstance(said.value, tuple) else said.value)
+
+
+def _figures(value: Sequence[int], step: float, unit: str) -> str:
+    """Of vehicle or vibration, as agent/events/trigger.py makes it; the last may be missing."""
+    scales = ((step, unit), (0.01, "s"), (step, f"{unit} s"), (1, ""))
+    told = [
+        f"{name} {raw * scale:.6g} {unit}".rstrip()
+        for name, raw, (scale, unit) in zip(FIGURES, value, scales, strict=False)
+    ]
+    left_out = " and ".join(FIGURES[len(value) :])
+    return ", ".join([*told, *([f"no room for {left_out}"] if left_out else [])])
 
 
 def _raw(said: decoder.Raw, items: list[Any]) -> list[Line]:

@@ -1,7 +1,8 @@
 """One job per stream: read the new samples, tell events at once, keep raw records of them.
 
 An event is a frame with code 10 on the trigger's column, dated at its begin, with the value
-[peak, duration, area, class]:
+[peak, duration, area, class],
+the last of them left out where the frame would have more than 24 bytes (codec.frame):
 
     peak      steps of the column; of a vehicle with its sign; at most 65535 either way
     duration  1/100 s, at most 65535
@@ -25,7 +26,8 @@ from agent.clock import Clock
 from agent.events.archive import Archive
 from agent.events.detectors import Detector, Found, make_detector
 from agent.events.recorder import Recorder
-from agent.messages import FAST_CHANGE, VIBRATION
+from agent.instrument import Instrument
+from agent.messages import FAST_CHANGE, VIBRATION, event
 from agent.parcel import EVENT, Message
 from agent.plan.triggers import TriggerPlan
 from agent.store import Store
@@ -39,7 +41,7 @@ log = logging.getLogger(__name__)
 STEP_S = 0.5
 SILENT_S = 5.0  #: without samples for so long a running event ends
 DURATION_STEP_S = 0.01
-MOST = 65_535  #: no figure is larger, so that an event has at most 24 bytes
+MOST = 65_535  #: no figure is larger: three bytes each
 
 
 @dataclass
@@ -82,7 +84,9 @@ class Trigger:
         store: Store,
         clock: Clock,
         archive: Archive | None = None,
+        alone: Instrument | None = None,
     ) -> None:
+        self.alone = alone  #: the stream's instrument, where no table would tell that it failed
         self.stream, self.store, self.clock = stream, store, clock
         self.watches = [Watch.of(plan, stream.fifo.rate_hz) for plan in plans]
         self.recorder = Recorder(stream, archive, clock, store) if archive else None
@@ -104,7 +108,17 @@ class Trigger:
             self._interrupt()
         if self.recorder:
             self.recorder.step()
+        if self.alone:
+            self._watch(self.alone)
         return STEP_S
+
+    def _watch(self, instrument: Instrument) -> None:
+        """Tell that the chip failed, or is back, on the column of its first trigger."""
+        instrument.watch()
+        code = instrument.news()
+        if code is not None:
+            plan, boot = self.watches[0].plan, self.store.boot
+            self.store.post(event(plan.schema, plan.column, code, None, boot, self.clock))
 
     def _interrupt(self) -> None:
         for watch in self.watches:

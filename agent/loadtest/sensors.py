@@ -110,11 +110,14 @@ def described(one: Instrument) -> dict[str, Any]:
 
 
 def stream_described(name: str, stream: Stream, instrument: Instrument | None) -> dict[str, Any]:
-    """A stream, for the first line of the log; its samples are written before calibration."""
+    """A stream, for the first line of the log.
+
+    Its samples are written as calibrated by axis, before a calibration of the axis' mean.
+    """
     fifo, axes = stream.fifo, list(stream.fifo.axes)
     quantities: Mapping[str, Any] = getattr(fifo, "quantities", {})
     calibrate = instrument.calibrate if instrument else {}
-    scales = [calibrate.get(axis) or calibrate.get(f"mean_{axis}") for axis in axes]
+    scales = [calibrate.get(f"mean_{axis}") for axis in axes]
     return {
         "instrument": name,
         "axes": axes,

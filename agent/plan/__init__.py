@@ -89,7 +89,7 @@ def make(
         made = driver.make(door, config.options)
         if config.window is None and not hasattr(made, "drain"):
             return made
-        return Window(config.name, made, config.window or WindowConfig())
+        return Window(config.name, made, config.window or WindowConfig(), config.calibrate)
     except CatalogError as error:
         raise source.error(f"instrument[{index}]", error.option, str(error)) from error
     except (TypeError, ValueError) as error:
@@ -131,9 +131,11 @@ def check_instruments(config: Config, source: Source, sensors: Mapping[str, Sens
     quantities = {name: sensor.quantities for name, sensor in sensors.items()}
     for index, one in enumerate(config.instrument):
         where = f"instrument[{index}]"
+        sensor = sensors[one.name]
+        known = {*quantities[one.name], *(sensor.axes if isinstance(sensor, Window) else ())}
         for quantity in one.calibrate:
-            if quantity not in quantities[one.name]:
-                hint = f"'{one.name}' does not measure it{near(quantity, quantities[one.name])}"
+            if quantity not in known:
+                hint = f"'{one.name}' does not measure it{near(quantity, known)}"
                 raise source.error(f"{where}.calibrate", quantity, hint)
         compensate = getattr(sensors[one.name], "compensate", None)
         accepted = list(signature(compensate).parameters) if compensate else []
