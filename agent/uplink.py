@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agent import codec
@@ -48,6 +50,7 @@ class Uplink:
     _refusals: int = 0
     _hold_until: float = 0.0
     _backfill_at: float = 0.0  # monotonic seconds: no airtime for back-fill before
+    _ahead: Framed | None = None  # back-fill, made while the frame before was on its way
 
     def step(self) -> float:
         """Send what is due first. Return the seconds to wait before the next."""
@@ -57,19 +60,21 @@ class Uplink:
         if hold_s > 0:  # refused: a new row does not make it ask again
             return hold_s
         backfill = self.clock.monotonic() >= self._backfill_at
-        parcel = self.store.next(self.name, backfill=backfill)
+        parcel = self._due(backfill=backfill)
         if parcel is None:
             return self._idle_s(backfill=backfill)
         try:
             limit = self.link.limit(parcel.urgency)
             framed = self._frame(parcel, limit)
+            meanwhile = partial(self._prepare, framed, limit)
             for frame in framed.frames:
-                self.link.send(frame, kind=parcel.kind, lane=parcel.urgency)
+                self.link.send(frame, kind=parcel.kind, lane=parcel.urgency, meanwhile=meanwhile)
         except codec.CodecError as error:
             log.error("link=%s state=set-aside reason='%s'", self.name, error)
             self.store.set_aside(parcel, self.name)
             return 0.0
         except LinkError as error:
+            self._ahead = None
             if error.later and parcel.lane == "backfill":
                 self._backfill_at = self.clock.monotonic() + error.retry_s
             return self._back_off(error)
@@ -78,6 +83,12 @@ class Uplink:
         self.commands.sent(self.name, self.link.silent)
         return 0.0
 
+    def _due(self, *, backfill: bool) -> Parcel | None:
+        """What is to go now; back-fill that was made ahead gives way to all that goes before."""
+        ahead = self._ahead
+        parcel = self.store.next(self.name, backfill=backfill and ahead is None)
+        return ahead.parcel if parcel is None and ahead is not None else parcel
+
     def _idle_s(self, *, backfill: bool) -> float:
         """Seconds until there may be something to send."""
         wait_s = min(self.store.when(self.name, backfill=backfill), IDLE_S)
@@ -85,11 +96,21 @@ class Uplink:
 
     def _frame(self, parcel: Parcel, limit: int) -> Framed:
         """Raises CodecError."""
+        if self._ahead is not None and self._ahead.parcel is parcel:
+            ahead, self._ahead = self._ahead, None
+            return ahead
         if parcel.kind != RAW:
             return codec.frame(parcel, limit, self.clock, self.style)
         if self.archive is None:
             raise codec.CodecError("the profile keeps no records any more")
         return self.archive.frame(parcel, limit, self.style)
+
+    def _prepare(self, framed: Framed, limit: int) -> None:
+        """Make the frame that follows this one, which is on its way."""
+        parcel = self.store.following(self.name, framed)
+        if parcel is not None:
+            with contextlib.suppress(codec.CodecError):  # met again when it is its turn
+                self._ahead = self._frame(parcel, limit)
 
     def _accepted(self, frames: Sequence[bytes]) -> None:
         for frame in frames:

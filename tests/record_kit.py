@@ -16,7 +16,7 @@ from agent.events.records import (
     Segment,
     bytes_of,
 )
-from agent.links import LinkError
+from agent.links import LinkError, nothing
 from agent.store import LinkPolicy, Store
 from agent.uplink import Uplink
 from tests.conftest import MONDAY
@@ -60,10 +60,11 @@ class Wire:
     def limit(self, lane: str = "live") -> int:
         return self.room
 
-    def send(self, frame: bytes, *, kind: int, lane: str = "live") -> None:
+    def send(self, frame: bytes, *, kind: int, lane: str = "live", meanwhile=nothing) -> None:
         if self.left <= 0:
             raise LinkError("down", 1.0)
         self.left -= 1
+        meanwhile()
         self.frames.append(frame)
         self.far.take(frame, MONDAY)
 

@@ -12,7 +12,7 @@ from agent.daemon import run_virtual
 from agent.demo.farside import FarSide
 from agent.doors import RealDoors
 from agent.health import HealthDoor
-from agent.links import LinkError
+from agent.links import LinkError, nothing
 from agent.node import Node, build, make_plan
 
 PROFILE = """
@@ -76,9 +76,10 @@ class MemoryLink:
             raise self.error
         return self.room
 
-    def send(self, frame: bytes, *, kind: int, lane: str = "live") -> None:
+    def send(self, frame: bytes, *, kind: int, lane: str = "live", meanwhile=nothing) -> None:
         if self.error:
             raise self.error
+        meanwhile()
         self.frames.append(frame)
         self.far.take(frame, self.clock.utc() or self.clock.true_utc())
 

@@ -11,7 +11,7 @@ from agent import codec
 from agent.clock import BUILT, VirtualClock
 from agent.codec import bytes_to_cells, decoder
 from agent.links import LinkError
-from agent.schema import Missing
+from agent.schema import Missing, registered_schemas
 from drivers.api import BusError
 from tests.conftest import MONDAY
 from tests.rig import PROFILE, Rig, Room, make_rig
@@ -199,6 +199,53 @@ def test_what_a_link_did_not_take_stays_owed_and_leaves_in_order(rig: Rig) -> No
     assert rig.node.store.counts().owed["city"] == 0
     assert len(rig.link.far.rows) == 62
     assert not rig.link.far.conflicts
+
+
+def starts_sent(rig: Rig) -> list[int]:
+    """The slots of all rows sent, frame by frame, in each oldest first."""
+    said = [decoder.decode(one, registered_schemas().get) for one in rig.link.frames]
+    frames = [sorted(one.starts(rig.clock.utc())) for one in said if isinstance(one, decoder.Data)]
+    return [start for starts in frames for start in starts if start is not None]
+
+
+def test_back_fill_made_ahead_gives_way_to_a_live_row(rig: Rig) -> None:
+    rig.link.error = LinkError("down", 5)
+    rig.run(3600)
+    rig.link.error, rig.link.room = None, 25
+    send, at = rig.link.send, rig.clock.monotonic()
+
+    def sent(frame: bytes, **how: object) -> None:
+        send(frame, **how)
+        if len(rig.link.frames) == 4:  # between two of back-fill
+            rig.clock.advance_to(at + 60)
+            rig.node.samplers[0].step()
+
+    rig.link.send = sent  # type: ignore[method-assign]
+    rig.run(60)
+    slots = [int(MONDAY) + 60 * n for n in range(1, 62)]
+    found = starts_sent(rig)
+    assert found.index(slots[-1]) < 30 < len(found)
+    assert [one for one in found if one <= slots[50]] == slots[:51]
+
+
+def test_back_fill_made_ahead_is_dropped_with_the_frame_before(rig: Rig) -> None:
+    rig.link.error = LinkError("down", 5)
+    rig.run(3600)
+    rig.link.error, rig.link.room = None, 25
+    send, lost = rig.link.send, []
+
+    def sent(frame: bytes, **how: object) -> None:
+        how["meanwhile"]()  # type: ignore[operator]
+        if len(rig.link.frames) == 4 and not lost:
+            lost.append(frame)
+            raise LinkError("no acknowledgement", 1.0)
+        send(frame, **how)
+
+    rig.link.send = sent  # type: ignore[method-assign]
+    rig.run(50)
+    assert lost[0] == rig.link.frames[4]
+    slots = [int(MONDAY) + 60 * n for n in range(1, 61)]
+    assert [one for one in starts_sent(rig) if one <= slots[50]] == slots[:51]
 
 
 def test_a_refusal_backs_off_doubling_and_a_new_row_does_not_ask_earlier(rig: Rig) -> None:

@@ -25,6 +25,10 @@ def check(owed: Owed, model: set[int], top: int = 200) -> None:
     assert list(reversed(owed)) == ranges[::-1]
     assert owed.count(top) == len(model)
     assert all((n in owed) == (n in model) for n in range(TOP + 20))
+    for seq in range(0, top, 7):
+        first, last = owed.after(seq)
+        assert first == min((n for n in model if n > seq), default=FOREVER)
+        assert last == FOREVER or (first <= last and last + 1 not in model)
 
 
 @given(ACTS, st.booleans())

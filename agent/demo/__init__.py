@@ -22,7 +22,7 @@ from agent.demo.farside import FarSide
 from agent.demo.paced import PacedClock, leash
 from agent.extras import SIM, MissingExtra
 from agent.health import HealthDoor
-from agent.links import Link
+from agent.links import Link, Meanwhile, nothing
 from agent.links.file import FileLink
 from agent.node import Node, build, make_plan, read_profile
 from agent.schema import Cell, Missing, registered_schemas
@@ -408,9 +408,11 @@ class HeardFile(FileLink):
 
     far: FarSide
 
-    def send(self, frame: bytes, *, kind: int, lane: str = "live") -> None:
+    def send(
+        self, frame: bytes, *, kind: int, lane: str = "live", meanwhile: Meanwhile = nothing
+    ) -> None:
         """Write durably, then let the far side have it."""
-        super().send(frame, kind=kind, lane=lane)
+        super().send(frame, kind=kind, lane=lane, meanwhile=meanwhile)
         self.far.take(frame, self.clock.utc())
 
 

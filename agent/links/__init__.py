@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
+
+Meanwhile = Callable[[], None]
+
+
+def nothing() -> None:
+    """What there is to do meanwhile, as a rule."""
 
 
 class LinkError(Exception):
@@ -29,11 +36,14 @@ class Link(Protocol):
         """Longest frame it takes now in this lane, in bytes. Raises LinkError."""
         ...
 
-    def send(self, frame: bytes, *, kind: int, lane: str = "live") -> None:
+    def send(
+        self, frame: bytes, *, kind: int, lane: str = "live", meanwhile: Meanwhile = nothing
+    ) -> None:
         """Return when the frame is acknowledged. kind 0 = data, else WIRE's negative number.
 
         `lane` is "alarm", "message", "live" or "backfill": where the air is scarce, who may use
-        how much of it. Raises LinkError.
+        how much of it. `meanwhile` may be called while the acknowledgement is awaited. Raises
+        LinkError.
         """
         ...
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent.clock import Clock
 from agent.codec import cbor
-from agent.links import LinkError
+from agent.links import LinkError, Meanwhile, nothing
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,9 @@ class FileLink:
         """Longest frame, in bytes."""
         return self.limit_bytes
 
-    def send(self, frame: bytes, *, kind: int, lane: str = "live") -> None:
+    def send(
+        self, frame: bytes, *, kind: int, lane: str = "live", meanwhile: Meanwhile = nothing
+    ) -> None:
         """Append and fsync. A half-written frame is cut off again. Raises LinkError."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from agent.airtime import DAY_S, Airtime, Memory
 from agent.clock import Clock
 from agent.config import LorawanConfig
-from agent.links import LinkError
+from agent.links import LinkError, Meanwhile, nothing
 from agent.parcel import ACK, EVENT, HELLO, SLICE
 from drivers.api import (
     BUSY,
@@ -105,7 +105,9 @@ class LorawanLink:
             self.data_rate = self.modem.data_rate()
             return min(self.modem.limit(), self.config.limit_bytes)
 
-    def send(self, frame: bytes, *, kind: int, lane: str = "live") -> None:
+    def send(
+        self, frame: bytes, *, kind: int, lane: str = "live", meanwhile: Meanwhile = nothing
+    ) -> None:
         """Send; returns when the modem says sent, an alarm when the network has it."""
         if kind not in PORTS:
             raise LinkError(f"frames of kind {kind} do not go over LoRaWAN", refused=True)

@@ -31,7 +31,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from agent.clock import Clock
 from agent.codec import cbor, decoder
 from agent.config import MqttConfig
-from agent.links import LinkError
+from agent.links import LinkError, Meanwhile, nothing
 from agent.parcel import ACK, EVENT, HELLO, RAW, SLICE
 from agent.schema import Schema
 
@@ -95,13 +95,16 @@ class MqttLink:
             raise LinkError(reason, refused=True)
         return self._limit
 
-    def send(self, frame: bytes, *, kind: int, lane: str = "live") -> None:
+    def send(
+        self, frame: bytes, *, kind: int, lane: str = "live", meanwhile: Meanwhile = nothing
+    ) -> None:
         """Publish with QoS 1 and return at its PUBACK with a reason below 128."""
         client = self._up()
         if kind == 0 and self.config.json:
             self._send_json(client, frame)
         retain = kind == SLICE and self._retain
-        self._publish(client, self._topic(frame, kind), frame, retain=retain)
+        topic = self._topic(frame, kind)
+        self._publish(client, topic, frame, retain=retain, meanwhile=meanwhile)
 
     def received(self) -> list[bytes]:
         """Downlinks since the last call, oldest first."""
@@ -212,13 +215,22 @@ class MqttLink:
 
     # -- sending ----------------------------------------------------------------------------
 
-    def _publish(self, client: Client, topic: str, payload: bytes, *, retain: bool) -> None:
+    def _publish(
+        self,
+        client: Client,
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool,
+        meanwhile: Meanwhile = nothing,
+    ) -> None:
         self._reply.clear()
         self._acks.clear()
         info = client.publish(topic, payload, qos=1, retain=retain)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._drop("connection lost")
             raise LinkError(self._reason, 1.0)
+        meanwhile()
         code = self._await(info.mid)
         if code.is_failure:
             raise LinkError(f"the broker refuses {topic}: {code}", refused=True)

@@ -218,6 +218,14 @@ class Store:
         """
         return self._look(link, backfill)[0]
 
+    def following(self, link: str, framed: Framed) -> Parcel | None:
+        """What `next` is likely to give once `framed`, back-fill on its way, is acknowledged."""
+        now, utc = self.clock.monotonic(), self.clock.utc()
+        with self._lock:
+            pick = Pick(self._stock, self._stock.links[link], now, utc)
+            pick.hold(self._opened_at + pick.link.policy.trust_wait_s)
+            return self._read(lambda: pick.following(framed))
+
     def when(self, link: str, *, backfill: bool = True) -> float:
         """Seconds until `next` may have something, if nothing new comes; may be infinite."""
         parcel, due = self._look(link, backfill)

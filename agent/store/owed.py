@@ -68,6 +68,13 @@ class Owed:
             return self._closed + max(newest - self._firsts[-1] + 1, 0)
         return self._closed
 
+    def after(self, seq: int) -> Range:
+        """The first range behind `seq`, or what is left of it; beyond all numbers for none."""
+        place = bisect_right(self._lasts, seq)
+        if place == len(self._firsts):
+            return FOREVER, FOREVER
+        return max(self._firsts[place], seq + 1), self._lasts[place]
+
     def last_of(self, first: int) -> int | None:
         """The end of the range that begins at `first`, None if there is no such range."""
         place = bisect_left(self._firsts, first)

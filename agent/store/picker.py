@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from itertools import takewhile
 
-from agent.parcel import RAW, Layout, Message, Parcel, Row
+from agent.parcel import RAW, Framed, Layout, Message, Parcel, Row
 from agent.store.lanes import (
     CANDIDATES,
     SMALL,
@@ -19,7 +19,7 @@ from agent.store.lanes import (
     stretched,
 )
 from agent.store.lines import Table, row_ids
-from agent.store.owed import FOREVER, Owed
+from agent.store.owed import Owed
 from agent.store.stock import MESSAGES, Stock
 
 NEVER = math.inf
@@ -55,7 +55,9 @@ class Pick:
     ) -> None:
         self.stock, self.link, self.now, self.utc = stock, link, now, utc
         self.backfill = backfill
+        self.turn = link.turn
         self.uppers: dict[int, int] = {}  # by table: newest row that is not live
+        self.gone: dict[int, int] = {}  # by table: rows up to here are on their way
         self.due = NEVER  #: monotonic seconds at which there may be something
         self.held_until = -NEVER  #: undated rows of this boot wait for a clock until then
 
@@ -67,6 +69,16 @@ class Pick:
     def parcel(self) -> Parcel | None:
         """What to send now, None if there is nothing."""
         return self._message(self.link.lanes.fresh) or self._live_rows() or self._rest()
+
+    def following(self, framed: Framed) -> Parcel | None:
+        """The back-fill that comes after `framed`, which is on its way; None where that cannot be
+        known, or something else comes first."""
+        parcel = framed.parcel
+        if parcel.layout is None or not parcel.in_order:
+            return None
+        self.turn = self.stock.owners[parcel.layout.id].id
+        self.gone[self.turn] = framed.rows[0].seq
+        return None if self._live_rows() else self._backfill_rows()
 
     def _rest(self) -> Parcel | None:
         return (self._backfill_rows() or self._late()) if self.backfill else None
@@ -105,8 +117,7 @@ class Pick:
 
     def _tables(self) -> Iterator[tuple[Table, Owed]]:
         """The link's tables, each in its turn."""
-        turn = self.link.turn
-        for number in sorted(self.link.owed, key=lambda one: (one <= turn, one)):
+        for number in sorted(self.link.owed, key=lambda one: (one <= self.turn, one)):
             if number != MESSAGES:
                 yield self.stock.tables[number], self.link.owed[number]
 
@@ -154,7 +165,7 @@ class Pick:
         return leading_run(records, self.stock.layouts, -1, step=1)
 
     def _backfill(self, table: Table, owed: Owed, upper: int) -> Parcel | None:
-        first, last = next(iter(owed), (FOREVER, FOREVER))
+        first, last = owed.after(self.gone.get(table.id, 0))
         if first > upper:
             return None
         if self.link.policy.coarse_first:
