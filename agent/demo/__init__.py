@@ -194,8 +194,9 @@ class Demo:
     def _run_virtually(self, jobs: list[Job], clock: VirtualClock) -> None:
         assert self.replay is not None
         end = clock.monotonic() + self.replay.end - clock.true_utc() - 0.5
-        while clock.monotonic() < end and not self.node.stopping.is_set():
-            run_virtual(jobs, clock, min(clock.monotonic() + 60, end))
+        stopping = self.node.stopping
+        while clock.monotonic() < end and not stopping.is_set():
+            run_virtual(jobs, clock, min(clock.monotonic() + 60, end), stopping)
         self.done.set()
 
     def _faults_step(self) -> float:

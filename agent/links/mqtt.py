@@ -229,7 +229,7 @@ class MqttLink:
         while mid not in self._acks:
             self.clock.beat()
             if self.stopping.is_set():
-                raise LinkError("stopping")
+                raise LinkError("stopping", later=True)  # no fault of the link
             left = deadline - time.monotonic()
             if left <= 0 or not self._connected:
                 silent = f"no acknowledgement for {ACK_S:.0f} s"
