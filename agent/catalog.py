@@ -15,11 +15,14 @@ from typing import Any
 import msgspec
 
 import drivers.sensors
-from agent.config import near, one_of
+from agent.config import InstrumentConfig, near, one_of
 from drivers.api import Sensor
 
 MODEMS = ("la66", "lora_e5", "rak3172", "rn2483")
 DOORS = ("i2c", "port", "onewire", "pins", "node")  #: names of a constructor's first parameter
+
+#: keys that every instrument has, whatever its driver
+OWN = sorted(set(InstrumentConfig.__struct_fields__) - {"options"})
 
 
 class CatalogError(Exception):
@@ -50,7 +53,8 @@ class Driver:
         hints = typing.get_type_hints(self.sensor.__init__)  # type: ignore[misc]
         for key in options:
             if key not in self.options:
-                hint = f"is no option of driver '{self.name}'{near(key, self.options)}"
+                known = [*self.options, *OWN]
+                hint = f"is no option of driver '{self.name}'{near(key, known)}"
                 raise CatalogError(hint, key)
         for key, parameter in self.options.items():
             if parameter.default is parameter.empty and key not in options:

@@ -480,7 +480,7 @@ def test_pins_are_written_and_read(clock: VirtualClock) -> None:
 
 def test_pins_that_cannot_be_used_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "RPi", None)
-    with pytest.raises(BusError, match=r"pip install 'stadtsinn\[pi\]'"):
+    with pytest.raises(BusError, match=f"{sys.executable} -m pip install 'stadtsinn.pi.'"):
         Pins().read(4)
     monkeypatch.undo()
 

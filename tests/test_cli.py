@@ -72,6 +72,7 @@ WRONG = [
     ("address = 0x76 ", "address = 0x44 ", "0x44 on i2c-1 is 'climate' already"),
     ('world = "school_day"', 'world = "school_dai"', "did you mean 'school_day'?"),
     ('"room.pressure" }', '"room.presure" }', "mean 'room.pressure'?"),
+    ('"air.pressure" =', '"press.presure" =', "does not feel 'presure'; did you mean 'pressure'?"),
     ('"air.pressure" =', '"aer.pressure" =', "no instrument 'aer'"),
     ('body = "plain"', 'body = "plane"', "'plane': expected one of packed, plain"),
 ]  # fmt: skip

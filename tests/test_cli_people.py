@@ -2,14 +2,17 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
 
-from agent.cli.demo import verdict
+from agent.cli.demo import running, verdict
 from agent.cli.picture import picture
 from agent.clock import VirtualClock
 from agent.demo import prepare
@@ -160,3 +163,15 @@ def test_a_store_that_cannot_be_is_one_line(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert done.output.startswith(f"stadtsinn: {tmp_path}/file: ")
     assert done.output.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_closed_window_ends_the_demo_and_its_broker(number: signal.Signals) -> None:
+    done: list[str] = []
+    made = SimpleNamespace(start=lambda: done.append("start"), stop=lambda: done.append("stop"))
+    before = signal.getsignal(number)
+    with running(cast(Any, made)):
+        signal.raise_signal(number)
+        done.append("not reached")
+    assert done == ["start", "stop"]
+    assert signal.getsignal(number) is before

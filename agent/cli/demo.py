@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -128,14 +130,27 @@ def found(profile: str) -> Path:
 
 @contextmanager
 def running(made: Demo) -> Iterator[None]:
-    """The demo runs inside; Ctrl-C ends it in order."""
-    made.start()
+    """The demo runs inside; Ctrl-C ends it in order, and so does a window that is closed."""
+    endings = [
+        one
+        for one in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(one) is not signal.SIG_IGN  # nohup
+    ]
+    before = {one: signal.signal(one, interrupt) for one in endings}
     try:
+        made.start()
         yield
     except KeyboardInterrupt:
         click.echo("")
     finally:
-        made.stop()
+        made.stop()  # else its broker would go on for ever
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """Any other end becomes what Ctrl-C is."""
+    raise KeyboardInterrupt
 
 
 def moments(made: Demo, duration: float | None) -> Iterator[float]:

@@ -127,11 +127,8 @@ class SimDoors:
             twin.reset(self.clock.monotonic())
 
     def _twin(self, instrument: InstrumentConfig, driver: Driver) -> Any:
-        """A twin that knows the options it shares with its driver, and feels the world."""
-        assert driver.twin is not None
-        known = signature(driver.twin).parameters
-        options = {key: value for key, value in instrument.options.items() if key in known}
-        twin = driver.twin(**options)
+        """A twin that feels the world."""
+        twin = made_twin(driver, instrument)
         feeds = {}
         for name in twin.truth:
             if f"room.{name}" in self.world.channels:
@@ -193,8 +190,13 @@ def check_feeds(config: Config, source: Source, world: World) -> None:
         if owner not in names:
             hint = f"no instrument '{owner}'{near(owner, names)}"
             raise source.error("simulate.feeds", reference, hint)
-        if name == MOTION and not shaken(config.instrument[names.index(owner)].driver):
+        one = config.instrument[names.index(owner)]
+        if name == MOTION and not shaken(one.driver):
             hint = f"instrument '{owner}' is no accelerometer with a FIFO"
+            raise source.error("simulate.feeds", reference, hint)
+        felt = felt_by(one)
+        if name != MOTION and felt is not None and name not in felt:
+            hint = f"a simulated '{one.driver}' does not feel '{name}'{near(name, felt)}"
             raise source.error("simulate.feeds", reference, hint)
     for owner in config.simulate.rate_error:
         if owner not in names:
@@ -205,6 +207,26 @@ def check_feeds(config: Config, source: Source, world: World) -> None:
 def places(world: World) -> Sequence[str]:
     """Where an accelerometer may sit in a world; nowhere in one that stands still."""
     return world.places if isinstance(world, MovingWorld) else ()
+
+
+def felt_by(one: InstrumentConfig) -> Sequence[str] | None:
+    """What the instrument's twin feels; None where that cannot be said here: no driver, no twin,
+    or an option that is wrong, which is said elsewhere."""
+    try:
+        driver = find(one.driver)
+        twin = None if driver.twin is None else made_twin(driver, one)
+    except (CatalogError, TypeError, ValueError):
+        return None
+    if twin is None:
+        return None
+    return [*twin.truth, *getattr(twin, "may_feel", ())]
+
+
+def made_twin(driver: Driver, one: InstrumentConfig) -> Any:
+    """A twin that knows the options it shares with its driver."""
+    assert driver.twin is not None
+    known = signature(driver.twin).parameters
+    return driver.twin(**{key: value for key, value in one.options.items() if key in known})
 
 
 def shaken(driver: str) -> bool:
