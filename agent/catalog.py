@@ -82,6 +82,8 @@ def find(name: str) -> Driver:
     first = next(iter(parameters), "")
     door = first if first in DOORS else ""
     parameters.pop(door, None)
+    any_number = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    parameters = {key: one for key, one in parameters.items() if one.kind not in any_number}
     return Driver(name, sensor, getattr(module, "TWIN", None), door, parameters)
 
 
@@ -109,12 +111,15 @@ def _import(name: str, folder: str, known: Sequence[str]) -> ModuleType:
             inside = error.name is not None and (place + ".").startswith(error.name + ".")
             if not inside:
                 raise CatalogError(f"driver '{name}' needs the module '{error.name}'") from error
-        except Exception as error:  # a slip in somebody's file is not ours to fall over
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # a slip in somebody's file is not ours to fall over
             raise CatalogError(f"driver '{name}' cannot be loaded: {slip(error)}") from error
     raise CatalogError(f"no driver '{name}'{near(name, known)}")
 
 
-def slip(error: Exception) -> str:
+def slip(error: BaseException) -> str:
     """What is wrong with a file, and where: file and line."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}: {error.msg}"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from agent.clock import Clock
-from agent.instrument import FAULTS
+from agent.instrument import FAULTS, let_go
 from agent.ring import Ring
 from drivers.api import Batch, BusError, DataError, DeviceError, Fifo, Quantity, Sensor
 
@@ -38,7 +38,7 @@ class Stream:
         self.name, self.fifo, self.clock = name, fifo, clock
         self.ring = Ring(len(fifo.axes), max(int(span_s * fifo.rate_hz), 1))
         self.wake = threading.Event()
-        self.error: Exception | SystemExit | None = None  #: why it brings nothing now
+        self.error: BaseException | None = None  #: why it brings nothing now
         self.failures = 0  #: in a row
         self.due_by: float | None = None  #: monotonic seconds; after that it may lose samples
         self.answering: int | None = None  #: thread in which a fast sensor is asked right now
@@ -67,6 +67,7 @@ class Stream:
             try:
                 self._drain()
             except FAULTS as error:
+                let_go(error)
                 return self._failed(error)
             self._succeeded()
             return self.fifo.due_s() if isinstance(self.fifo, Polled) else self.poll_s
@@ -141,7 +142,7 @@ class Stream:
             log.info("stream=%s state=ok", self.name)
         self.error, self.failures = None, 0
 
-    def _failed(self, error: Exception | SystemExit) -> float:
+    def _failed(self, error: BaseException) -> float:
         """Note it once; seconds until the next try. Whatever a driver raises is its fault."""
         self.due_by, self.answering = None, None
         if not isinstance(error, BusError):

@@ -22,6 +22,19 @@ ROOT = Path(__file__).parents[1]
 SCHOOL = str(shipped("nodes/school.toml"))
 
 
+OWN = """
+node = {{ name = "ghs" }}
+[[instrument]]
+name = "air"
+driver = "{}"
+[[table]]
+name = "air"
+interval_s = 60
+schema = 1
+columns = {{ temp = "air.temperature" }}
+"""
+
+
 def run(*words: str) -> Result:
     return CliRunner().invoke(group, list(words))
 
@@ -134,6 +147,45 @@ def test_a_slip_in_a_third_partys_driver_is_one_line(tmp_path: Path, text: str, 
     assert f"instrument[0].driver: driver 'my_slip' cannot be loaded: {tmp_path}" in done.output
     assert hint in done.output
     assert done.output.count("\n") == 1
+
+
+BARE = """from drivers.api import Quantity
+class Bare:
+    quantities = {}
+    setup = lambda self: None
+    read = lambda self: {"temperature": 21.0, MORE}
+DRIVER, TWIN = Bare, None
+"""
+TEMPERATURE = '{"temperature": Quantity("temperature", 0.1, -40, 85)}'
+SLIPS = [
+    (TEMPERATURE.replace("0.1", "0"), "expected a dict of Quantity, step > 0, low < high"),
+    ("None", "expected a dict of Quantity, step > 0, low < high"),
+    (TEMPERATURE.replace('("temp', '("tmp'), "'tmperature', which is not in quantities.toml; did"),
+    (TEMPERATURE + "; __init__ = lambda self: 1 / 0", "cannot be made: "),
+]
+
+
+@pytest.mark.parametrize(("quantities", "hint"), SLIPS, ids=[hint for _, hint in SLIPS])
+def test_a_third_partys_driver_that_cannot_work_is_refused(
+    tmp_path: Path, quantities: str, hint: str
+) -> None:
+    name = f"bare_{SLIPS.index((quantities, hint))}"
+    (tmp_path / f"{name}.py").write_text(BARE.replace("{}", quantities).replace("MORE", ""))
+    (tmp_path / "node.toml").write_text(OWN.format(name))
+    done = run("check", str(tmp_path / "node.toml"))
+    assert done.exit_code == 2
+    assert f"instrument[0].driver: driver '{name}'" in done.output
+    assert hint in done.output
+    assert done.output.count("\n") == 1
+
+
+def test_probe_tells_a_value_that_nobody_knows(tmp_path: Path) -> None:
+    text = BARE.replace("{}", TEMPERATURE).replace("MORE", '"x": 1')
+    (tmp_path / "bare_more.py").write_text(text)
+    (tmp_path / "node.toml").write_text(OWN.format("bare_more"))
+    done = run("probe", str(tmp_path / "node.toml"))
+    assert done.exit_code == 1
+    assert "temperature 21 °C, x is none of the driver's quantities" in done.output
 
 
 def test_a_driver_whose_library_is_missing_is_named(tmp_path: Path) -> None:

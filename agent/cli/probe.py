@@ -122,6 +122,7 @@ def intervals(config: InstrumentConfig, made: Plan) -> list[str]:
 
 def ask(instrument: Instrument, what: str) -> Finding:
     """Set one sensor up and read it; a slow one is asked until it has a value."""
+    from agent.instrument import FAULTS, let_go
     from agent.window import Window
 
     sensor = instrument.sensor
@@ -142,10 +143,20 @@ def ask(instrument: Instrument, what: str) -> Finding:
             clock.sleep(1.0)
             tape.clear()
             values = read()
-    except Exception as error:
-        return Finding(instrument.name, what, False, str(error) or type(error).__name__, tape)
-    good, text = told(instrument, values)
+        good, text = told(instrument, values)
+    except FAULTS as error:
+        let_go(error)
+        return Finding(instrument.name, what, False, fault(error), tape)
     return Finding(instrument.name, what, good, text, tape)
+
+
+def fault(error: BaseException) -> str:
+    """What went wrong: in a driver's own words, or for whoever writes the driver."""
+    from agent.catalog import slip
+    from drivers.api import DeviceError
+
+    foreign = not isinstance(error, DeviceError) and error.__traceback__ is not None
+    return slip(error) if foreign else str(error) or type(error).__name__
 
 
 def told(instrument: Instrument, values: Mapping[str, float | None]) -> tuple[bool, str]:
@@ -158,6 +169,10 @@ def told(instrument: Instrument, values: Mapping[str, float | None]) -> tuple[bo
         return False, f"no value within {SLOW_S:.0f} s"
     shown, good = [], True
     for name, judged in instrument.judge(values).items():
+        if name not in instrument.quantities:
+            good = False
+            shown.append(f"{name} is none of the driver's quantities")
+            continue
         unit = quantity_kinds()[instrument.quantities[name].kind].unit
         if isinstance(judged, Missing):
             good = False

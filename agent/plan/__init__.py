@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from inspect import signature
 
 from agent.alarm import Alarm
-from agent.catalog import CatalogError, Driver, find, find_modem
+from agent.catalog import CatalogError, Driver, find, find_modem, slip
 from agent.codec import private_number
 from agent.codec.wire import RAW_LIMIT
 from agent.config import (
@@ -101,6 +101,9 @@ def make(
         known = key in config.options or key == "window"
         hint = f"driver '{driver.name}': {error}"
         raise source.error(f"instrument[{index}]", key if known else "", hint) from error
+    except (Exception, SystemExit) as error:  # in somebody's constructor
+        hint = f"driver '{driver.name}' cannot be made: {slip(error)}"
+        raise source.error(f"instrument[{index}]", "driver", hint) from error
 
 
 def check_windows(
@@ -132,10 +135,11 @@ def check_windows(
 
 def check_instruments(config: Config, source: Source, sensors: Mapping[str, Sensor]) -> None:
     """Inputs and calibrations name things that exist. Raises ConfigError."""
+    for index, one in enumerate(config.instrument):
+        _check_kinds(one, sensors[one.name], source, f"instrument[{index}]")
     quantities = {name: sensor.quantities for name, sensor in sensors.items()}
     for index, one in enumerate(config.instrument):
         where = f"instrument[{index}]"
-        _check_kinds(one, sensors[one.name], source, where)
         for quantity in one.calibrate:
             if quantity not in quantities[one.name]:
                 hint = f"'{one.name}' does not measure it{near(quantity, quantities[one.name])}"
@@ -361,11 +365,21 @@ def _alarm(alarm: AlarmConfig, column: int, field: Field, source: Source, where:
 
 def _check_kinds(one: InstrumentConfig, sensor: Sensor, source: Source, where: str) -> None:
     """What a driver measures has a number and a unit."""
-    for name, quantity in sensor.quantities.items():
+    measured = getattr(sensor, "quantities", None)
+    if not isinstance(measured, Mapping) or not all(map(sound, measured.values())):
+        form = "'quantities': expected a dict of Quantity, step > 0, low < high"
+        hint = f"driver '{one.driver}': {form}"
+        raise source.error(where, "driver", hint)
+    for name, quantity in measured.items():
         if quantity.kind not in quantity_kinds():
             what = f"driver '{one.driver}' measures '{name}' of kind '{quantity.kind}'"
             hint = f"{what}, which is not in quantities.toml{near(quantity.kind, quantity_kinds())}"
             raise source.error(where, "driver", hint)
+
+
+def sound(quantity: object) -> bool:
+    """Whether rows can be made of it: a step above zero, a range that has room."""
+    return isinstance(quantity, Quantity) and quantity.step > 0 and quantity.low < quantity.high
 
 
 def _check_addresses(config: Config, source: Source, sensors: Mapping[str, Sensor]) -> None:
