@@ -111,6 +111,15 @@ def test_export_of_another_file_names_it_once(tmp_path: Path, content: bytes) ->
     assert done.exit_code == 1
 
 
+def test_an_export_into_a_folder_that_is_not_there_names_the_file(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    make_rig(tmp_path, clock).node.close()
+    wanted = tmp_path / "none" / "a.csv"
+    done = run("export", "--store", f"{tmp_path}/store.db", SCHOOL, "--output", str(wanted))
+    assert done.output == f"stadtsinn: {wanted}: No such file or directory\n"
+
+
 def test_an_export_that_is_broken_off_leaves_no_half_file(
     tmp_path: Path, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

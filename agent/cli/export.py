@@ -86,7 +86,8 @@ def export(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         hint = ": type  sudo stadtsinn export …" if isinstance(error, PermissionError) else ""
-        where = error.filename or path
+        where = output if output and error.filename == str(beside(output)) else error.filename
+        where = where or path
         click.echo(f"stadtsinn: {where}: {error.strerror or error}{hint}", err=True)
         sys.exit(BAD)
 
@@ -105,6 +106,11 @@ def into(output: Path | None, german: bool, write_to: Callable[[IO[str]], int]) 
     click.echo(f"{count} rows in {output}")
 
 
+def beside(output: Path) -> Path:
+    """Where a file grows until it is complete."""
+    return output.with_name(output.name + ".part")
+
+
 @contextmanager
 def whole(output: Path, encoding: str) -> Iterator[IO[str]]:
     """A file that gets its name when it is complete: half of one looks like all of it."""
@@ -112,7 +118,7 @@ def whole(output: Path, encoding: str) -> Iterator[IO[str]]:
         with output.open("w", encoding=encoding, newline="") as file:
             yield file
         return
-    part = output.with_name(output.name + ".part")
+    part = beside(output)
     try:
         with part.open("w", encoding=encoding, newline="") as file:
             yield file

@@ -158,7 +158,10 @@ class File:
             self._set_up()
         except (sqlite3.Error, OSError, Damaged) as error:
             self.close()
-            raise (meaning(error) if isinstance(error, sqlite3.Error) else error) from error
+            found = meaning(error) if isinstance(error, sqlite3.Error) else error
+            if isinstance(found, Refused) and found is not error:  # SQLite does not say which file
+                found = type(found)(f"{self.path}: {error}")
+            raise found from error
 
     def close(self) -> None:
         """Close; safe to call twice."""
