@@ -179,6 +179,38 @@ def test_a_third_partys_driver_that_cannot_work_is_refused(
     assert done.output.count("\n") == 1
 
 
+WITH_BUS = BARE.replace("{}", TEMPERATURE).replace("MORE", "")
+TWINS = [  # constructor of the driver, last line of the module
+    ("i2c, address=0x10", "DRIVER = Bare", "has no TWIN: it cannot be simulated"),
+    ("i2c", "DRIVER, TWIN = Bare, type('T', (), {'truth': {}})", "has no option 'address'"),
+    ("i2c, address=0x10", "DRIVER, TWIN = Bare, object", "its TWIN has no 'truth'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "last", "hint"), TWINS, ids=[hint for *_, hint in TWINS])
+def test_a_third_partys_driver_that_cannot_be_simulated_is_one_line(
+    tmp_path: Path, arguments: str, last: str, hint: str
+) -> None:
+    name = f"twin_{TWINS.index((arguments, last, hint))}"
+    made = f"    def __init__(self, {arguments}): pass\n{last}"
+    (tmp_path / f"{name}.py").write_text(WITH_BUS.replace("DRIVER, TWIN = Bare, None", made))
+    profile = OWN.format(name).replace("[[table]]", 'bus = "i2c-1"\n[[table]]')
+    (tmp_path / "node.toml").write_text(profile)
+    assert run("check", str(tmp_path / "node.toml")).exit_code == 0  # on a real bus it may work
+    done = run("probe", "--simulate", str(tmp_path / "node.toml"))
+    assert done.exit_code == 2
+    assert f"node.toml:5: instrument[0].driver: driver '{name}'" in done.output
+    assert hint in done.output
+    assert done.output.count("\n") == 1
+
+
+def test_an_option_of_the_wrong_kind_is_named_where_it_is_simulated_too(tmp_path: Path) -> None:
+    path = school(tmp_path, ("address = 0x44", 'address = "0x44"'))
+    done = run("probe", "--simulate", path)
+    assert done.exit_code == 2
+    assert "instrument[0].address: expected `int`, got `str`" in done.output
+
+
 def test_probe_tells_a_value_that_nobody_knows(tmp_path: Path) -> None:
     text = BARE.replace("{}", TEMPERATURE).replace("MORE", '"x": 1')
     (tmp_path / "bare_more.py").write_text(text)

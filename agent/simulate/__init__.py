@@ -82,10 +82,12 @@ class SimDoors:
         self._doors: dict[str, object] = {}
 
     def door(self, instrument: InstrumentConfig, driver: Driver) -> object:
-        """The door for this instrument, its twin plugged in. Raises LookupError without a twin."""
+        """The door for this instrument, its twin plugged in. Raises LookupError without one."""
         if driver.door == "node":
             return self.node
         if driver.twin is None:
+            if driver.door:
+                raise LookupError(f"driver '{driver.name}' has no TWIN: it cannot be simulated")
             return None
         twin = self._twin(instrument, driver)
         self.twins[instrument.name] = twin
@@ -154,6 +156,8 @@ class SimDoors:
 
     def _i2c(self, instrument: InstrumentConfig, driver: Driver, twin: Any) -> I2C:
         bus = self.buses.setdefault(instrument.bus, SimI2C(self.clock))
+        if "address" not in driver.options:
+            raise LookupError(f"driver '{driver.name}' has no option 'address': where is its twin?")
         default = driver.options["address"].default
         address = instrument.options.get("address", default)
         self.faults[instrument.name] = bus.attach(address, twin)
@@ -215,7 +219,7 @@ def felt_by(one: InstrumentConfig) -> Sequence[str] | None:
     try:
         driver = find(one.driver)
         twin = None if driver.twin is None else made_twin(driver, one)
-    except (CatalogError, TypeError, ValueError):
+    except (CatalogError, LookupError, TypeError, ValueError):
         return None
     if twin is None:
         return None
@@ -226,7 +230,12 @@ def made_twin(driver: Driver, one: InstrumentConfig) -> Any:
     """A twin that knows the options it shares with its driver."""
     assert driver.twin is not None
     known = signature(driver.twin).parameters
-    return driver.twin(**{key: value for key, value in one.options.items() if key in known})
+    twin = driver.twin(**{key: value for key, value in one.options.items() if key in known})
+    if not isinstance(getattr(twin, "truth", None), Mapping):
+        raise LookupError(
+            f"driver '{driver.name}': its TWIN has no 'truth', a dict of what it feels"
+        )
+    return twin
 
 
 def shaken(driver: str) -> bool:
