@@ -164,8 +164,7 @@ def kept(
     """Rows of the table in that time; with a bar where a person watches. Raises OSError."""
     from agent.store.export import Reader
 
-    first = None if since is None else int(since.timestamp())
-    last = None if until is None else int(until.timestamp())
+    first, last = unix(since), unix(until)
     if not path.exists():
         raise FileNotFoundError(2, "no store there yet: has the node run?", str(path))
     rows = Reader(path).rows(table, first, last)
@@ -174,6 +173,13 @@ def kept(
             yield from bar
     else:
         yield from rows
+
+
+def unix(moment: datetime | None) -> int | None:
+    """Seconds; 1970 for all that was before: no row is older."""
+    if moment is None:
+        return None
+    return 0 if moment.year <= 1970 else int(moment.timestamp())
 
 
 def number(value: float, german: bool) -> str:
