@@ -81,7 +81,7 @@ def test_a_private_schema_comes_from_a_file(tmp_path: Path) -> None:
 def test_bad_input_is_one_clear_line(arguments: list[str], code: int) -> None:
     result = told(*arguments)
     assert result.exit_code == code
-    assert result.output.startswith("stadtsinn: not ")
+    assert result.output.startswith("stadtsinn: ")
     assert result.output.count("\n") == 1
 
 
