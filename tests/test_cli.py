@@ -238,6 +238,15 @@ def test_probe_reads_every_sensor_and_greets_every_link(tmp_path: Path, broker: 
     assert "hello acknowledged" in done.output
 
 
+def test_probe_beside_a_running_node_says_what_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.store.file.in_use", lambda path: path.name == "store.db")
+    shown = json.loads(run("probe", "--simulate", "--json", school(tmp_path)).output)
+    assert "in use by the running node: sudo systemctl stop stadtsinn" in shown[-1]["text"]
+    assert [one["good"] for one in shown] == [True] * 6 + [False]
+
+
 def test_probe_says_what_does_not_work_and_ends_with_one(tmp_path: Path) -> None:
     path = school(tmp_path, ("mqtt://localhost:1883", f"mqtt://127.0.0.1:{free_port()}"))
     Path(path).write_text(Path(path).read_text().replace('"i2c-1"', '"i2c-77"'))

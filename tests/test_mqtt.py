@@ -404,6 +404,21 @@ def test_a_downlink_waits_at_the_broker_while_the_node_is_away(
     assert received == [b"\x82\x05\x03"]
 
 
+def test_who_only_probes_leaves_downlinks_to_the_node(
+    broker: Broker, heard: Heard, make: Make
+) -> None:
+    connected(make(broker.url)).close()
+    heard.listener.send(b"\x82\x05\x04")
+    probing = make(broker.url)
+    probing.deaf = True
+    connected(probing).send(FRAME, kind=0)
+    probing.close()
+    link = connected(make(broker.url))
+    received: list[bytes] = []
+    until(lambda: received.extend(link.received()) or received)
+    assert received == [b"\x82\x05\x04"]
+
+
 def openssl(folder: Path, *arguments: str) -> None:
     subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SLOW_S = 40.0  #: a sensor may take so long to its first value (a fan settles for 30 s)
 LINK_S = 20.0  #: and a link to its acknowledgement
+RUNS = "in use by the running node: sudo systemctl stop stadtsinn"
 STANDS_S = 5.0  #: a reason that stands so long on MQTT, or a file, does not go away by waiting
 
 
@@ -189,18 +190,24 @@ def greet(config: LinkConfig, made: Plan) -> Finding:
     from agent import codec
     from agent.airtime import Scratch
     from agent.clock import Clock
-    from agent.config import LorawanConfig
+    from agent.config import LorawanConfig, MqttConfig
     from agent.links import LinkError
+    from agent.links.mqtt import MqttLink
     from agent.messages import stamped
     from agent.node import make_link, style
     from agent.parcel import HELLO, Parcel
+    from agent.store.file import in_use
 
     where = str(getattr(config, "url", getattr(config, "path", "")))
+    if isinstance(config, MqttConfig) and in_use(Path(made.config.store.path)):
+        return Finding(config.name, where, False, RUNS)  # each would throw the other out
     clock, wake = Clock(), threading.Event()
     numbers = [table.schema.number for table in made.tables]
     body = codec.hello_body({0: version("stadtsinn"), 2: sorted(numbers)})
     parcel = Parcel("message", stamped(HELLO, body, 0, clock))
     link = make_link(config, made, Scratch(), clock, wake, threading.Event())
+    if isinstance(link, MqttLink):
+        link.deaf = True
     patient_s = LINK_S if isinstance(config, LorawanConfig) else STANDS_S
     began, reason, since = time.monotonic(), "", 0.0
     try:

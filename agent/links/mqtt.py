@@ -69,6 +69,7 @@ class MqttLink:
     ) -> None:
         self.config, self.node, self.clock, self.wake = config, node, clock, wake
         self.schema_of, self.stopping = schema_of, stopping
+        self.deaf = False  #: leave downlinks at the broker, for whoever carries them out
         self.base = f"stadtsinn/{node}"
         self.version = MQTTv5
         self._client: Client | None = None
@@ -151,6 +152,7 @@ class MqttLink:
             client_id=config.client_id or self.node,
             protocol=self.version,
             clean_session=None if self.version == MQTTv5 else False,
+            manual_ack=self.deaf,
         )
         client.connect_timeout = CONNECT_S
         client.reconnect_delay_set(1, 1)
