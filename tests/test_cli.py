@@ -333,6 +333,26 @@ def test_demo_replays_a_recording(tmp_path: Path) -> None:
     assert "co2: 40 values, largest difference to the recording 0 steps" in done.output
 
 
+def test_demo_replays_a_recording_with_headers_of_its_own(tmp_path: Path) -> None:
+    rows = "\n".join(f"{20.0 + n / 10:.1f},{5000 + 10 * n}" for n in range(5))
+    (tmp_path / "rec.csv").write_text(f"Temperatur,CO2 mal 10\n{rows}\n")
+    base = ["demo", "--replay", str(tmp_path / "rec.csv"), "--column"]
+    done = run(*base, "Temperatur=room.temperature", "--column", "CO2 mal 10=room.co2*0.1")
+    assert done.exit_code == 0, done.output
+    assert "temp: 5 values, largest difference to the recording 0 steps" in done.output
+    assert "co2: 5 values, largest difference to the recording 0 steps" in done.output
+    for wrong, hint in [
+        ("Temperatur=room.temprature", "no channel 'room.temprature'; did you mean"),
+        ("Temperatur", "--column Temperatur: expected HEADER=CHANNEL"),
+        ("Temperatur=room.co2*x", "such as CO2=room.co2"),
+        ("Temp=room.temperature", "no column Temp; there are"),
+    ]:
+        done = run(*base, wrong)
+        assert done.exit_code == 2
+        assert hint in done.output
+    assert "needs --replay" in run("demo", "--column", "CO2=room.co2").output
+
+
 def test_demo_names_a_wrong_recording_or_timetable(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x,y\n1,2\n")
     done = run("demo", "--replay", str(tmp_path / "a.csv"))

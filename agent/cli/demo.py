@@ -32,6 +32,7 @@ FASTEST_RADIO = 30.0  #: times real time: a modem answers through a real pseudo-
       stadtsinn demo
       stadtsinn demo --speed 600 --duration 20
       stadtsinn demo --replay office.csv          a recording through the simulated chips
+      stadtsinn demo --replay my.csv --column CO2=room.co2 --column "T/10=room.temperature*0.1"
       stadtsinn demo --faults breaks.toml         what happens when things break
       stadtsinn demo --loadtest "48 t crane"      a crane stands on a bridge; its report
       stadtsinn demo --lorawan                    through a LoRaWAN modem and network inside
@@ -47,6 +48,8 @@ FASTEST_RADIO = 30.0  #: times real time: a modem answers through a real pseudo-
               help="End by itself after so many real seconds.")  # fmt: skip
 @click.option("--replay", type=click.Path(path_type=Path, dir_okay=False),
               help="A CSV recording, one row per slot; runs as fast as it can.")  # fmt: skip
+@click.option("--column", "columns", multiple=True, metavar="HEADER=CHANNEL[*FACTOR]",
+              help="What a column of the recording is; else by known headers.")  # fmt: skip
 @click.option("--faults", type=click.Path(path_type=Path, dir_okay=False),
               help="A TOML timetable of what breaks when.")  # fmt: skip
 @click.option("--loadtest", default="", metavar="NAME",
@@ -65,6 +68,7 @@ def demo(
     speed: float | None,
     duration: float | None,
     replay: Path | None,
+    columns: tuple[str, ...],
     faults: Path | None,
     loadtest: str,
     lorawan: str | None,
@@ -99,7 +103,7 @@ def demo(
                 speed = min(speed, FASTEST_LOADTEST)
             made = prepare(
                 path, Path(folder), speed=speed, replay=replay, faults=faults, radio=radio,
-                loadtest=loadtest,
+                loadtest=loadtest, columns=mapping(columns),
             )  # fmt: skip
         except (ReplayError, TimetableError, ValueError) as error:
             click.echo(f"stadtsinn: {error}", err=True)
@@ -111,6 +115,19 @@ def demo(
             (show_live if live else show_lines)(made, duration)
         code = summary(made)
         sys.exit(max(code, report_crane(made)) if loadtest else code)
+
+
+def mapping(columns: Sequence[str]) -> dict[str, tuple[str, float]]:
+    """Header -> channel and factor, as typed. Raises ValueError."""
+    made = {}
+    for text in columns:
+        header, _, rest = text.rpartition("=")
+        channel, _, factor = rest.partition("*")
+        if not header or not channel or not (factor or "1").replace(".", "", 1).isdigit():
+            form = "expected HEADER=CHANNEL or HEADER=CHANNEL*FACTOR, such as CO2=room.co2"
+            raise ValueError(f"--column {text}: {form}")
+        made[header] = channel, float(factor or 1)
+    return made
 
 
 def found(profile: str) -> Path:
