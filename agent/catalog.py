@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 import drivers.sensors
-from agent.config import InstrumentConfig, near, one_of
+from agent.config import InstrumentConfig, in_words, near, one_of
 from drivers.api import Sensor
 
 MODEMS = ("la66", "lora_e5", "rak3172", "rn2483")
@@ -67,7 +67,7 @@ class Driver:
         try:
             return msgspec.convert(value, hint, strict=True)
         except msgspec.ValidationError as error:
-            text = str(error).replace("Expected", "expected")
+            text = in_words(str(error))
             choice = one_of(hint) if "enum" in text else ""
             raise CatalogError(text + choice, key) from error
 

@@ -17,6 +17,15 @@ Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
 Words = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 Reference = Annotated[str, Meta(pattern=r"^[^.]+\.[^.]+$")]  #: instrument.quantity, table.column
 MOST_NAMED = 12  #: of what there is to choose from
+TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text in quotes",
+    "bool": "true or false",
+    "array": "a list in [ ]",
+    "object": "a section or { }",
+    "null": "nothing",
+}
 HINTS = {  # what a pattern means, for people
     "[a-z0-9]([a-z0-9-]": "1 to 32 of a-z 0-9 -, such as 'ghs-raum-a'",
     "[A-Za-z_]": "a letter, then letters, digits, - or _, such as 'air'",
@@ -405,7 +414,7 @@ def _explain(error: msgspec.ValidationError, raw: Mapping[str, Any], source: Sou
     if "Expected `array`, got `object`" in text and not section:
         hint = f"is a list: write it with two brackets, [[{key}]]"
         return source.error(section, key, hint)
-    hint = text.replace("Expected", "expected").replace("Object", "it").replace(" | null", "")
+    hint = in_words(text)
     if "matching regex" in text:
         hint = next((f"expected {words}" for part, words in HINTS.items() if part in text), hint)
     tagged = TAGGED.get(_part(section)[0])
@@ -437,6 +446,17 @@ def _at(where: str, raw: Mapping[str, Any]) -> Mapping[str, Any]:
 def misspelt(key: str, present: Iterable[str]) -> str:
     """Which of the keys that are there was to be `key`; empty if none is like it."""
     return next(iter(difflib.get_close_matches(key, sorted(present), n=1, cutoff=0.7)), "")
+
+
+def in_words(text: str) -> str:
+    """What msgspec says, for people who know no Python: ``Expected `int | null`, got `str` ``."""
+
+    def named(found: re.Match[str]) -> str:
+        return " or ".join(TYPES[one] for one in found[1].split(" | ") if one != "null")
+
+    kinds = "|".join(TYPES)
+    text = re.sub(rf"`((?:(?:{kinds})(?: \| )?)+)`", named, text)
+    return text.replace("Expected", "expected").replace("Object", "it")
 
 
 LINK_KINDS: Mapping[str, type[LinkConfig]] = {
