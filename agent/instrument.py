@@ -207,9 +207,7 @@ class Instrument:
         judged: dict[str, Reading] = {}
         for name, value in values.items():
             quantity = quantities.get(name)
-            number = (
-                math.nan if value is None or quantity is None else value.__float__()
-            )  # text has none
+            number = math.nan if value is None else value.__float__()  # text has none
             if quantity is None or number != number:
                 judged[name] = Missing.FAILED
                 continue
