@@ -33,6 +33,7 @@ WRONG = [
     (URL, URL + '\nca_file = "/x"', "link[0].ca_file: needs a url that begins with mqtts://"),
     (URL, URL + '\nkey_file = "/x"', "link[0].key_file: needs 'certificate_file' as well"),
     (URL, URL + '\nuser = "a\\u0000b"', "link[0].user: has a character that cannot be printed"),
+    ('column = "air.co2"', 'column = "air.noise"', "'air.noise' is measured by nothing here"),
     (URL, 'url = "mqtt://a..b"', "link[0].url: 'a..b' is no name of a host"),
     ("0x44", "0x144", "instrument[0].address: 0x144 is no I2C address: expected 0x08 to 0x77"),
     ("0x44", "-1", "instrument[0].address: -0x1 is no I2C address"),

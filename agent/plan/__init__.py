@@ -198,6 +198,9 @@ def alarms(config: Config, source: Source, plans: Sequence[TablePlan]) -> dict[s
                 where, "column", f"table '{table}' has no '{name}'{near(name, names)}"
             )
         column = names.index(name)
+        if plan.sources[column] is None:
+            hint = f"'{alarm.column}' is measured by nothing here: it would never come"
+            raise source.error(where, "column", hint)
         if any(other.column == column for other in found[table]):
             raise source.error(where, "column", f"'{alarm.column}' has an alarm already")
         found[table].append(_alarm(alarm, column, plan.schema.fields[column], source, where))
