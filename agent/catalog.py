@@ -15,11 +15,14 @@ from typing import Any
 import msgspec
 
 import drivers.sensors
-from agent.config import near, one_of
+from agent.config import InstrumentConfig, in_words, near, one_of
 from drivers.api import Sensor
 
 MODEMS = ("la66", "lora_e5", "rak3172", "rn2483")
 DOORS = ("i2c", "port", "onewire", "pins", "node")  #: names of a constructor's first parameter
+
+#: keys that every instrument has, whatever its driver
+OWN = sorted(set(InstrumentConfig.__struct_fields__) - {"options"})
 
 
 class CatalogError(Exception):
@@ -50,7 +53,8 @@ class Driver:
         hints = typing.get_type_hints(self.sensor.__init__)  # type: ignore[misc]
         for key in options:
             if key not in self.options:
-                hint = f"is no option of driver '{self.name}'{near(key, self.options)}"
+                known = [*self.options, *OWN]
+                hint = f"is no option of driver '{self.name}'{near(key, known)}"
                 raise CatalogError(hint, key)
         for key, parameter in self.options.items():
             if parameter.default is parameter.empty and key not in options:
@@ -63,7 +67,7 @@ class Driver:
         try:
             return msgspec.convert(value, hint, strict=True)
         except msgspec.ValidationError as error:
-            text = str(error).replace("Expected", "expected")
+            text = in_words(str(error))
             choice = one_of(hint) if "enum" in text else ""
             raise CatalogError(text + choice, key) from error
 
@@ -78,6 +82,8 @@ def find(name: str) -> Driver:
     first = next(iter(parameters), "")
     door = first if first in DOORS else ""
     parameters.pop(door, None)
+    any_number = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    parameters = {key: one for key, one in parameters.items() if one.kind not in any_number}
     return Driver(name, sensor, getattr(module, "TWIN", None), door, parameters)
 
 
@@ -105,12 +111,15 @@ def _import(name: str, folder: str, known: Sequence[str]) -> ModuleType:
             inside = error.name is not None and (place + ".").startswith(error.name + ".")
             if not inside:
                 raise CatalogError(f"driver '{name}' needs the module '{error.name}'") from error
-        except Exception as error:  # a slip in somebody's file is not ours to fall over
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # a slip in somebody's file is not ours to fall over
             raise CatalogError(f"driver '{name}' cannot be loaded: {slip(error)}") from error
     raise CatalogError(f"no driver '{name}'{near(name, known)}")
 
 
-def slip(error: Exception) -> str:
+def slip(error: BaseException) -> str:
     """What is wrong with a file, and where: file and line."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}: {error.msg}"

@@ -17,6 +17,15 @@ Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
 Words = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 Reference = Annotated[str, Meta(pattern=r"^[^.]+\.[^.]+$")]  #: instrument.quantity, table.column
 MOST_NAMED = 12  #: of what there is to choose from
+TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text in quotes",
+    "bool": "true or false",
+    "array": "a list in [ ]",
+    "object": "a section or { }",
+    "null": "nothing",
+}
 HINTS = {  # what a pattern means, for people
     "[a-z0-9]([a-z0-9-]": "1 to 32 of a-z 0-9 -, such as 'ghs-raum-a'",
     "[A-Za-z_]": "a letter, then letters, digits, - or _, such as 'air'",
@@ -48,7 +57,7 @@ class NodeConfig(_Part, frozen=True):
 class StoreConfig(_Part, frozen=True):
     """Where rows are kept, and how many."""
 
-    path: str = "/var/lib/stadtsinn/store.db"
+    path: Annotated[str, Meta(min_length=1)] = "/var/lib/stadtsinn/store.db"
     max_mb: Annotated[float, Meta(ge=2)] = 500
     max_days: Annotated[float, Meta(gt=0)] = 800
 
@@ -195,7 +204,7 @@ class MqttConfig(LinkConfig, frozen=True, kw_only=True, tag="mqtt"):
 class FileConfig(LinkConfig, frozen=True, kw_only=True, tag="file"):
     """Frames into a folder, one CBOR sequence (RFC 8742) per day."""
 
-    path: str
+    path: Annotated[str, Meta(min_length=1)]
     limit_bytes: Annotated[int, Meta(ge=51, le=262_144)] = 4096
 
 
@@ -283,7 +292,7 @@ class Config(_Part, frozen=True):
 
     node: NodeConfig
     instrument: tuple[InstrumentConfig, ...]
-    table: tuple[TableConfig, ...]
+    table: Annotated[tuple[TableConfig, ...], Meta(min_length=1)]
     store: StoreConfig = StoreConfig()
     alarm: tuple[AlarmConfig, ...] = ()
     link: tuple[MqttConfig | FileConfig | LorawanConfig, ...] = ()
@@ -401,11 +410,14 @@ def _explain(error: msgspec.ValidationError, raw: Mapping[str, Any], source: Sou
         nearest = near(unknown[1], _keys_at(where, raw))
         return source.error(where, unknown[1], f"unknown key{nearest}")
     if missing := re.search(r"missing required field `([^`]*)`", text):
-        return source.error(where, missing[1], "is missing")
+        return _missing(where, missing[1], raw, source)
     section, _, key = where.rpartition(".")
     if key.endswith("]") and not section:
         section, key = where, ""
-    hint = text.replace("Expected", "expected").replace("Object", "it")
+    if "Expected `array`, got `object`" in text and not section:
+        hint = f"is a list: write it with two brackets, [[{key}]]"
+        return source.error(section, key, hint)
+    hint = in_words(text)
     if "matching regex" in text:
         hint = next((f"expected {words}" for part, words in HINTS.items() if part in text), hint)
     tagged = TAGGED.get(_part(section)[0])
@@ -414,6 +426,40 @@ def _explain(error: msgspec.ValidationError, raw: Mapping[str, Any], source: Sou
     if "Invalid enum value" in text:
         hint = text + one_of(get_type_hints(_class_at(section, raw)).get(key))
     return source.error(section, key, hint)
+
+
+def _missing(where: str, key: str, raw: Mapping[str, Any], source: Source) -> ConfigError:
+    """A key that is not there; perhaps it is, with a slip in it."""
+    present = set(_at(where, raw)) - set(_keys_at(where, raw))
+    slip = misspelt(key, present)
+    if slip:
+        return source.error(where, slip, f"unknown key; did you mean '{key}'?")
+    return source.error(where, key, "is missing")
+
+
+def _at(where: str, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The section at a path, with what of an instrument goes to its driver."""
+    here: Any = raw
+    for name, index in re.findall(r"([\w-]+)(?:\[(\d+)\])?", where):
+        here = here.get(name, {}) if isinstance(here, dict) else {}
+        here = here[int(index)] if index and isinstance(here, list) else here
+    return {**here, **here.get("options", {})} if isinstance(here, dict) else {}
+
+
+def misspelt(key: str, present: Iterable[str]) -> str:
+    """Which of the keys that are there was to be `key`; empty if none is like it."""
+    return next(iter(difflib.get_close_matches(key, sorted(present), n=1, cutoff=0.7)), "")
+
+
+def in_words(text: str) -> str:
+    """What msgspec says, for people who know no Python: ``Expected `int | null`, got `str` ``."""
+
+    def named(found: re.Match[str]) -> str:
+        return " or ".join(TYPES[one] for one in found[1].split(" | ") if one != "null")
+
+    kinds = "|".join(TYPES)
+    text = re.sub(rf"`((?:(?:{kinds})(?: \| )?)+)`", named, text)
+    return text.replace("Expected", "expected").replace("Object", "it")
 
 
 LINK_KINDS: Mapping[str, type[LinkConfig]] = {
@@ -485,7 +531,9 @@ def near(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?`, or what there is to choose from."""
     known = sorted(known)
     without_unit = [one for one in known if one.rpartition("_")[0] == word]
-    close = without_unit or difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    small = {one.lower(): one for one in known}
+    alike = difflib.get_close_matches(word.lower(), small, n=1, cutoff=0.6)
+    close = without_unit or [small[one] for one in alike]
     if close:
         return f"; did you mean '{close[0]}'?"
     more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""

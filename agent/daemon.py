@@ -111,11 +111,22 @@ def notify(text: str) -> None:
             log.debug("notify: %s", error)
 
 
-def run_virtual(jobs: Sequence[Job], clock: VirtualClock, until: float) -> None:
-    """Step jobs by due time in this thread until monotonic time `until`; wakes are honoured."""
+def run_virtual(
+    jobs: Sequence[Job],
+    clock: VirtualClock,
+    until: float,
+    stopping: threading.Event | None = None,
+) -> None:
+    """Step jobs by due time in this thread until monotonic time `until`; wakes are honoured.
+
+    `stopping` ends it early: a job that cannot go on then may ask for its next turn at once.
+    """
+    stopping = stopping or threading.Event()
     queue = [(clock.monotonic(), number) for number in range(len(jobs))]
     heapq.heapify(queue)
     while queue[0][0] <= until:
+        if stopping.is_set():
+            return
         due, number = heapq.heappop(queue)
         clock.advance_to(due)
         job = jobs[number]

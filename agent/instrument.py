@@ -23,7 +23,7 @@ STALE_S = 300.0  #: after so long without a good value a sensor that once answer
 TELL_AFTER = 3  #: failures in a row before the far side is told (a noisy cable fails once)
 LOOK_S = 20.0  #: between rows, so often one looks whether a sensor samples by itself
 
-FAULTS = (Exception, SystemExit)  #: a library that calls sys.exit is a fault as well
+FAULTS = BaseException  #: a call of sys.exit, a cancelled task of asyncio are faults as well
 
 Reading = float | Missing
 #: monotonic seconds at which a row's slot begins, its table's interval, the table
@@ -58,6 +58,13 @@ class Remembering(Protocol):
     def restore(self, kept: bytes) -> None:
         """Go on from there. Raises ValueError, TypeError, KeyError for what it cannot read."""
         ...
+
+
+def let_go(error: BaseException) -> None:
+    """Raise what is no driver's: Ctrl-C of a person, which comes to the main thread only."""
+    by_hand = threading.current_thread() is threading.main_thread()
+    if by_hand and isinstance(error, KeyboardInterrupt):
+        raise error
 
 
 @dataclass
@@ -132,6 +139,7 @@ class Instrument:
             try:
                 self._set_up()
             except FAULTS as error:
+                let_go(error)
                 self._failed(error)
 
     def ask(self, slot: Slot | None = None) -> Mapping[str, Reading]:
@@ -149,6 +157,7 @@ class Instrument:
             try:
                 judged = self.judge(self.converse())
             except FAULTS as error:
+                let_go(error)
                 self._failed(error)
                 return dict.fromkeys(self.quantities, Missing.FAILED)
             if Missing.FAILED not in judged.values():
@@ -192,22 +201,23 @@ class Instrument:
             self._ready = True
 
     def judge(self, values: Mapping[str, float | None]) -> dict[str, Reading]:
-        """Calibrate and range-check."""
+        """Calibrate and range-check; whatever kind of number a driver has, a float comes out."""
         quantities, calibrate, latest = self.sensor.quantities, self.calibrate, self.latest
         now = self.clock.monotonic()
         judged: dict[str, Reading] = {}
         for name, value in values.items():
             quantity = quantities.get(name)
-            if value is None or quantity is None or value != value:  # not a number
+            number = math.nan if value is None else value.__float__()  # text has none
+            if quantity is None or number != number:
                 judged[name] = Missing.FAILED
                 continue
             if name in calibrate:
-                value = value * calibrate[name].gain + calibrate[name].offset
-            if quantity.low <= value <= quantity.high:
-                latest[name] = (value, now)
-                judged[name] = value
+                number = number * calibrate[name].gain + calibrate[name].offset
+            if quantity.low <= number <= quantity.high:
+                latest[name] = (number, now)
+                judged[name] = number
             else:
-                judged[name] = Missing.BELOW if value < quantity.low else Missing.ABOVE
+                judged[name] = Missing.BELOW if number < quantity.low else Missing.ABOVE
         return judged
 
     def _partly(self, judged: Mapping[str, Reading]) -> None:

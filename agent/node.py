@@ -20,7 +20,16 @@ from agent.catalog import Driver, find_modem
 from agent.clock import Clock
 from agent.codec import Style
 from agent.commands import Commands
-from agent.config import Config, FileConfig, LinkConfig, LorawanConfig, MqttConfig, Source, load
+from agent.config import (
+    Config,
+    FileConfig,
+    InstrumentConfig,
+    LinkConfig,
+    LorawanConfig,
+    MqttConfig,
+    Source,
+    load,
+)
 from agent.daemon import Daemon, Job
 from agent.doors import Doors, RealDoors
 from agent.extras import check_extras
@@ -134,9 +143,21 @@ def make_sensors(
     """Every instrument's sensor, behind its door if there are doors. Raises ConfigError."""
     sensors = {}
     for index, one in enumerate(config.instrument):
-        door = doors.door(one, found[one.name]) if doors else None
-        sensors[one.name] = plan.make(one, index, found[one.name], door, source)
+        sensors[one.name] = plan.make(one, index, found[one.name], None, source)
+        if doors:  # its options are right: a twin can have them too
+            door = door_of(one, index, found[one.name], doors, source)
+            sensors[one.name] = plan.make(one, index, found[one.name], door, source)
     return sensors
+
+
+def door_of(
+    one: InstrumentConfig, index: int, driver: Driver, doors: Doors, source: Source
+) -> object:
+    """The door of one instrument. Raises ConfigError: it cannot be simulated."""
+    try:
+        return doors.door(one, driver)
+    except LookupError as error:
+        raise source.error(f"instrument[{index}]", "driver", str(error.args[0])) from error
 
 
 def open_node(

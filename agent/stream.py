@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from agent.clock import Clock
 from agent.config import Calibration
-from agent.instrument import FAULTS
+from agent.instrument import FAULTS, let_go
 from agent.ring import Ring
 from drivers.api import Batch, BusError, DataError, DeviceError, Fifo, Quantity, Sensor
 
@@ -48,7 +48,7 @@ class Stream:
         self.scales = scales  #: of each axis; none: samples are as the chip tells them
         self.ring = Ring(len(fifo.axes), max(int(span_s * fifo.rate_hz), 1))
         self.wake = threading.Event()
-        self.error: Exception | SystemExit | None = None  #: why it brings nothing now
+        self.error: BaseException | None = None  #: why it brings nothing now
         self.failures = 0  #: in a row
         self.due_by: float | None = None  #: monotonic seconds; after that it may lose samples
         self.answering: int | None = None  #: thread in which a fast sensor is asked right now
@@ -77,6 +77,7 @@ class Stream:
             try:
                 self._drain()
             except FAULTS as error:
+                let_go(error)
                 return self._failed(error)
             self._succeeded()
             return self.fifo.due_s() if isinstance(self.fifo, Polled) else self.poll_s
@@ -164,7 +165,7 @@ class Stream:
             log.info("stream=%s state=ok", self.name)
         self.error, self.failures = None, 0
 
-    def _failed(self, error: Exception | SystemExit) -> float:
+    def _failed(self, error: BaseException) -> float:
         """Note it once; seconds until the next try. Whatever a driver raises is its fault."""
         self.due_by, self.answering = None, None
         if not isinstance(error, BusError):

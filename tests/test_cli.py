@@ -22,6 +22,19 @@ ROOT = Path(__file__).parents[1]
 SCHOOL = str(shipped("nodes/school.toml"))
 
 
+OWN = """
+node = {{ name = "ghs" }}
+[[instrument]]
+name = "air"
+driver = "{}"
+[[table]]
+name = "air"
+interval_s = 60
+schema = 1
+columns = {{ temp = "air.temperature" }}
+"""
+
+
 def run(*words: str) -> Result:
     return CliRunner().invoke(group, list(words))
 
@@ -53,7 +66,7 @@ WRONG = [
     ('driver = "sht4x"', 'driver = "sht4"', "driver: no driver 'sht4'; did you mean 'sht4x'?"),
     ('driver = "sht4x"', 'driver = "a/b"', "is no name of a driver"),
     ('driver = "sht4x"', 'driver = "agent.clock"', "has no DRIVER"),
-    ("self_calibration = false", 'self_calibration = "no"', "self_calibration: expected `bool`"),
+    ("self_calibration = false", 'self_calibration = "no"', "n: expected true or false, got text"),
     ("self_calibration = false", "self_calibratoin = true", "mean 'self_calibration'?"),
     ('pressure_pa = "press.pressure"', 'pressure = "press.pressure"', "mean 'pressure_pa'?"),
     ('"press.pressure" }   #', '"pres.pressure" }   #', "no instrument 'pres'; did you mean"),
@@ -72,6 +85,7 @@ WRONG = [
     ("address = 0x76 ", "address = 0x44 ", "0x44 on i2c-1 is 'climate' already"),
     ('world = "school_day"', 'world = "school_dai"', "did you mean 'school_day'?"),
     ('"room.pressure" }', '"room.presure" }', "mean 'room.pressure'?"),
+    ('"air.pressure" =', '"press.presure" =', "does not feel 'presure'; did you mean 'pressure'?"),
     ('"air.pressure" =', '"aer.pressure" =', "no instrument 'aer'"),
     ('body = "plain"', 'body = "plane"', "'plane': expected one of packed, plain"),
 ]  # fmt: skip
@@ -135,6 +149,77 @@ def test_a_slip_in_a_third_partys_driver_is_one_line(tmp_path: Path, text: str, 
     assert done.output.count("\n") == 1
 
 
+BARE = """from drivers.api import Quantity
+class Bare:
+    quantities = {}
+    setup = lambda self: None
+    read = lambda self: {"temperature": 21.0, MORE}
+DRIVER, TWIN = Bare, None
+"""
+TEMPERATURE = '{"temperature": Quantity("temperature", 0.1, -40, 85)}'
+SLIPS = [
+    (TEMPERATURE.replace("0.1", "0"), "expected a dict of Quantity, step > 0, low < high"),
+    ("None", "expected a dict of Quantity, step > 0, low < high"),
+    (TEMPERATURE.replace('("temp', '("tmp'), "'tmperature', which is not in quantities.toml; did"),
+    (TEMPERATURE + "; __init__ = lambda self: 1 / 0", "cannot be made: "),
+]
+
+
+@pytest.mark.parametrize(("quantities", "hint"), SLIPS, ids=[hint for _, hint in SLIPS])
+def test_a_third_partys_driver_that_cannot_work_is_refused(
+    tmp_path: Path, quantities: str, hint: str
+) -> None:
+    name = f"bare_{SLIPS.index((quantities, hint))}"
+    (tmp_path / f"{name}.py").write_text(BARE.replace("{}", quantities).replace("MORE", ""))
+    (tmp_path / "node.toml").write_text(OWN.format(name))
+    done = run("check", str(tmp_path / "node.toml"))
+    assert done.exit_code == 2
+    assert f"instrument[0].driver: driver '{name}'" in done.output
+    assert hint in done.output
+    assert done.output.count("\n") == 1
+
+
+WITH_BUS = BARE.replace("{}", TEMPERATURE).replace("MORE", "")
+TWINS = [  # constructor of the driver, last line of the module
+    ("i2c, address=0x10", "DRIVER = Bare", "has no TWIN: it cannot be simulated"),
+    ("i2c", "DRIVER, TWIN = Bare, type('T', (), {'truth': {}})", "has no option 'address'"),
+    ("i2c, address=0x10", "DRIVER, TWIN = Bare, object", "its TWIN has no 'truth'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "last", "hint"), TWINS, ids=[hint for *_, hint in TWINS])
+def test_a_third_partys_driver_that_cannot_be_simulated_is_one_line(
+    tmp_path: Path, arguments: str, last: str, hint: str
+) -> None:
+    name = f"twin_{TWINS.index((arguments, last, hint))}"
+    made = f"    def __init__(self, {arguments}): pass\n{last}"
+    (tmp_path / f"{name}.py").write_text(WITH_BUS.replace("DRIVER, TWIN = Bare, None", made))
+    profile = OWN.format(name).replace("[[table]]", 'bus = "i2c-1"\n[[table]]')
+    (tmp_path / "node.toml").write_text(profile)
+    assert run("check", str(tmp_path / "node.toml")).exit_code == 0  # on a real bus it may work
+    done = run("probe", "--simulate", str(tmp_path / "node.toml"))
+    assert done.exit_code == 2
+    assert f"node.toml:5: instrument[0].driver: driver '{name}'" in done.output
+    assert hint in done.output
+    assert done.output.count("\n") == 1
+
+
+def test_an_option_of_the_wrong_kind_is_named_where_it_is_simulated_too(tmp_path: Path) -> None:
+    path = school(tmp_path, ("address = 0x44", 'address = "0x44"'))
+    done = run("probe", "--simulate", path)
+    assert done.exit_code == 2
+    assert "instrument[0].address: expected a whole number, got text in quotes" in done.output
+
+
+def test_probe_tells_a_value_that_nobody_knows(tmp_path: Path) -> None:
+    text = BARE.replace("{}", TEMPERATURE).replace("MORE", '"x": 1')
+    (tmp_path / "bare_more.py").write_text(text)
+    (tmp_path / "node.toml").write_text(OWN.format("bare_more"))
+    done = run("probe", str(tmp_path / "node.toml"))
+    assert done.exit_code == 1
+    assert "temperature 21 °C, x is none of the driver's quantities" in done.output
+
+
 def test_a_driver_whose_library_is_missing_is_named(tmp_path: Path) -> None:
     (tmp_path / "needs_more.py").write_text("import no_such_library\n")
     path = school(tmp_path, ('driver = "sht4x"', 'driver = "needs_more"'))
@@ -151,6 +236,15 @@ def test_probe_reads_every_sensor_and_greets_every_link(tmp_path: Path, broker: 
     assert "7 good, 0 failed" in done.output
     assert "w 44 fd" in done.output
     assert "hello acknowledged" in done.output
+
+
+def test_probe_beside_a_running_node_says_what_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.store.file.in_use", lambda path: path.name == "store.db")
+    shown = json.loads(run("probe", "--simulate", "--json", school(tmp_path)).output)
+    assert "in use by the running node: sudo systemctl stop stadtsinn" in shown[-1]["text"]
+    assert [one["good"] for one in shown] == [True] * 6 + [False]
 
 
 def test_probe_says_what_does_not_work_and_ends_with_one(tmp_path: Path) -> None:
@@ -207,7 +301,7 @@ def test_export_is_csv_for_everybody_and_for_german_excel(
     assert rows[1].startswith("2026-01-05T08:01:00Z,21,,,800")
     assert len(rows) == 7
     target = tmp_path / "luft.csv"
-    done = run(*base, "--german", "--output", str(target), "--since", "2026-01-05T00:00")
+    done = run(*base, "--german", "--output", str(target), "--since", "0001-01-01")
     assert "5 rows" in done.output
     assert target.read_bytes().startswith(b"\xef\xbb\xbftime;temp [")
     nothing = run(*base, "--until", "2020-01-01")
@@ -237,6 +331,26 @@ def test_demo_replays_a_recording(tmp_path: Path) -> None:
     done = run("demo", "--replay", str(tmp_path / "rec.csv"))
     assert done.exit_code == 0, done.output
     assert "co2: 40 values, largest difference to the recording 0 steps" in done.output
+
+
+def test_demo_replays_a_recording_with_headers_of_its_own(tmp_path: Path) -> None:
+    rows = "\n".join(f"{20.0 + n / 10:.1f},{5000 + 10 * n}" for n in range(5))
+    (tmp_path / "rec.csv").write_text(f"Temperatur,CO2 mal 10\n{rows}\n")
+    base = ["demo", "--replay", str(tmp_path / "rec.csv"), "--column"]
+    done = run(*base, "Temperatur=room.temperature", "--column", "CO2 mal 10=room.co2*0.1")
+    assert done.exit_code == 0, done.output
+    assert "temp: 5 values, largest difference to the recording 0 steps" in done.output
+    assert "co2: 5 values, largest difference to the recording 0 steps" in done.output
+    for wrong, hint in [
+        ("Temperatur=room.temprature", "no channel 'room.temprature'; did you mean"),
+        ("Temperatur", "--column Temperatur: expected HEADER=CHANNEL"),
+        ("Temperatur=room.co2*x", "such as CO2=room.co2"),
+        ("Temp=room.temperature", "no column Temp; there are"),
+    ]:
+        done = run(*base, wrong)
+        assert done.exit_code == 2
+        assert hint in done.output
+    assert "needs --replay" in run("demo", "--column", "CO2=room.co2").output
 
 
 def test_demo_names_a_wrong_recording_or_timetable(tmp_path: Path) -> None:

@@ -69,12 +69,19 @@ def test_a_private_schema_comes_from_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [(["8401"], 1), (["zz"], 2), (["--encode", "[1"], 1), (["--encode", "[1,2]"], 1)],
+    [
+        (["--received", "nan", "8401"], 2),
+        (["--schema", "/dev/null", "8401"], 1),
+        (["8401"], 1),
+        (["zz"], 2),
+        (["--encode", "[1"], 1),
+        (["--encode", "[1,2]"], 1),
+    ],
 )
 def test_bad_input_is_one_clear_line(arguments: list[str], code: int) -> None:
     result = told(*arguments)
     assert result.exit_code == code
-    assert result.output.startswith("stadtsinn: not ")
+    assert result.output.startswith("stadtsinn: ")
     assert result.output.count("\n") == 1
 
 

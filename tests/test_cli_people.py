@@ -2,14 +2,17 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
 
-from agent.cli.demo import verdict
+from agent.cli.demo import running, verdict
 from agent.cli.picture import picture
 from agent.clock import VirtualClock
 from agent.demo import prepare
@@ -108,6 +111,15 @@ def test_export_of_another_file_names_it_once(tmp_path: Path, content: bytes) ->
     assert done.exit_code == 1
 
 
+def test_an_export_into_a_folder_that_is_not_there_names_the_file(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    make_rig(tmp_path, clock).node.close()
+    wanted = tmp_path / "none" / "a.csv"
+    done = run("export", "--store", f"{tmp_path}/store.db", SCHOOL, "--output", str(wanted))
+    assert done.output == f"stadtsinn: {wanted}: No such file or directory\n"
+
+
 def test_an_export_that_is_broken_off_leaves_no_half_file(
     tmp_path: Path, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,3 +172,18 @@ def test_a_store_that_cannot_be_is_one_line(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert done.output.startswith(f"stadtsinn: {tmp_path}/file: ")
     assert done.output.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_closed_window_ends_the_demo_and_its_broker(number: signal.Signals) -> None:
+    done: list[str] = []
+    made = SimpleNamespace(start=lambda: done.append("start"), stop=lambda: done.append("stop"))
+    before = signal.signal(number, signal.SIG_DFL)  # this suite may run under nohup
+    try:
+        with running(cast(Any, made)):
+            signal.raise_signal(number)
+            done.append("not reached")
+        assert done == ["start", "stop"]
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)

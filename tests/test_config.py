@@ -43,7 +43,13 @@ def test_a_good_profile_is_understood() -> None:
 
 WRONG = [
     ("interval_s = 600", "intervall_s = 600", 17, "table[1].intervall_s", "mean 'interval_s'?"),
-    ("interval_s = 600", 'interval_s = "a"', 17, "table[1].interval_s", "expected `int`"),
+    (
+        "interval_s = 600",
+        'interval_s = "a"',
+        17,
+        "table[1].interval_s",
+        "expected a whole number, got text",
+    ),
     ("interval_s = 600", "", 15, "table[1].interval_s", "is missing"),
     ("url =", "ulr =", 22, "link[0].ulr", "mean 'url'?"),
     ("orders =", "order =", 18, "table[1].columns[0].order", "mean 'orders'?"),
@@ -55,7 +61,24 @@ WRONG = [
     ("store =", "stor =", 3, "stor", "mean 'store'?"),
     ("mqtts://b", "http://b", 22, "link[0].url", "mqtt://host"),
     ("mqtts://b", "mqtts://user:secret@b", 22, "link[0].url", "mqtt://host"),
-    ('bus = "i2c-1"', "bus = 3", 7, "instrument[0].bus", "expected `str`"),
+    ('kind = "mqtt"', 'knd = "mqtt"', 21, "link[0].knd", "did you mean 'kind'?"),
+    ("driver =", "drver =", 6, "instrument[0].drver", "did you mean 'driver'?"),
+    (
+        "schema = 1",
+        'schema = "1"',
+        13,
+        "table[0].schema",
+        "expected a whole number, got text in quotes",
+    ),
+    ("[[link]]", "[link]", 19, "link", "write it with two brackets, [[link]]"),
+    ('"/x/store.db"', '""', 3, "store.path", "length >= 1"),
+    (
+        'bus = "i2c-1"',
+        "bus = 3",
+        7,
+        "instrument[0].bus",
+        "expected text in quotes, got a whole number",
+    ),
     ('"air.temperature"', '"air"', 14, "columns", "with a dot between"),
     ("schema = 1", "schema = [1", 14, "TOML", "Unclosed array"),
 ]

@@ -95,3 +95,14 @@ def test_virtual_time_steps_jobs_when_they_are_due_and_when_woken() -> None:
         ("quick", 0), ("slow", 0), ("quick", 10), ("quick", 20), ("slow", 20), ("quick", 30),
     ]  # fmt: skip
     assert clock.monotonic() == 30
+
+
+def test_virtual_time_ends_where_a_job_asks_for_its_turn_again_and_again() -> None:
+    clock, stopping = VirtualClock(), threading.Event()
+
+    def stuck() -> float:
+        stopping.set()
+        return 0.0  # as a link does that is told to stop while a frame is on its way
+
+    run_virtual([Job("link", stuck)], clock, 30, stopping)
+    assert clock.monotonic() == 0

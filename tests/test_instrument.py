@@ -1,8 +1,13 @@
 """Asking a sensor: range, calibration, compensation, failure, back-off, return."""
 
+import asyncio
 import logging
+import threading
 from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
 
+import numpy as np
 import pytest
 
 from agent.clock import VirtualClock
@@ -102,6 +107,8 @@ def test_inputs_of_other_instruments_are_handed_in_when_there_are_any(
         RuntimeError(),
         KeyError("x"),
         SystemExit("no /dev/gpiomem"),
+        asyncio.CancelledError(),
+        GeneratorExit(),
     ],
 )
 def test_whatever_a_driver_raises_is_a_fault_of_that_instrument(
@@ -176,3 +183,24 @@ def test_a_state_is_logged_once(
         "sensor=air state=absent reason='0x44: no answer'",
         "sensor=air state=ok",
     ]
+
+
+@pytest.mark.parametrize("value", [np.float32(21.5), Decimal("21.5")])
+def test_whatever_number_a_driver_has_becomes_a_float(
+    instrument: Instrument, sensor: Thermometer, value: Any
+) -> None:
+    sensor.value = value
+    assert instrument.ask() == {"temperature": 21.5}
+    assert type(instrument.latest["temperature"][0]) is float  # it goes into JSON
+
+
+def test_an_interrupt_is_a_persons_in_the_main_thread_and_else_the_drivers(
+    instrument: Instrument, sensor: Thermometer
+) -> None:
+    sensor.error = KeyboardInterrupt()
+    thread = threading.Thread(target=instrument.ask)
+    thread.start()
+    thread.join()
+    assert instrument.state == "absent"
+    with pytest.raises(KeyboardInterrupt):
+        Instrument("air", sensor, instrument.clock).ask()

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from paho.mqtt.packettypes import PacketTypes
@@ -182,6 +183,33 @@ def test_a_broker_that_accepts_and_never_answers_is_named(
         until(named)
 
 
+class Asked:
+    """paho's client as far as its pauses go; to set them ends its own doubling."""
+
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
+
+    def reconnect_delay_set(self, least: float, most: float) -> None:
+        assert least == most
+        self.pauses.append(least)
+
+
+def test_a_broker_that_is_away_for_long_is_asked_less_and_less_often() -> None:
+    config = MqttConfig(name="city", url="mqtt://127.0.0.1")
+    link = MqttLink(config, "ghs", Clock(), threading.Event(), lambda _: None, threading.Event())
+    client: Any = Asked()
+    link._client = client
+    while sum(client.pauses) < 600:
+        link._on_connect_fail(client, None)
+        link._down_since -= client.pauses[-1]  # so much later
+    assert client.pauses[:60] == [1] * 60
+    assert client.pauses[60] == 2
+    assert all(
+        later <= 2 * sum(client.pauses[60:n]) for n, later in enumerate(client.pauses) if n > 60
+    )
+    assert all(18 < one < 29 for one in client.pauses[70:])  # so the first frame comes within 30 s
+
+
 class HangsUp(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         self.request.recv(4096)
@@ -209,7 +237,7 @@ def test_a_broker_that_hangs_up_on_both_versions_is_named_and_not_besieged(
             refused(2)
         assert server.count == 2  # type: ignore[attr-defined]
         assert "hangs up" in errors[-1].reason
-        assert errors[-1].retry_s > 15
+        assert errors[-1].retry_s > 1
         server.shutdown()
 
 
@@ -374,6 +402,21 @@ def test_a_downlink_waits_at_the_broker_while_the_node_is_away(
     received: list[bytes] = []
     until(lambda: received.extend(link.received()) or received)
     assert received == [b"\x82\x05\x03"]
+
+
+def test_who_only_probes_leaves_downlinks_to_the_node(
+    broker: Broker, heard: Heard, make: Make
+) -> None:
+    connected(make(broker.url)).close()
+    heard.listener.send(b"\x82\x05\x04")
+    probing = make(broker.url)
+    probing.deaf = True
+    connected(probing).send(FRAME, kind=0)
+    probing.close()
+    link = connected(make(broker.url))
+    received: list[bytes] = []
+    until(lambda: received.extend(link.received()) or received)
+    assert received == [b"\x82\x05\x04"]
 
 
 def openssl(folder: Path, *arguments: str) -> None:

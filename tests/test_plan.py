@@ -33,6 +33,16 @@ WRONG = [
     (URL, URL + '\nca_file = "/x"', "link[0].ca_file: needs a url that begins with mqtts://"),
     (URL, URL + '\nkey_file = "/x"', "link[0].key_file: needs 'certificate_file' as well"),
     (URL, URL + '\nuser = "a\\u0000b"', "link[0].user: has a character that cannot be printed"),
+    ('column = "air.co2"', 'column = "air.noise"', "'air.noise' is measured by nothing here"),
+    (URL, 'url = "mqtt://a..b"', "link[0].url: 'a..b' is no name of a host"),
+    ("0x44", "0x144", "instrument[0].address: 0x144 is no I2C address: expected 0x08 to 0x77"),
+    ("0x44", "-1", "instrument[0].address: -0x1 is no I2C address"),
+    ("gain = 1.0", "gain = 0", "calibrate.temperature.gain: 0 makes all values alike"),
+    ('driver = "sht4x"', 'driver = "SHT4X"', "no driver 'SHT4X'; did you mean 'sht4x'?"),
+    ('bus = "i2c-1" ', 'buss = "i2c-1" ', "instrument[0].buss: unknown key; did you mean 'bus'?"),
+    ("calibrate = {", "calibrat = {", "calibrat: is no option of driver 'sht4x'; did you"),
+    ("temp = \"climate.temperature", "temp = \"climate.relative_humidity",
+     "table[0].columns.temp: is in Cel, 'climate.relative_humidity' in %"),
     ("", TWICE, "link[1].url: link 'city' goes to this broker already"),
     ("interval_s = 60 ", "interval_s = 60\ninterval_s = 30 ", "is there twice (at line 58")
 ]  # fmt: skip
@@ -47,6 +57,25 @@ def test_what_cannot_work_is_refused_with_its_line(old: str, new: str, hint: str
     assert hint in str(caught.value)
     assert caught.value.line > 0
     assert "\n" not in str(caught.value)
+
+
+ROMS = [
+    ("28-0316a2791d", "expected 28- and 12 digits 0-9 a-f, such as 28-0316a2791dff"),
+    ("28-0316a2791dfg", "expected 28- and 12 digits"),
+    ("10-0316a2791dff", "expected 28- and 12 digits"),
+    ("28-0316A2791DFF", "here it is written 28-0316a2791dff"),
+    ("28FF1D79A2160379", "its checksum is fe, a digit is wrong"),
+    ("28 FF 1D 79 A2 16 03 FE", "here it is written 28-0316a2791dff"),
+]
+
+
+@pytest.mark.parametrize(("rom", "hint"), ROMS, ids=[rom for rom, _ in ROMS])
+def test_a_rom_that_no_probe_can_have_is_refused(rom: str, hint: str) -> None:
+    probe = f'\n[[instrument]]\nname = "deck"\ndriver = "ds18b20"\nbus = "w1"\nrom = "{rom}"\n'
+    with pytest.raises(ConfigError, match=re.escape(hint)) as caught:
+        make_plan(*parse(Path("node.toml"), SCHOOL + probe))
+    assert caught.value.key == "instrument[6].rom"
+    assert caught.value.line == len((SCHOOL + probe).splitlines())
 
 
 BRIDGE = shipped("nodes/bridge.toml").read_text()

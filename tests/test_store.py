@@ -51,7 +51,7 @@ def test_a_file_of_a_newer_version_is_refused_and_left_alone(
 
 
 def test_a_place_that_cannot_be_written_is_said_at_the_start(clock: VirtualClock) -> None:
-    with pytest.raises(OSError, match="unable to open"):
+    with pytest.raises(OSError, match=r"store\.db: unable to open"):
         Store(Path("/proc/self/store.db"), clock).open()
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from agent.clock import VirtualClock
 from agent.store import LinkPolicy
+from agent.store.file import in_use
 from tests.durable.kit import Kit
 from tests.durable.putter import cells_of
 
@@ -66,9 +67,12 @@ def test_a_second_process_is_kept_out_and_harms_nothing(tmp_path: Path) -> None:
         assert process.stdout.readline()
         with pytest.raises(OSError, match=r"in use by another stadtsinn: sudo systemctl stop"):
             Kit(path, VirtualClock())
+        assert in_use(path)
         assert process.stdout.readline()
         process.kill()
     assert not list(tmp_path.glob("*damaged*"))
+    assert not in_use(path)
+    assert not in_use(tmp_path / "none.db")
     node = Kit(path, VirtualClock())
     assert len(node.kept()) >= 2
     node.store.close()

@@ -507,8 +507,8 @@ def test_ds18b20_is_found_by_its_name(tmp_path: Path) -> None:
     with pytest.raises(BusError, match="not on the bus; seen: none"):
         DS18B20(OneWire(tmp_path)).setup()
     bus = wire(tmp_path, pad("9101"))
-    with pytest.raises(BusError, match="28-1: not on the bus; seen: 28-0316a2791dff"):
-        DS18B20(bus, rom="28-1").setup()
+    with pytest.raises(BusError, match="28-000000000001: not on the bus; seen: 28-0316a2791dff"):
+        DS18B20(bus, rom="28-000000000001").setup()
     wire(tmp_path, pad("0000"), "28-0316a2791e00")
     with pytest.raises(BusError, match="several DS18B20: choose rom"):
         DS18B20(bus).setup()

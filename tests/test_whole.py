@@ -171,8 +171,11 @@ def test_a_link_that_goes_silent_loses_nothing_and_rows_arrive_in_order(
     thread = threading.Thread(target=daemon.run)
     thread.start()
     until(lambda: bool(heard), 10)
+    silent_from = time.time()
     broker.freeze()
     time.sleep(5)
+    seen = node.snapshot()["links"]["city"]  # what a person is shown meanwhile
+    silent_to = time.time()
     broker.thaw()
     until(lambda: node.store.counts().owed["city"] == 0 and len(far.rows) >= 5, 20)
     node.stopping.set()
@@ -183,6 +186,11 @@ def test_a_link_that_goes_silent_loses_nothing_and_rows_arrive_in_order(
     listener.stop()
     assert {key[1] for key in far.rows if key[0] == 1} >= set(kept[:-1])
     assert not far.conflicts
+    assert seen["state"] == "refused"
+    assert "answer" in seen["reason"] or "acknowledgement" in seen["reason"]
+    assert seen["owed"] >= 3
+    waited = [start for start in heard if silent_from < start < silent_to - 3]  # not live any more
+    assert waited == sorted(waited)
 
 
 def cbor_time(frame: bytes) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -54,6 +55,8 @@ def decode(
         click.echo(_encoded(" ".join(frame) or sys.stdin.read()).hex(" "))
         return
     data = _bytes(frame)
+    if received is not None and not math.isfinite(received):
+        _end(f"--received: expected a unix time, got {received}", USAGE)
     try:
         known = dict(registered_schemas()) | dict(map(_schema, slices))
         when = time.time() if received is None else received
@@ -86,7 +89,10 @@ def _bytes(frame: tuple[str, ...]) -> bytes:
 
 
 def _schema(path: Path) -> tuple[int, Schema]:
-    said = decoder.decode(path.read_bytes(), lambda _: None)
+    try:
+        said = decoder.decode(path.read_bytes(), lambda _: None)
+    except codec.CodecError as error:
+        _end(f"{path}: no schema: {error}", BAD)
     if not isinstance(said, decoder.Slice) or len(said.fields) != said.total:
         raise codec.CodecError(f"{path} is no whole schema")
     return said.schema, Schema(said.schema, said.fields)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -30,6 +32,7 @@ FASTEST_RADIO = 30.0  #: times real time: a modem answers through a real pseudo-
       stadtsinn demo
       stadtsinn demo --speed 600 --duration 20
       stadtsinn demo --replay office.csv          a recording through the simulated chips
+      stadtsinn demo --replay my.csv --column CO2=room.co2 --column "T/10=room.temperature*0.1"
       stadtsinn demo --faults breaks.toml         what happens when things break
       stadtsinn demo --loadtest "48 t crane"      a crane stands on a bridge; its report
       stadtsinn demo --lorawan                    through a LoRaWAN modem and network inside
@@ -45,6 +48,8 @@ FASTEST_RADIO = 30.0  #: times real time: a modem answers through a real pseudo-
               help="End by itself after so many real seconds.")  # fmt: skip
 @click.option("--replay", type=click.Path(path_type=Path, dir_okay=False),
               help="A CSV recording, one row per slot; runs as fast as it can.")  # fmt: skip
+@click.option("--column", "columns", multiple=True, metavar="HEADER=CHANNEL[*FACTOR]",
+              help="What a column of the recording is; else by known headers.")  # fmt: skip
 @click.option("--faults", type=click.Path(path_type=Path, dir_okay=False),
               help="A TOML timetable of what breaks when.")  # fmt: skip
 @click.option("--loadtest", default="", metavar="NAME",
@@ -63,6 +68,7 @@ def demo(
     speed: float | None,
     duration: float | None,
     replay: Path | None,
+    columns: tuple[str, ...],
     faults: Path | None,
     loadtest: str,
     lorawan: str | None,
@@ -97,7 +103,7 @@ def demo(
                 speed = min(speed, FASTEST_LOADTEST)
             made = prepare(
                 path, Path(folder), speed=speed, replay=replay, faults=faults, radio=radio,
-                loadtest=loadtest,
+                loadtest=loadtest, columns=mapping(columns),
             )  # fmt: skip
         except (ReplayError, TimetableError, ValueError) as error:
             click.echo(f"stadtsinn: {error}", err=True)
@@ -109,6 +115,19 @@ def demo(
             (show_live if live else show_lines)(made, duration)
         code = summary(made)
         sys.exit(max(code, report_crane(made)) if loadtest else code)
+
+
+def mapping(columns: Sequence[str]) -> dict[str, tuple[str, float]]:
+    """Header -> channel and factor, as typed. Raises ValueError."""
+    made = {}
+    for text in columns:
+        header, _, rest = text.rpartition("=")
+        channel, _, factor = rest.partition("*")
+        if not header or not channel or not (factor or "1").replace(".", "", 1).isdigit():
+            form = "expected HEADER=CHANNEL or HEADER=CHANNEL*FACTOR, such as CO2=room.co2"
+            raise ValueError(f"--column {text}: {form}")
+        made[header] = channel, float(factor or 1)
+    return made
 
 
 def found(profile: str) -> Path:
@@ -128,14 +147,27 @@ def found(profile: str) -> Path:
 
 @contextmanager
 def running(made: Demo) -> Iterator[None]:
-    """The demo runs inside; Ctrl-C ends it in order."""
-    made.start()
+    """The demo runs inside; Ctrl-C ends it in order, and so does a window that is closed."""
+    endings = [
+        one
+        for one in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(one) is not signal.SIG_IGN  # nohup
+    ]
+    before = {one: signal.signal(one, interrupt) for one in endings}
     try:
+        made.start()
         yield
     except KeyboardInterrupt:
         click.echo("")
     finally:
-        made.stop()
+        made.stop()  # else its broker would go on for ever
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """Any other end becomes what Ctrl-C is."""
+    raise KeyboardInterrupt
 
 
 def moments(made: Demo, duration: float | None) -> Iterator[float]:

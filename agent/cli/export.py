@@ -86,7 +86,8 @@ def export(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         hint = ": type  sudo stadtsinn export …" if isinstance(error, PermissionError) else ""
-        where = error.filename or path
+        where = output if output and error.filename == str(beside(output)) else error.filename
+        where = where or path
         click.echo(f"stadtsinn: {where}: {error.strerror or error}{hint}", err=True)
         sys.exit(BAD)
 
@@ -105,6 +106,11 @@ def into(output: Path | None, german: bool, write_to: Callable[[IO[str]], int]) 
     click.echo(f"{count} rows in {output}")
 
 
+def beside(output: Path) -> Path:
+    """Where a file grows until it is complete."""
+    return output.with_name(output.name + ".part")
+
+
 @contextmanager
 def whole(output: Path, encoding: str) -> Iterator[IO[str]]:
     """A file that gets its name when it is complete: half of one looks like all of it."""
@@ -112,7 +118,7 @@ def whole(output: Path, encoding: str) -> Iterator[IO[str]]:
         with output.open("w", encoding=encoding, newline="") as file:
             yield file
         return
-    part = output.with_name(output.name + ".part")
+    part = beside(output)
     try:
         with part.open("w", encoding=encoding, newline="") as file:
             yield file
@@ -158,8 +164,7 @@ def kept(
     """Rows of the table in that time; with a bar where a person watches. Raises OSError."""
     from agent.store.export import Reader
 
-    first = None if since is None else int(since.timestamp())
-    last = None if until is None else int(until.timestamp())
+    first, last = unix(since), unix(until)
     if not path.exists():
         raise FileNotFoundError(2, "no store there yet: has the node run?", str(path))
     rows = Reader(path).rows(table, first, last)
@@ -168,6 +173,13 @@ def kept(
             yield from bar
     else:
         yield from rows
+
+
+def unix(moment: datetime | None) -> int | None:
+    """Seconds; 1970 for all that was before: no row is older."""
+    if moment is None:
+        return None
+    return 0 if moment.year <= 1970 else int(moment.timestamp())
 
 
 def number(value: float, german: bool) -> str:

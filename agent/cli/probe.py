@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SLOW_S = 40.0  #: a sensor may take so long to its first value (a fan settles for 30 s)
 LINK_S = 20.0  #: and a link to its acknowledgement
+RUNS = "in use by the running node: sudo systemctl stop stadtsinn"
 STANDS_S = 5.0  #: a reason that stands so long on MQTT, or a file, does not go away by waiting
 
 
@@ -122,6 +123,7 @@ def intervals(config: InstrumentConfig, made: Plan) -> list[str]:
 
 def ask(instrument: Instrument, what: str) -> Finding:
     """Set one sensor up and read it; a slow one is asked until it has a value."""
+    from agent.instrument import FAULTS, let_go
     from agent.window import Window
 
     sensor = instrument.sensor
@@ -142,10 +144,20 @@ def ask(instrument: Instrument, what: str) -> Finding:
             clock.sleep(1.0)
             tape.clear()
             values = read()
-    except Exception as error:
-        return Finding(instrument.name, what, False, str(error) or type(error).__name__, tape)
-    good, text = told(instrument, values)
+        good, text = told(instrument, values)
+    except FAULTS as error:
+        let_go(error)
+        return Finding(instrument.name, what, False, fault(error), tape)
     return Finding(instrument.name, what, good, text, tape)
+
+
+def fault(error: BaseException) -> str:
+    """What went wrong: in a driver's own words, or for whoever writes the driver."""
+    from agent.catalog import slip
+    from drivers.api import DeviceError
+
+    foreign = not isinstance(error, DeviceError) and error.__traceback__ is not None
+    return slip(error) if foreign else str(error) or type(error).__name__
 
 
 def told(instrument: Instrument, values: Mapping[str, float | None]) -> tuple[bool, str]:
@@ -158,6 +170,10 @@ def told(instrument: Instrument, values: Mapping[str, float | None]) -> tuple[bo
         return False, f"no value within {SLOW_S:.0f} s"
     shown, good = [], True
     for name, judged in instrument.judge(values).items():
+        if name not in instrument.quantities:
+            good = False
+            shown.append(f"{name} is none of the driver's quantities")
+            continue
         unit = quantity_kinds()[instrument.quantities[name].kind].unit
         if isinstance(judged, Missing):
             good = False
@@ -174,18 +190,24 @@ def greet(config: LinkConfig, made: Plan) -> Finding:
     from agent import codec
     from agent.airtime import Scratch
     from agent.clock import Clock
-    from agent.config import LorawanConfig
+    from agent.config import LorawanConfig, MqttConfig
     from agent.links import LinkError
+    from agent.links.mqtt import MqttLink
     from agent.messages import stamped
     from agent.node import make_link, style
     from agent.parcel import HELLO, Parcel
+    from agent.store.file import in_use
 
     where = str(getattr(config, "url", getattr(config, "path", "")))
+    if isinstance(config, MqttConfig) and in_use(Path(made.config.store.path)):
+        return Finding(config.name, where, False, RUNS)  # each would throw the other out
     clock, wake = Clock(), threading.Event()
     numbers = [table.schema.number for table in made.tables]
     body = codec.hello_body({0: version("stadtsinn"), 2: sorted(numbers)})
     parcel = Parcel("message", stamped(HELLO, body, 0, clock))
     link = make_link(config, made, Scratch(), clock, wake, threading.Event())
+    if isinstance(link, MqttLink):
+        link.deaf = True
     patient_s = LINK_S if isinstance(config, LorawanConfig) else STANDS_S
     began, reason, since = time.monotonic(), "", 0.0
     try:

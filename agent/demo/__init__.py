@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +16,7 @@ import msgspec
 from agent.catalog import CatalogError, find
 from agent.clock import SimClock, VirtualClock
 from agent.codec import bytes_to_cells
-from agent.config import Config, LinkConfig, LorawanConfig, MqttConfig, Source
+from agent.config import Config, LinkConfig, LorawanConfig, MqttConfig, Source, near
 from agent.daemon import Daemon, Job, run_virtual
 from agent.demo import broker as brokers
 from agent.demo.farside import FarSide
@@ -194,8 +195,9 @@ class Demo:
     def _run_virtually(self, jobs: list[Job], clock: VirtualClock) -> None:
         assert self.replay is not None
         end = clock.monotonic() + self.replay.end - clock.true_utc() - 0.5
-        while clock.monotonic() < end and not self.node.stopping.is_set():
-            run_virtual(jobs, clock, min(clock.monotonic() + 60, end))
+        stopping = self.node.stopping
+        while clock.monotonic() < end and not stopping.is_set():
+            run_virtual(jobs, clock, min(clock.monotonic() + 60, end), stopping)
         self.done.set()
 
     def _faults_step(self) -> float:
@@ -264,18 +266,23 @@ def prepare(
     faults: Path | None = None,
     radio: Radio | None = None,
     loadtest: str = "",
+    columns: Mapping[str, tuple[str, float]] = MappingProxyType({}),
 ) -> Demo:
-    """Build a demo in `folder`; `loadtest` names a load test to do.
+    """Build a demo in `folder`; `loadtest` names a load test to do, `columns` says what the
+    headers of a recording are: channel of the world and factor to its unit.
 
     Raises ConfigError, MissingExtra, ReplayError, TimetableError, ValueError.
     """
+    if columns and not replay:
+        raise ValueError("--column says what is in a recording: it needs --replay")
     if replay and loadtest:
         raise ValueError("a recording has no vehicles: --replay or --loadtest")
     config, source = read_profile(profile)
     recording = None
     if replay:  # one row of the recording per row of the first table
         interval_s = float(config.table[0].interval_s)
-        recording = Replay(replay, start=MORNING, interval_s=interval_s)
+        check_columns(columns, make_world(config, source))
+        recording = Replay(replay, columns or None, start=MORNING, interval_s=interval_s)
     clock: SimClock = VirtualClock(MORNING - WARM_UP_S)
     if recording is None:
         clock = PacedClock(MORNING + (BEFORE_SLOT_S if streams(config) else 0.0), speed)
@@ -314,6 +321,15 @@ def prepare(
 
         demo.crane = Crane(loadtest, node.loadtest, doors.world, clock, demo.done)
     return demo
+
+
+def check_columns(columns: Mapping[str, tuple[str, float]], world: World) -> None:
+    """They are channels of the world. Raises ValueError."""
+    for header, (channel, _) in columns.items():
+        if channel not in world.channels:
+            raise ValueError(
+                f"--column {header}: no channel '{channel}'{near(channel, world.channels)}"
+            )
 
 
 def streams(config: Config) -> bool:

@@ -44,7 +44,7 @@ CONNECT_S = 5.0
 FIRST_LOOK_S = 1.0
 CONNACK_S = 10.0  #: a broker that accepts the connection and says nothing
 PATIENT_S = 60.0  #: reconnect every second for so long, then doubling to 30 s
-SLOWEST_S = 30
+SLOWEST_S = 28  #: so that the first frame is there within 30 s of the broker's return
 RETRY_S = 30.0  #: on_connect wakes the uplink earlier
 SESSION_S = 7 * 86_400  #: how long the broker keeps downlinks for us
 LONGEST_DOWNLINK = 256
@@ -69,6 +69,7 @@ class MqttLink:
     ) -> None:
         self.config, self.node, self.clock, self.wake = config, node, clock, wake
         self.schema_of, self.stopping = schema_of, stopping
+        self.deaf = False  #: leave downlinks at the broker, for whoever carries them out
         self.base = f"stadtsinn/{node}"
         self.version = MQTTv5
         self._client: Client | None = None
@@ -154,6 +155,7 @@ class MqttLink:
             client_id=config.client_id or self.node,
             protocol=self.version,
             clean_session=None if self.version == MQTTv5 else False,
+            manual_ack=self.deaf,
         )
         client.connect_timeout = CONNECT_S
         client.reconnect_delay_set(1, 1)
@@ -202,6 +204,8 @@ class MqttLink:
     def _drop(self, reason: str) -> None:
         """Throw the client away, with whatever it still has in its hands."""
         client, self._client = self._client, None
+        if self._connected:
+            self._down_since = time.monotonic()
         self._connected, self._opened_at, self._reason = False, None, reason
         if client is None:
             return
@@ -241,7 +245,7 @@ class MqttLink:
         while mid not in self._acks:
             self.clock.beat()
             if self.stopping.is_set():
-                raise LinkError("stopping")
+                raise LinkError("stopping", later=True)  # no fault of the link
             left = deadline - time.monotonic()
             if left <= 0 or not self._connected:
                 silent = f"no acknowledgement for {ACK_S:.0f} s"
@@ -379,13 +383,17 @@ class MqttLink:
         self._pace(client)
 
     def _pace(self, client: Client) -> None:
-        """Every second for the first minute, then doubling to 30 s, jittered downwards."""
-        client.reconnect_delay_set(1, self._pause())
+        """How long paho waits now: its own doubling begins anew each time this is set."""
+        pause_s = self._pause()
+        client.reconnect_delay_set(pause_s, pause_s)
 
     def _pause(self) -> int:
-        """The longest pause before the next try, in seconds."""
-        patient = time.monotonic() - self._down_since < PATIENT_S
-        return 1 if patient else random.randint(SLOWEST_S * 2 // 3, SLOWEST_S)
+        """Seconds to the next try: 1 for the first minute, then doubling, jittered downwards."""
+        beyond_s = time.monotonic() - self._down_since - PATIENT_S
+        if beyond_s < 0:
+            return 1
+        longest_s = min(max(int(beyond_s), 2), SLOWEST_S)  # as long again as it has lasted
+        return random.randint(-(-longest_s * 2 // 3), longest_s)
 
     def _on_publish(
         self, client: Client, userdata: object, mid: int, code: ReasonCode, properties: Properties

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from inspect import signature
 
 from agent.alarm import Alarm
-from agent.catalog import CatalogError, Driver, find, find_modem
+from agent.catalog import CatalogError, Driver, find, find_modem, slip
 from agent.codec import private_number
 from agent.codec.wire import RAW_LIMIT
 from agent.config import (
@@ -22,11 +22,12 @@ from agent.config import (
     Source,
     TableConfig,
     WindowConfig,
+    misspelt,
     near,
 )
 from agent.plan.links import check_clients, check_mqtt
 from agent.plan.triggers import RECORDS, check_carrier
-from agent.schema import Field, Schema, SchemaError, field_for, registered
+from agent.schema import Field, Schema, SchemaError, field_for, quantity_kinds, registered
 from agent.window import COUNTED, Window
 from drivers.api import Quantity, Sensor
 from drivers.modems.keys import Keys
@@ -34,6 +35,7 @@ from drivers.modems.keys import Keys
 LONGEST_S = 14_400
 MOST_COLUMNS = 53  #: so many bits of `omit` a receiver in JavaScript can tell apart
 BUSES = {"i2c": (r"i2c-\d+", "i2c-1"), "port": (r"/.+", "/dev/serial0")}  #: by door: form, example
+ADDRESSES = range(0x08, 0x78)  #: of I2C, 7 bits; what lies outside is reserved
 EVENTS = "events"  #: what `carries` calls everything that is no row
 
 
@@ -74,6 +76,8 @@ def _check_bus(one: InstrumentConfig, door: str, source: Source, where: str) -> 
     pattern, example = BUSES.get(door, ("", ""))
     if not re.fullmatch(pattern, one.bus) and pattern:
         what = f"driver '{one.driver}' needs one, such as '{example}'"
+        if slip := "" if one.bus else misspelt("bus", one.options):
+            raise source.error(where, slip, "unknown key; did you mean 'bus'?")
         hint = f"'{one.bus}' is none: {what}" if one.bus else f"is missing: {what}"
         raise source.error(where, "bus", hint)
 
@@ -97,6 +101,9 @@ def make(
         known = key in config.options or key == "window"
         hint = f"driver '{driver.name}': {error}"
         raise source.error(f"instrument[{index}]", key if known else "", hint) from error
+    except (Exception, SystemExit) as error:  # in somebody's constructor
+        hint = f"driver '{driver.name}' cannot be made: {slip(error)}"
+        raise source.error(f"instrument[{index}]", "driver", hint) from error
 
 
 def check_windows(
@@ -128,6 +135,8 @@ def check_windows(
 
 def check_instruments(config: Config, source: Source, sensors: Mapping[str, Sensor]) -> None:
     """Inputs and calibrations name things that exist. Raises ConfigError."""
+    for index, one in enumerate(config.instrument):
+        _check_kinds(one, sensors[one.name], source, f"instrument[{index}]")
     quantities = {name: sensor.quantities for name, sensor in sensors.items()}
     for index, one in enumerate(config.instrument):
         where = f"instrument[{index}]"
@@ -137,6 +146,9 @@ def check_instruments(config: Config, source: Source, sensors: Mapping[str, Sens
             if quantity not in known:
                 hint = f"'{one.name}' does not measure it{near(quantity, known)}"
                 raise source.error(f"{where}.calibrate", quantity, hint)
+            if not one.calibrate[quantity].gain:
+                hint = "0 makes all values alike: 1.0 leaves them as they are"
+                raise source.error(f"{where}.calibrate.{quantity}", "gain", hint)
         compensate = getattr(sensors[one.name], "compensate", None)
         accepted = list(signature(compensate).parameters) if compensate else []
         for key, reference in one.inputs.items():
@@ -188,6 +200,9 @@ def alarms(config: Config, source: Source, plans: Sequence[TablePlan]) -> dict[s
                 where, "column", f"table '{table}' has no '{name}'{near(name, names)}"
             )
         column = names.index(name)
+        if plan.sources[column] is None:
+            hint = f"'{alarm.column}' is measured by nothing here: it would never come"
+            raise source.error(where, "column", hint)
         if any(other.column == column for other in found[table]):
             raise source.error(where, "column", f"'{alarm.column}' has an alarm already")
         found[table].append(_alarm(alarm, column, plan.schema.fields[column], source, where))
@@ -260,12 +275,28 @@ def _registered(
     if not columns:
         raise source.error(where, "columns", "is empty: a table needs a column")
     sources = [
-        _resolve(columns[name], quantities, source, f"{where}.columns", name)[:2]
-        if name in columns
+        _column(columns[one.name], one, quantities, source, f"{where}.columns")
+        if one.name in columns
         else None
-        for name in names
+        for one in schema.fields
     ]
     return TablePlan(table.name, table.interval_s, schema, sources)
+
+
+def _column(
+    reference: str,
+    field: Field,
+    quantities: Mapping[str, Mapping[str, Quantity]],
+    source: Source,
+    where: str,
+) -> tuple[str, str]:
+    """Where a registered column comes from; it is in the unit of that column."""
+    instrument, name, quantity = _resolve(reference, quantities, source, where, field.name)
+    unit = quantity_kinds()[quantity.kind].unit
+    if unit != field.unit:
+        hint = f"is in {field.unit or 'no unit'}, '{reference}' in {unit or 'no unit'}"
+        raise source.error(where, field.name, hint)
+    return instrument, name
 
 
 def _private(
@@ -337,6 +368,25 @@ def _alarm(alarm: AlarmConfig, column: int, field: Field, source: Source, where:
     return Alarm(column, above, below, round(alarm.hysteresis / field.step), alarm.hold_s)
 
 
+def _check_kinds(one: InstrumentConfig, sensor: Sensor, source: Source, where: str) -> None:
+    """What a driver measures has a number and a unit."""
+    measured = getattr(sensor, "quantities", None)
+    if not isinstance(measured, Mapping) or not all(map(sound, measured.values())):
+        form = "'quantities': expected a dict of Quantity, step > 0, low < high"
+        hint = f"driver '{one.driver}': {form}"
+        raise source.error(where, "driver", hint)
+    for name, quantity in measured.items():
+        if quantity.kind not in quantity_kinds():
+            what = f"driver '{one.driver}' measures '{name}' of kind '{quantity.kind}'"
+            hint = f"{what}, which is not in quantities.toml{near(quantity.kind, quantity_kinds())}"
+            raise source.error(where, "driver", hint)
+
+
+def sound(quantity: object) -> bool:
+    """Whether rows can be made of it: a step above zero, a range that has room."""
+    return isinstance(quantity, Quantity) and quantity.step > 0 and quantity.low < quantity.high
+
+
 def _check_addresses(config: Config, source: Source, sensors: Mapping[str, Sensor]) -> None:
     """Two chips of one bus never have one address."""
     taken: dict[tuple[str, int], str] = {}
@@ -346,6 +396,9 @@ def _check_addresses(config: Config, source: Source, sensors: Mapping[str, Senso
         address = getattr(chip, "address", None)
         if not one.bus or not isinstance(address, int):
             continue
+        if address not in ADDRESSES:
+            hint = f"{address:#x} is no I2C address: expected 0x08 to 0x77"
+            raise source.error(f"instrument[{index}]", "address", hint)
         other = taken.setdefault((one.bus, address), one.name)
         if other != one.name:
             hint = f"0x{address:02x} on {one.bus} is '{other}' already"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from agent.config import LinkConfig, MqttConfig, Source
 
@@ -15,6 +16,11 @@ def check_mqtt(link: MqttConfig, source: Source, where: str) -> None:
     port = link.url.rstrip("/").rpartition(":")[2]
     if port.isdigit() and not 1 <= int(port) <= LAST_PORT:
         raise source.error(where, "url", f"port {port} does not exist: 1 to {LAST_PORT}")
+    host = urlsplit(link.url).hostname or ""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise source.error(where, "url", f"'{host}' is no name of a host") from None
     if link.password_file and not link.user:
         raise source.error(where, "password_file", "needs 'user' as well")
     if link.key_file and not link.certificate_file:

@@ -82,10 +82,12 @@ class SimDoors:
         self._doors: dict[str, object] = {}
 
     def door(self, instrument: InstrumentConfig, driver: Driver) -> object:
-        """The door for this instrument, its twin plugged in. Raises LookupError without a twin."""
+        """The door for this instrument, its twin plugged in. Raises LookupError without one."""
         if driver.door == "node":
             return self.node
         if driver.twin is None:
+            if driver.door:
+                raise LookupError(f"driver '{driver.name}' has no TWIN: it cannot be simulated")
             return None
         twin = self._twin(instrument, driver)
         self.twins[instrument.name] = twin
@@ -127,11 +129,8 @@ class SimDoors:
             twin.reset(self.clock.monotonic())
 
     def _twin(self, instrument: InstrumentConfig, driver: Driver) -> Any:
-        """A twin that knows the options it shares with its driver, and feels the world."""
-        assert driver.twin is not None
-        known = signature(driver.twin).parameters
-        options = {key: value for key, value in instrument.options.items() if key in known}
-        twin = driver.twin(**options)
+        """A twin that feels the world."""
+        twin = made_twin(driver, instrument)
         feeds = {}
         for name in twin.truth:
             if f"room.{name}" in self.world.channels:
@@ -157,6 +156,8 @@ class SimDoors:
 
     def _i2c(self, instrument: InstrumentConfig, driver: Driver, twin: Any) -> I2C:
         bus = self.buses.setdefault(instrument.bus, SimI2C(self.clock))
+        if "address" not in driver.options:
+            raise LookupError(f"driver '{driver.name}' has no option 'address': where is its twin?")
         default = driver.options["address"].default
         address = instrument.options.get("address", default)
         self.faults[instrument.name] = bus.attach(address, twin)
@@ -193,8 +194,13 @@ def check_feeds(config: Config, source: Source, world: World) -> None:
         if owner not in names:
             hint = f"no instrument '{owner}'{near(owner, names)}"
             raise source.error("simulate.feeds", reference, hint)
-        if name == MOTION and not shaken(config.instrument[names.index(owner)].driver):
+        one = config.instrument[names.index(owner)]
+        if name == MOTION and not shaken(one.driver):
             hint = f"instrument '{owner}' is no accelerometer with a FIFO"
+            raise source.error("simulate.feeds", reference, hint)
+        felt = felt_by(one)
+        if name != MOTION and felt is not None and name not in felt:
+            hint = f"a simulated '{one.driver}' does not feel '{name}'{near(name, felt)}"
             raise source.error("simulate.feeds", reference, hint)
     for owner in config.simulate.rate_error:
         if owner not in names:
@@ -205,6 +211,31 @@ def check_feeds(config: Config, source: Source, world: World) -> None:
 def places(world: World) -> Sequence[str]:
     """Where an accelerometer may sit in a world; nowhere in one that stands still."""
     return world.places if isinstance(world, MovingWorld) else ()
+
+
+def felt_by(one: InstrumentConfig) -> Sequence[str] | None:
+    """What the instrument's twin feels; None where that cannot be said here: no driver, no twin,
+    or an option that is wrong, which is said elsewhere."""
+    try:
+        driver = find(one.driver)
+        twin = None if driver.twin is None else made_twin(driver, one)
+    except (CatalogError, LookupError, TypeError, ValueError):
+        return None
+    if twin is None:
+        return None
+    return [*twin.truth, *getattr(twin, "may_feel", ())]
+
+
+def made_twin(driver: Driver, one: InstrumentConfig) -> Any:
+    """A twin that knows the options it shares with its driver."""
+    assert driver.twin is not None
+    known = signature(driver.twin).parameters
+    twin = driver.twin(**{key: value for key, value in one.options.items() if key in known})
+    if not isinstance(getattr(twin, "truth", None), Mapping):
+        raise LookupError(
+            f"driver '{driver.name}': its TWIN has no 'truth', a dict of what it feels"
+        )
+    return twin
 
 
 def shaken(driver: str) -> bool:

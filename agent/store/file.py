@@ -18,6 +18,7 @@ PAGE_BYTES = 1024  # a put writes whole pages: small ones spare the card
 WAL_BYTES = PAGE_BYTES * 1000  #: about how long the log grows before it is checkpointed
 JOURNAL_LIMIT_BYTES = 4_000_000
 RESERVE_BYTES = 1_000_000
+LOCK = ".lock"  #: behind the name of the store
 SYNCHRONOUS_FULL = 2
 MOST_PAGES = 2**32 - 2  # SQLite's own limit
 
@@ -51,6 +52,21 @@ REFUSALS = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_PROTOCOL,
 }
+
+
+def in_use(path: Path) -> bool:
+    """Whether another process has the store at `path` open."""
+    try:
+        lock = os.open(path.with_name(path.name + LOCK), os.O_RDWR | os.O_CLOEXEC)
+    except OSError:  # never opened, or not ours to ask
+        return False
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 def meaning(error: sqlite3.Error) -> Exception:
@@ -119,9 +135,7 @@ class File:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._lock = os.open(
-                self._beside(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
+            self._lock = os.open(self._beside(LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:  # a full or read-only disk stops no measuring
             log.warning("store=%s lock=none reason='%s'", self.path, error.strerror)
             return
@@ -159,7 +173,10 @@ class File:
             self._set_up()
         except (sqlite3.Error, OSError, Damaged) as error:
             self.close()
-            raise (meaning(error) if isinstance(error, sqlite3.Error) else error) from error
+            found = meaning(error) if isinstance(error, sqlite3.Error) else error
+            if isinstance(found, Refused) and found is not error:  # SQLite does not say which file
+                found = type(found)(f"{self.path}: {error}")
+            raise found from error
 
     def close(self) -> None:
         """Close; safe to call twice."""

@@ -5,12 +5,16 @@ Pins are read and written by number (BCM); no edge callbacks: they fail on kerne
 
 from __future__ import annotations
 
+import os
+import sys
 from types import ModuleType
 from typing import Any
 
 from drivers.api import BusError
 
-NO_LIBRARY = "no GPIO library: pip install 'stadtsinn[pi]'"
+SUDO = "" if os.access(sys.prefix, os.W_OK) else "sudo "
+#: into the very environment that runs: on a node that is not the system's own Python
+INSTALL = f"Please type:  {SUDO}{sys.executable} -m pip install 'stadtsinn[pi]'"
 
 
 class Pins:
@@ -54,8 +58,8 @@ def load() -> ModuleType:
     try:
         import RPi.GPIO
     except ImportError as error:
-        raise BusError(NO_LIBRARY) from error
+        raise BusError(f"no GPIO library. {INSTALL}") from error
     except RuntimeError as error:
-        raise BusError(f"{error}; on a Pi 5 install rpi-lgpio: {NO_LIBRARY}") from error
+        raise BusError(f"{error}; on a Pi 5 install rpi-lgpio. {INSTALL}") from error
     module: ModuleType = RPi.GPIO
     return module

@@ -17,14 +17,22 @@ CEL_PER_COUNT = 1 / 16  # table 1
 POWER_ON_COUNTS = 0x0550  # 85.000 Cel: no conversion since power-up
 NO_POWER_COUNTS = 0x07FF  # 127.94 Cel: no power for the conversion
 FAMILY = "28"
+ROM = re.compile(r"28-[0-9a-f]{12}")  # as the kernel names it: family, serial number, no checksum
+WHOLE_ROM = re.compile(
+    r"28[0-9a-f]{14}"
+)  # as on the wire: family, serial number low byte first, CRC
 
 
 class DS18B20:
-    """Temperature in Cel. `rom` is its name; without it, the only one on the bus."""
+    """Temperature in Cel. `rom` is its name; without it, the only one on the bus.
+
+    Raises ValueError for a `rom` that no DS18B20 can have.
+    """
 
     quantities = {"temperature": Quantity("temperature", 0.0625, -55, 125)}
 
     def __init__(self, onewire: OneWire, rom: str = "") -> None:
+        check_rom(rom)
         self.onewire, self.rom = onewire, rom
         self.name = rom
 
@@ -55,6 +63,22 @@ class DS18B20:
                 f"{self.name}: {counts * CEL_PER_COUNT:.3f} Cel: no conversion; supply?"
             )
         return {"temperature": counts * CEL_PER_COUNT}
+
+
+def check_rom(rom: str) -> None:
+    """Raises ValueError that says what is wrong with the name of a device, and how it is right."""
+    if not rom or ROM.fullmatch(rom):
+        return
+    example = "such as 28-0316a2791dff: type  ls /sys/bus/w1/devices"
+    digits = re.sub(r"[^0-9a-f]", "", rom.lower()) if re.fullmatch(r"[0-9A-Fa-f .:-]+", rom) else ""
+    if WHOLE_ROM.fullmatch(digits):  # all eight bytes, as other programs show them
+        code = bytes.fromhex(digits)
+        if crc8(code[:7]) != code[7]:
+            raise ValueError(f"rom '{rom}': its checksum is {crc8(code[:7]):02x}, a digit is wrong")
+        raise ValueError(f"rom '{rom}': here it is written {FAMILY}-{code[6:0:-1].hex()}")
+    if ROM.fullmatch(rom.lower()):
+        raise ValueError(f"rom '{rom}': here it is written {rom.lower()}")
+    raise ValueError(f"rom '{rom}': expected 28- and 12 digits 0-9 a-f, {example}")
 
 
 def crc8(data: bytes) -> int:

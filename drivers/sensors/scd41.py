@@ -114,6 +114,8 @@ class SCD41Twin:
     against the 1013 hPa it assumes.
     """
 
+    may_feel = ("pressure",)  #: a truth of Pa that it can do without
+
     def __init__(self) -> None:
         self.truth: Mapping[str, float] = {
             "co2": 812.0,

@@ -121,6 +121,24 @@ class SimPort(SerialBase):
         if mind is not None:
             mind(self.timer.monotonic())
 
+    def cancel_read(self) -> None:
+        """Nobody waits in `read` while time stands still."""
+
+    def cancel_write(self) -> None:
+        """Nor in `write`."""
+
+    def nonblocking(self) -> None:
+        """A matter of the system's file: there is none."""
+
+    def set_input_flow_control(self, enable: bool = True) -> None:
+        """The twin never has too much to say."""
+
+    def set_output_flow_control(self, enable: bool = True) -> None:
+        """Nor too little room."""
+
+    def set_low_latency_mode(self, low_latency_settings: bool) -> None:
+        """It always is."""
+
     def _update_rts_state(self) -> None:
         """Lines that no twin has."""
 

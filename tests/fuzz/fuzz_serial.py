@@ -63,7 +63,7 @@ def run(count: int, seed: int) -> None:
     dust = PMS5003(Port("fuzz", 9600, clock, SimPort(clock, twin)))
     twin.active = False
     wire = Said()
-    warm = DS18B20(wire, "28-0")
+    warm = DS18B20(wire, "28-000000000000")
     chatter = Chatter()
     line = Port("fuzz", 9600, clock, SimPort(clock, chatter))
     water, river = A02YYUW(line, frames=1), MaxBotix(line, frames=1)
