@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import threading
 import xml.etree.ElementTree as ET
 from array import array
@@ -557,6 +559,22 @@ def test_a_test_of_a_node_that_died_is_listed_as_such(site: Site) -> None:
 # -- in a node, in a demo -----------------------------------------------------------------------
 
 
+def test_a_list_says_how_much_there_is_and_survives_a_folder_that_goes(site: Site) -> None:
+    assert site.run("start", "first").exit_code == 0
+    site.pass_(5.0)
+    site.test.stop()
+    assert site.run("start", "second").exit_code == 0
+    site.pass_(1.0)
+    told = site.run("list").output.splitlines()
+    assert re.fullmatch(r".*/2026-01-05-first  0\.0 MB", told[0])
+    assert re.fullmatch(r".*-second  0\.0 MB  \(being recorded\)", told[1])
+    assert re.fullmatch(r"2 load tests, 0\.\d MB; nothing deletes them: .* MB free", told[2])
+    assert site.test.running is not None
+    shutil.rmtree(site.test.running.folder)
+    told = site.run("list").output.splitlines()
+    assert [line.split("  ")[0][-5:] for line in told[:-1]] == ["first"]
+
+
 def test_a_node_with_a_run_directory_has_the_job_and_stops_it_in_order(
     clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -648,6 +666,12 @@ def test_a_long_test_is_timed_in_blocks() -> None:
     assert (np.diff(part.time) > 0).all()
     late = part.time[11::12] - part.values[11::12, 0]
     assert abs(late).max() < 0.01
+
+
+def test_a_gauge_at_its_rate_waits_for_no_other_sensor(site: Site) -> None:
+    site._asked("lane2", "ads122c04", strain=site.strain)
+    together = [[one.name for one in asker.instruments] for asker in site.restart().askers]
+    assert together == [["gauge"], ["lane2"], ["crack"], ["probe"]]
 
 
 def test_a_test_that_begins_while_a_sensor_answers_is_not_slept_through(

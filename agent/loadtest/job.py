@@ -18,7 +18,7 @@ from agent.instrument import Instrument
 from agent.loadtest import files
 from agent.loadtest.desk import Desk
 from agent.loadtest.recording import KEEP_FREE, LONGEST_S, STOPPED, Recording, new_folder, plain
-from agent.loadtest.sensors import Asker, bridge, bytes_per_s, described, quick, stream_described
+from agent.loadtest.sensors import Asker, bridge, by_rate, bytes_per_s, described, stream_described
 from agent.stream import Stream
 
 log = logging.getLogger(__name__)
@@ -56,10 +56,7 @@ class LoadTest:
         self.node, self.home, self.desk, self.clock, self.free = node, home, desk, clock, free
         self.streams, self.instruments = streams, instruments
         asked = [one for one in instruments.values() if one.name not in streams and bridge(one)]
-        self.askers = [
-            Asker([one for one in asked if quick(one) == fast], clock, self.take)
-            for fast in (True, False)
-        ]
+        self.askers = [Asker(some, clock, self.take) for some in by_rate(asked)]
         self.running: Recording | None = None
         self.broken: tuple[Path, str] | None = None  #: a test cut short, not yet stopped; why
         self._opened = False
