@@ -575,6 +575,26 @@ def test_a_list_says_how_much_there_is_and_survives_a_folder_that_goes(site: Sit
     assert [line.split("  ")[0][-5:] for line in told[:-1]] == ["first"]
 
 
+def test_a_report_leaves_the_disk_to_the_rows_and_says_what_it_takes(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = site.crane()
+    needed = report.about_bytes(test)
+    monkeypatch.setattr(command, "free_bytes", lambda place: files.KEEP_FREE + needed - 1)
+    refused = site.run("report", str(test.folder))
+    assert refused.exit_code == 1
+    assert "gauge.strain" in refused.output  # the figures need no disk
+    assert "stadtsinn: no report: it takes 1 MB" in refused.output
+    assert not (test.folder / "report").exists()
+    monkeypatch.setattr(command, "free_bytes", lambda place: files.KEEP_FREE + needed)
+    monkeypatch.setattr(command, "LARGE", needed - 1)
+    written = site.run("report", str(test.folder), "--output", str(tmp_path / "new" / "report"))
+    assert written.exit_code == 0
+    assert "this may take minutes" in written.output
+    taken = sum(one.stat().st_size for one in (tmp_path / "new" / "report").iterdir())
+    assert taken == pytest.approx(needed, rel=0.5)
+
+
 def test_a_node_with_a_run_directory_has_the_job_and_stops_it_in_order(
     clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

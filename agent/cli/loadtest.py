@@ -15,13 +15,14 @@ import click
 
 from agent.cli.common import BAD, GOOD, USAGE
 from agent.loadtest.desk import RUN_DIR, DeskError, ask, look
-from agent.loadtest.files import folders
+from agent.loadtest.files import KEEP_FREE, folders, free_bytes
 
 if TYPE_CHECKING:
     from agent.loadtest.report import Row
 
 pause = time.sleep
 HOME = Path("/var/lib/stadtsinn/loadtests")
+LARGE = 20_000_000  #: bytes of a report that takes a while on a Pi
 SILENT_S = 30.0  #: a test that wrote nothing for so long is not being recorded
 
 run_dir_option = click.option(
@@ -191,6 +192,10 @@ def report_of(folder: Path, output: Path | None, german: bool) -> int:
     output = output or folder / "report"
     try:
         test = read(folder)
+        if reason := no_room(report.about_bytes(test), output):
+            show(report.rows(test))
+            click.echo(f"stadtsinn: {reason}", err=True)
+            return BAD
         rows = report.write(test, output, german=german)
         path = page.write(test, rows, output)
     except NoTest as error:
@@ -205,6 +210,23 @@ def report_of(folder: Path, output: Path | None, german: bool) -> int:
     show(rows)
     click.echo(f"report: {path}")
     return GOOD
+
+
+def no_room(needed: int, output: Path) -> str:
+    """Why a report of so many bytes is not written: rows come first. Empty if it is; where it
+    takes minutes, that is said. Raises OSError.
+    """
+    place = next(one for one in (output, *output.absolute().parents) if os.path.exists(one))
+    free = free_bytes(place)
+    if free < needed + KEEP_FREE:
+        return (
+            f"no report: it takes {needed / 1e6:,.0f} MB, the disk has {free / 1e6:,.0f} MB free "
+            f"and the node needs {KEEP_FREE / 1e6:.0f} MB of it: 'loadtest report' with --output "
+            "on another disk, or copy the load test's folder to a laptop and report it there"
+        )
+    if needed > LARGE:
+        click.echo(f"writing the report, {needed / 1e6:,.0f} MB; this may take minutes", err=True)
+    return ""
 
 
 def show(rows: Sequence[Row]) -> None:

@@ -7,7 +7,6 @@ made of it afterwards (report.py).
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +16,8 @@ from agent.clock import Clock
 from agent.instrument import Instrument
 from agent.loadtest import files
 from agent.loadtest.desk import Desk
-from agent.loadtest.recording import KEEP_FREE, LONGEST_S, STOPPED, Recording, new_folder, plain
+from agent.loadtest.files import KEEP_FREE, free_bytes
+from agent.loadtest.recording import LONGEST_S, STOPPED, Recording, new_folder, plain
 from agent.loadtest.sensors import Asker, bridge, by_rate, bytes_per_s, described, stream_described
 from agent.stream import Stream
 
@@ -30,11 +30,6 @@ BROKE_OFF = "broke off: the node was stopped, or lost its supply"
 
 class Refused(Exception):
     """What is asked cannot be done now; `str()` says why and what to do."""
-
-
-def free_bytes(folder: Path) -> int:
-    """Bytes of the disk that are free for this user. Raises OSError."""
-    return shutil.disk_usage(folder).free
 
 
 class LoadTest:
