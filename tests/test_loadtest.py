@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ from click.testing import CliRunner, Result
 from agent.catalog import find
 from agent.cli import group
 from agent.cli import loadtest as command
+from agent.cli.picture import loadtest as told_of
 from agent.clock import VirtualClock
 from agent.config import Calibration, parse
 from agent.daemon import Job, run_virtual
@@ -622,7 +624,12 @@ def test_a_node_with_a_run_directory_has_the_job_and_stops_it_in_order(
     assert within(strain.residual, 0.0, 0.1)
     assert [one.name for one in test.channels] == ["s1.strain"]  # not the node's own temperature
     node.loadtest.start("cut short by the end of the node")
+    name = "2026-01-05-cut-short-by-the-end-of-the-node"
+    told = told_of(json.loads(json.dumps(node.snapshot())))
+    assert told == f" load test {name} is being recorded: stadtsinn loadtest stop"
     node.close()
+    node.loadtest.broken = tmp_path / name, "broke off"
+    assert f"{name} broke off: stadtsinn loadtest stop" in told_of(node.snapshot())
     assert files.unfinished(tmp_path / "loadtests/2026-01-05-cut-short-by-the-end-of-the-node")
 
 
