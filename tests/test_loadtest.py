@@ -507,7 +507,11 @@ def test_a_test_ends_by_itself(
     site.run("start", "x")
     site.pass_(12.0)
     assert site.test.running is None
-    assert words in read(next((site.folder / "loadtests").iterdir())).ending
+    folder = next((site.folder / "loadtests").iterdir())
+    assert words in read(folder).ending
+    assert f"'{folder.name}' {words}" in site.run("mark", "too late").output
+    assert f"recorded in {folder}" in site.run("stop").output
+    assert "no load test runs" in site.run("stop").output
 
 
 def test_faults_of_sensors_stand_in_the_report(site: Site) -> None:

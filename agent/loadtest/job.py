@@ -54,6 +54,9 @@ class LoadTest:
         self.askers = [Asker(some, clock, self.take) for some in by_rate(asked)]
         self.running: Recording | None = None
         self.broken: tuple[Path, str] | None = None  #: a test cut short, not yet stopped; why
+        self.ended: tuple[Path, str] | None = (
+            None  #: one that ended by itself, not yet stopped; why
+        )
         self._opened = False
         self._lock = threading.Lock()  # of the recording
 
@@ -79,7 +82,7 @@ class LoadTest:
             raise Refused("this node has no sensor that feels a bridge: nothing to record")
         rate = bytes_per_s(channels)
         self._make_sure_of_room(rate)
-        before = self._give_up()
+        before, self.ended = self._give_up(), None
         folder = new_folder(self.home, name, self.clock.utc())
         recording = Recording(folder, self.clock, self.streams, self.free)
         recording.begin(name, self.node, channels)
@@ -99,11 +102,11 @@ class LoadTest:
 
     def stop(self) -> Path:
         """End recording; the folder with all of it. Raises Refused, OSError."""
-        if self.running is None and self.broken is not None:
-            folder = self.broken[0]
+        if self.running is None and (over := self.broken or self.ended) is not None:
             self._give_up()
+            self.ended = None
             self._publish()
-            return folder
+            return over[0]
         recording = self._recording()
         for stream in self.streams.values():
             stream.catch_up()
@@ -196,6 +199,7 @@ class LoadTest:
         if reason:
             log.warning("loadtest=%s reason='%s'", recording.folder.name, reason)
             self._end(reason)
+            self.ended = recording.folder, reason
 
     def _record(self, write: Callable[[Recording], None]) -> None:
         """Write, if a test runs; a disk that takes nothing ends the test, not the node."""
@@ -244,9 +248,9 @@ class LoadTest:
         """The one that runs. Raises Refused."""
         if self.running is not None:
             return self.running
-        if self.broken is not None:
+        if (over := self.broken or self.ended) is not None:
             raise Refused(
-                f"'{self.broken[0].name}' {self.broken[1]}; what was recorded is kept: "
+                f"'{over[0].name}' {over[1]}; what was recorded is kept: "
                 "'loadtest stop' makes its report, 'loadtest start' begins a new one"
             )
         raise Refused("no load test runs: 'loadtest start NAME' begins one")
