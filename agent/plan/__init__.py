@@ -24,6 +24,7 @@ from agent.config import (
     WindowConfig,
     near,
 )
+from agent.instrument import FAULTS
 from agent.plan.links import check_clients, check_mqtt
 from agent.plan.triggers import RECORDS, check_carrier
 from agent.schema import Field, Schema, SchemaError, field_for, registered
@@ -97,6 +98,9 @@ def make(
         known = key in config.options or key == "window"
         hint = f"driver '{driver.name}': {error}"
         raise source.error(f"instrument[{index}]", key if known else "", hint) from error
+    except FAULTS as error:  # somebody's own driver
+        hint = f"driver '{driver.name}' cannot be made: {type(error).__name__}: {error}"
+        raise source.error(f"instrument[{index}]", "driver", hint) from error
 
 
 def check_windows(
