@@ -331,8 +331,7 @@ def add_loadtest(node: Node, state_file: Path | None) -> None:
     node.loadtest = LoadTest(name, home, desk, node.clock, streams, node.instruments)
     node.jobs.append(Job("loadtest", node.loadtest.step))
     for number, one in enumerate(node.loadtest.askers):
-        if one.instruments:
-            node.jobs.append(Job(f"loadtest-sensors-{number}", one.step, one.wake))
+        node.jobs.append(Job(f"loadtest-sensors-{number}", one.step, one.wake))
 
 
 def make_triggers(node: Node, made: Plan) -> list[Job]:

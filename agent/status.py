@@ -38,6 +38,18 @@ def snapshot(node: Node) -> dict[str, Any]:
         "tables": {one.layout.table: table(one) for one in node.samplers},
         "links": {one.name: link(one, node) for one in node.uplinks},
         "store": store(node),
+        "loadtest": loadtest(node),
+    }
+
+
+def loadtest(node: Node) -> dict[str, str | None]:
+    """Folder of the load test that is being recorded, and of one that broke off."""
+    test = node.loadtest
+    running = test.running if test else None
+    broken = test.broken if test else None
+    return {
+        "running": None if running is None else running.folder.name,
+        "broken": None if broken is None else broken[0].name,
     }
 
 

@@ -277,6 +277,18 @@ def test_status_shows_the_running_node(tmp_path: Path, clock: VirtualClock) -> N
     assert "no answer" in done.output
 
 
+def test_status_says_what_the_budget_of_records_has_cost(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    path = tmp_path / "state.json"
+    node = make_rig(tmp_path, clock).node
+    state = node.snapshot()
+    state["store"]["lost_records"] = 3
+    path.write_text(json.dumps(state))
+    assert ", 3 raw records lost, " in run("status", "--file", str(path)).output
+    node.close()
+
+
 def test_status_says_when_nothing_runs(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     assert "is it running?" in run("status", "--file", str(path)).output

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shutil
 import threading
 import xml.etree.ElementTree as ET
 from array import array
@@ -18,6 +21,7 @@ from click.testing import CliRunner, Result
 from agent.catalog import find
 from agent.cli import group
 from agent.cli import loadtest as command
+from agent.cli.picture import loadtest as told_of
 from agent.clock import VirtualClock
 from agent.config import Calibration, parse
 from agent.daemon import Job, run_virtual
@@ -503,7 +507,11 @@ def test_a_test_ends_by_itself(
     site.run("start", "x")
     site.pass_(12.0)
     assert site.test.running is None
-    assert words in read(next((site.folder / "loadtests").iterdir())).ending
+    folder = next((site.folder / "loadtests").iterdir())
+    assert words in read(folder).ending
+    assert f"'{folder.name}' {words}" in site.run("mark", "too late").output
+    assert f"recorded in {folder}" in site.run("stop").output
+    assert "no load test runs" in site.run("stop").output
 
 
 def test_faults_of_sensors_stand_in_the_report(site: Site) -> None:
@@ -557,6 +565,42 @@ def test_a_test_of_a_node_that_died_is_listed_as_such(site: Site) -> None:
 # -- in a node, in a demo -----------------------------------------------------------------------
 
 
+def test_a_list_says_how_much_there_is_and_survives_a_folder_that_goes(site: Site) -> None:
+    assert site.run("start", "first").exit_code == 0
+    site.pass_(5.0)
+    site.test.stop()
+    assert site.run("start", "second").exit_code == 0
+    site.pass_(1.0)
+    told = site.run("list").output.splitlines()
+    assert re.fullmatch(r".*/2026-01-05-first  0\.0 MB", told[0])
+    assert re.fullmatch(r".*-second  0\.0 MB  \(being recorded\)", told[1])
+    assert re.fullmatch(r"2 load tests, 0\.\d MB; nothing deletes them: .* MB free", told[2])
+    assert site.test.running is not None
+    shutil.rmtree(site.test.running.folder)
+    told = site.run("list").output.splitlines()
+    assert [line.split("  ")[0][-5:] for line in told[:-1]] == ["first"]
+
+
+def test_a_report_leaves_the_disk_to_the_rows_and_says_what_it_takes(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = site.crane()
+    needed = report.about_bytes(test)
+    monkeypatch.setattr(command, "free_bytes", lambda place: files.KEEP_FREE + needed - 1)
+    refused = site.run("report", str(test.folder))
+    assert refused.exit_code == 1
+    assert "gauge.strain" in refused.output  # the figures need no disk
+    assert "stadtsinn: no report: it takes 1 MB" in refused.output
+    assert not (test.folder / "report").exists()
+    monkeypatch.setattr(command, "free_bytes", lambda place: files.KEEP_FREE + needed)
+    monkeypatch.setattr(command, "LARGE", needed - 1)
+    written = site.run("report", str(test.folder), "--output", str(tmp_path / "new" / "report"))
+    assert written.exit_code == 0
+    assert "this may take minutes" in written.output
+    taken = sum(one.stat().st_size for one in (tmp_path / "new" / "report").iterdir())
+    assert taken == pytest.approx(needed, rel=0.5)
+
+
 def test_a_node_with_a_run_directory_has_the_job_and_stops_it_in_order(
     clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -584,7 +628,12 @@ def test_a_node_with_a_run_directory_has_the_job_and_stops_it_in_order(
     assert within(strain.residual, 0.0, 0.1)
     assert [one.name for one in test.channels] == ["s1.strain"]  # not the node's own temperature
     node.loadtest.start("cut short by the end of the node")
+    name = "2026-01-05-cut-short-by-the-end-of-the-node"
+    told = told_of(json.loads(json.dumps(node.snapshot())))
+    assert told == f" load test {name} is being recorded: stadtsinn loadtest stop"
     node.close()
+    node.loadtest.broken = tmp_path / name, "broke off"
+    assert f"{name} broke off: stadtsinn loadtest stop" in told_of(node.snapshot())
     assert files.unfinished(tmp_path / "loadtests/2026-01-05-cut-short-by-the-end-of-the-node")
 
 
@@ -648,6 +697,12 @@ def test_a_long_test_is_timed_in_blocks() -> None:
     assert (np.diff(part.time) > 0).all()
     late = part.time[11::12] - part.values[11::12, 0]
     assert abs(late).max() < 0.01
+
+
+def test_a_gauge_at_its_rate_waits_for_no_other_sensor(site: Site) -> None:
+    site._asked("lane2", "ads122c04", strain=site.strain)
+    together = [[one.name for one in asker.instruments] for asker in site.restart().askers]
+    assert together == [["gauge"], ["lane2"], ["crack"], ["probe"]]
 
 
 def test_a_test_that_begins_while_a_sensor_answers_is_not_slept_through(

@@ -14,6 +14,7 @@ URL = 'url = "mqtt://localhost:1883"'
 TWICE = '\n[[link]]\nname = "two"\nkind = "mqtt"\nurl = "mqtt://localhost:1883/"\n'
 DUST = '\n[[instrument]]\nname = "more"\ndriver = "pms5003"\nbus = "/dev/serial0"\n'
 OWN = '\n[[table]]\nname = "own"\ninterval_s = 60\ncolumns = [{}]\n'
+CARELESS = '\n[[instrument]]\nname = "x"\ndriver = "tests.test_plan"\n'
 LIMIT = '\n[[alarm]]\ncolumn = "air.temp"\n'
 WIDE = ", ".join(f'{{ name = "x{n}", from = "air.co2" }}' for n in range(54))
 WRONG = [
@@ -27,6 +28,7 @@ WRONG = [
     ("", OWN.format(WIDE), "table[2].columns: has 54, a table has at most 53"),
     ("", DUST, "instrument[6].bus: /dev/serial0 belongs to 'dust' already"),
     ('bus = "i2c-1" ', 'bus = "spi-1" ', "'spi-1' is none: driver 'sht4x' needs one, such as"),
+    ("", CARELESS, "instrument[6].driver: LookupError: no desk"),
     ('bus = "/dev/serial0"', 'bus = "serial0"', "'serial0' is none: driver 'pms5003' needs one"),
     (":1883", ":99999", "link[0].url: port 99999 does not exist"),
     (URL, URL + '\npassword_file = "/x"', "link[0].password_file: needs 'user' as well"),
@@ -77,6 +79,15 @@ def test_a_rom_that_no_probe_can_have_is_refused(rom: str, hint: str) -> None:
     assert caught.value.key == "instrument[6].rom"
     assert caught.value.line == len((SCHOOL + probe).splitlines())
 
+
+class Careless:
+    """Somebody's driver, whose constructor does more than store."""
+
+    def __init__(self) -> None:
+        raise LookupError("no desk")
+
+
+DRIVER = Careless
 
 BRIDGE = shipped("nodes/bridge.toml").read_text()
 SLIPS = [  # in the parts that a class room has not: key of the error, what is said

@@ -177,7 +177,14 @@ def test_an_undated_event_goes_at_once_with_its_age(tmp_path: Path) -> None:
     (one,) = bench.events()
     assert one.time == -1 - 7
     bench.run(30)
-    assert bench.kept()[0].head.start is None
+    (undated,) = bench.kept()
+    assert undated.head.start is None
+    bench.archive.open()  # a restart of the daemon forgets nothing of this boot
+    clock.unset(False)
+    bench.run(1)
+    (dated,) = bench.kept()
+    assert dated.head.start == pytest.approx(MONDAY + undated.head.mono_s, abs=0.01)
+    assert dated.data == undated.data
 
 
 def test_a_full_disk_costs_the_record_not_the_event(

@@ -141,6 +141,12 @@ def test_peaks_of_the_spectrum_are_tracked_and_a_machine_is_none() -> None:
     assert welch_peaks([x[:1000]], Asked("xyz", 125.0, 2 * G, how, {"p1"})) == {}
 
 
+def test_a_peak_fills_no_neighbours_place() -> None:
+    how = WindowConfig(modes=(2.5, 4.3, 4.45), mode_width=0.05)
+    found = welch_peaks([bridge(1)], Asked("xyz", 125.0, 2 * G, how, {"p1"}))
+    assert found == {"p1": pytest.approx(2.5, rel=0.01), "p2": pytest.approx(4.3, rel=0.01)}
+
+
 def test_a_gap_is_counted_and_not_made_up_for(tmp_path: Path) -> None:
     columns = ("completeness", "missing", "rms_x")
     rig = make_window_rig(tmp_path, THREE_AXES % "" + table("deck", 20, *columns))

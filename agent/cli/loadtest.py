@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -13,13 +15,14 @@ import click
 
 from agent.cli.common import BAD, GOOD, USAGE
 from agent.loadtest.desk import RUN_DIR, DeskError, ask, look
-from agent.loadtest.files import folders
+from agent.loadtest.files import KEEP_FREE, folders, free_bytes
 
 if TYPE_CHECKING:
     from agent.loadtest.report import Row
 
 pause = time.sleep
 HOME = Path("/var/lib/stadtsinn/loadtests")
+LARGE = 20_000_000  #: bytes of a report that takes a while on a Pi
 SILENT_S = 30.0  #: a test that wrote nothing for so long is not being recorded
 
 run_dir_option = click.option(
@@ -99,17 +102,31 @@ def report(folder: Path, run_dir: Path, output: Path | None, german: bool) -> No
 @loadtest.command("list", epilog="""\b\nExample:\n  stadtsinn loadtest list """)
 @run_dir_option
 def list_(run_dir: Path) -> None:
-    """The load tests on this node, newest last."""
+    """The load tests on this node, newest last, and what they take of the disk."""
     place = home(run_dir)
     try:
-        found = folders(place)
+        found = {one: size_mb(one) for one in folders(place)}
     except PermissionError:
         fail(f"{place} may not be read: sudo stadtsinn loadtest list")
     states = states_of(run_dir)
-    for one in found:
-        click.echo(f"{one}{states.get(str(one), '')}")
+    for one, mb in found.items():
+        click.echo(f"{one}  {mb:,.1f} MB{states.get(str(one), '')}")
     if not found:
         click.echo(f"no load tests in {place}")
+        return
+    free_mb = shutil.disk_usage(place).free / 1e6
+    total = f"{len(found)} load test{'s' * (len(found) > 1)}, {sum(found.values()):,.1f} MB"
+    click.echo(f"{total}; nothing deletes them: the disk has {free_mb:,.0f} MB free")
+
+
+def size_mb(folder: Path) -> float:
+    """Of all files below, megabytes; what goes meanwhile counts nothing."""
+    found = 0
+    for name, _, files in os.walk(folder):
+        for one in files:
+            with contextlib.suppress(FileNotFoundError):
+                found += os.stat(os.path.join(name, one)).st_size
+    return found / 1e6
 
 
 def asked(run_dir: Path, do: str, text: str) -> dict[str, Any]:
@@ -147,12 +164,19 @@ def states_of(run_dir: Path) -> dict[str, str]:
     if state.get("broken"):
         said[state["broken"]] = "  (broke off: 'stadtsinn loadtest stop' reports it)"
     if state.get("running"):
-        newest = max(path.stat().st_mtime for path in Path(state["running"]).iterdir())
-        runs = time.time() - newest < SILENT_S
+        runs = time.time() - newest_s(Path(state["running"])) < SILENT_S
         said[state["running"]] = (
             "  (being recorded)" if runs else "  (broke off: does the node run?)"
         )
     return said
+
+
+def newest_s(folder: Path) -> float:
+    """When something was written there last, unix s; 0 where the folder is gone."""
+    try:
+        return max((path.stat().st_mtime for path in folder.iterdir()), default=0.0)
+    except FileNotFoundError:
+        return 0.0
 
 
 def report_of(folder: Path, output: Path | None, german: bool) -> int:
@@ -168,6 +192,10 @@ def report_of(folder: Path, output: Path | None, german: bool) -> int:
     output = output or folder / "report"
     try:
         test = read(folder)
+        if reason := no_room(report.about_bytes(test), output):
+            show(report.rows(test))
+            click.echo(f"stadtsinn: {reason}", err=True)
+            return BAD
         rows = report.write(test, output, german=german)
         path = page.write(test, rows, output)
     except NoTest as error:
@@ -182,6 +210,23 @@ def report_of(folder: Path, output: Path | None, german: bool) -> int:
     show(rows)
     click.echo(f"report: {path}")
     return GOOD
+
+
+def no_room(needed: int, output: Path) -> str:
+    """Why a report of so many bytes is not written: rows come first. Empty if it is; where it
+    takes minutes, that is said. Raises OSError.
+    """
+    place = next(one for one in (output, *output.absolute().parents) if os.path.exists(one))
+    free = free_bytes(place)
+    if free < needed + KEEP_FREE:
+        return (
+            f"no report: it takes {needed / 1e6:,.0f} MB, the disk has {free / 1e6:,.0f} MB free "
+            f"and the node needs {KEEP_FREE / 1e6:.0f} MB of it: 'loadtest report' with --output "
+            "on another disk, or copy the load test's folder to a laptop and report it there"
+        )
+    if needed > LARGE:
+        click.echo(f"writing the report, {needed / 1e6:,.0f} MB; this may take minutes", err=True)
+    return ""
 
 
 def show(rows: Sequence[Row]) -> None:

@@ -108,7 +108,19 @@ def store(state: Mapping[str, Any]) -> str:
     """Rows kept and lost."""
     one = state["store"]
     kept = f"{counted(one['rows'], 'row')} kept, {one['in_memory']:,} in memory"
-    return f" store: {kept}, {one['lost']:,} lost, {one['bytes'] / 1e6:.1f} MB on disk"
+    raw = one.get("lost_records", 0)
+    gone = f", {counted(raw, 'raw record')} lost" if raw else ""
+    return f" store: {kept}, {one['lost']:,} lost{gone}, {one['bytes'] / 1e6:.1f} MB on disk"
+
+
+def loadtest(state: Mapping[str, Any]) -> str:
+    """What a load test waits for; empty where there is none."""
+    one = state.get("loadtest") or {}
+    if one.get("running"):
+        return f" load test {one['running']} is being recorded: stadtsinn loadtest stop"
+    if one.get("broken"):
+        return f" load test {one['broken']} broke off: stadtsinn loadtest stop reports it"
+    return ""
 
 
 def plain(title: str, *columns: str) -> Table:

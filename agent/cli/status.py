@@ -76,9 +76,11 @@ def show(state: dict[str, Any]) -> None:
     """The same as the demo's picture, once."""
     from rich.console import Console
 
-    from agent.cli.picture import tables
+    from agent.cli.picture import loadtest, tables
 
     console = Console()
     console.print(f"[bold]{state['node']}[/] {state['version']}, clock {state['clock']}")
     for one in tables(state):
         console.print(one)
+    if words := loadtest(state):
+        console.print(words, highlight=False)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
+
+import msgspec
 
 from agent import codec
 from agent.clock import Clock
 from agent.codec import cbor
 from agent.events import chunks
 from agent.events.folder import Records
-from agent.events.records import Head, Record, RecordError
+from agent.events.records import Head, Record, RecordError, read_head
 from agent.parcel import RAW, Cut, Framed, Message, Parcel
 from agent.store import Store
 
@@ -27,6 +31,7 @@ class Archive:
         self.records, self.store, self.clock = records, store, clock
         self._messages: dict[int, int] = {}  # record -> its message
         self._last = 0
+        self._undated: set[int] = set()  # records of this boot, kept before the clock was trusted
         self._lock = threading.Lock()
 
     def open(self) -> None:
@@ -42,6 +47,7 @@ class Archive:
         for number in numbers:
             if number not in self._messages:
                 self._owe_again(number)
+        self._undated = set(self._of_this_boot(numbers))
         gone = self._messages.keys() - set(numbers)
         self.store.forget([self._messages.pop(number) for number in gone])
 
@@ -58,6 +64,23 @@ class Archive:
             self._make_room(len(record.data) + 1000)
             self.records.save(record)
             self._messages[record.head.number] = self.store.post(message(record.head))
+            if record.head.start is None:
+                self._undated.add(record.head.number)
+
+    def date(self) -> None:
+        """Date what was kept before the clock was trusted: once, as rows are.
+
+        Raises OSError: one that the disk refuses is tried again by the next start.
+        """
+        offset = self.clock.offset()
+        if offset is None or not self._undated:
+            return
+        with self._lock:
+            while self._undated:
+                with suppress(RecordError):  # it is gone, or damaged: said when it is owed
+                    record = self.records.read(self._undated.pop())
+                    head = msgspec.structs.replace(record.head, start=record.head.mono_s + offset)
+                    self.records.save(Record(head, record.data))
 
     def frame(self, parcel: Parcel, limit: int, style: codec.Style) -> Framed:
         """The next chunk of a record. Raises CodecError for a record that cannot be sent."""
@@ -78,6 +101,16 @@ class Archive:
         body = chunks.body(head, start, data, cut.size, cut.chunk)
         one = replace(parcel, message=parcel.message._replace(body=body))
         return replace(codec.frame(one, limit, self.clock, style), cut=cut)
+
+    def _of_this_boot(self, numbers: Sequence[int]) -> Iterator[int]:
+        """Those without a date, from the newest back: the machine's start ends the search."""
+        for number in reversed(numbers):
+            with suppress(RecordError):
+                head = read_head(self.records.path(number))
+                if head.boot != self.store.boot:
+                    return
+                if head.start is None:
+                    yield number
 
     def _make_room(self, room: int) -> None:
         gone = self.records.too_many(room, lambda one: not self._owed(one))

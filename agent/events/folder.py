@@ -42,6 +42,7 @@ class Records:
         self.folder.mkdir(parents=True, exist_ok=True)
         number = record.head.number
         write(self.path(number), record)
+        self._newest = None
         if self._sizes is not None:
             self._sizes[number] = self._size(number)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -67,20 +67,27 @@ class Recorder:
             if self.stream.ring.end >= span.end or now >= span.due_at:
                 self._spans.remove(span)
                 self._keep(span)
+        self._on_disk(self.archive.date)
 
     def _keep(self, span: Span) -> None:
         line = self.stream.timeline()
         stretches = self.stream.ring.stretches(span.first, span.end)
         if line is None or not stretches:
             return
+        record = self._record(span, line, stretches)
+        if self._on_disk(lambda: self.archive.keep(record), "lost"):
+            self._trouble = False
+
+    def _on_disk(self, write: Callable[[], None], what: str = "undated") -> bool:
+        """Whether the disk took it; a refusal is said once."""
         try:
-            self.archive.keep(self._record(span, line, stretches))
+            write()
         except OSError as error:
             if not self._trouble:
-                log.error("stream=%s record=lost reason='%s'", self.stream.name, error)
+                log.error("stream=%s record=%s reason='%s'", self.stream.name, what, error)
             self._trouble = True
-            return
-        self._trouble = False
+            return False
+        return True
 
     def _record(self, span: Span, line: Timeline, stretches: Sequence[Stretch]) -> Record:
         fifo, plan, offset = self.stream.fifo, span.plan, self.clock.offset()

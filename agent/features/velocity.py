@@ -1,7 +1,9 @@
 """Peak particle velocity and its frequency, from acceleration.
 
-DIN 45669-1: vibration velocity in the band 1..80 Hz. Velocity is the spectrum of the acceleration
-over 2 pi i f; below the band a raised cosine ends at 0.5 Hz, so that no drift is integrated.
+DIN 45669-1: vibration velocity in the band 1..80 Hz, or as far up as the rate allows (rate / 2.1:
+49 Hz at 104 Hz, 59 Hz at 125 Hz); the chip's own low pass is not undone. Velocity is the spectrum
+of the acceleration over 2 pi i f; below the band a raised cosine ends at 0.5 Hz, so that no drift
+is integrated.
 The peak is looked for at four times the sample rate, else a burst at 40 Hz would slip through
 between samples taken at 125 Hz.
 """

@@ -146,7 +146,8 @@ def modes(parts: Segments, asked: Asked) -> Values:
 def welch_peaks(parts: Segments, asked: Asked) -> Values:
     """Hz of the highest Welch peak near each reference mode, all axes; machine lines are none.
 
-    Cheaper than `modes` and without damping; a mode without a peak is left out.
+    Cheaper than `modes` and without damping; a mode without a peak is left out. A peak belongs to
+    the reference it is nearest to: it fills no other's place where their widths overlap.
     """
     how = asked.options
     found = spectrum(parts, asked.rate_hz)
@@ -155,7 +156,12 @@ def welch_peaks(parts: Segments, asked: Asked) -> Values:
     tops = peaks(found.frequency_hz, found.density.sum(axis=1), lines_hz=how.lines_hz)
     values: Values = {}
     for number, one in enumerate(how.modes, 1):
-        near = [top for top in tops if abs(top.frequency_hz - one) <= how.mode_width * one]
+        near = [
+            top
+            for top in tops
+            if abs(top.frequency_hz - one) <= how.mode_width * one
+            and one == min(how.modes, key=lambda mode: abs(top.frequency_hz / mode - 1))
+        ]
         if near:
             highest = max(near, key=lambda top: top.level_db)
             values[f"p{number}"] = highest.frequency_hz

@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import struct
 import sys
 import zlib
@@ -30,6 +31,12 @@ HEAD = struct.Struct("<4sHIIQI")
 MAGIC = b"SLT1"
 READ = struct.Struct("<QIdBi")
 UNKNOWN = -1
+KEEP_FREE = 50_000_000  #: bytes of the disk that a load test never takes: rows come first
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes of the disk that are free for this user. Raises OSError."""
+    return shutil.disk_usage(folder).free
 
 
 class Writer:

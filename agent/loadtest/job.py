@@ -7,7 +7,6 @@ made of it afterwards (report.py).
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,8 +16,9 @@ from agent.clock import Clock
 from agent.instrument import Instrument
 from agent.loadtest import files
 from agent.loadtest.desk import Desk
-from agent.loadtest.recording import KEEP_FREE, LONGEST_S, STOPPED, Recording, new_folder, plain
-from agent.loadtest.sensors import Asker, bridge, bytes_per_s, described, quick, stream_described
+from agent.loadtest.files import KEEP_FREE, free_bytes
+from agent.loadtest.recording import LONGEST_S, STOPPED, Recording, new_folder, plain
+from agent.loadtest.sensors import Asker, bridge, by_rate, bytes_per_s, described, stream_described
 from agent.stream import Stream
 
 log = logging.getLogger(__name__)
@@ -30,11 +30,6 @@ BROKE_OFF = "broke off: the node was stopped, or lost its supply"
 
 class Refused(Exception):
     """What is asked cannot be done now; `str()` says why and what to do."""
-
-
-def free_bytes(folder: Path) -> int:
-    """Bytes of the disk that are free for this user. Raises OSError."""
-    return shutil.disk_usage(folder).free
 
 
 class LoadTest:
@@ -56,12 +51,12 @@ class LoadTest:
         self.node, self.home, self.desk, self.clock, self.free = node, home, desk, clock, free
         self.streams, self.instruments = streams, instruments
         asked = [one for one in instruments.values() if one.name not in streams and bridge(one)]
-        self.askers = [
-            Asker([one for one in asked if quick(one) == fast], clock, self.take)
-            for fast in (True, False)
-        ]
+        self.askers = [Asker(some, clock, self.take) for some in by_rate(asked)]
         self.running: Recording | None = None
         self.broken: tuple[Path, str] | None = None  #: a test cut short, not yet stopped; why
+        self.ended: tuple[Path, str] | None = (
+            None  #: one that ended by itself, not yet stopped; why
+        )
         self._opened = False
         self._lock = threading.Lock()  # of the recording
 
@@ -87,7 +82,7 @@ class LoadTest:
             raise Refused("this node has no sensor that feels a bridge: nothing to record")
         rate = bytes_per_s(channels)
         self._make_sure_of_room(rate)
-        before = self._give_up()
+        before, self.ended = self._give_up(), None
         folder = new_folder(self.home, name, self.clock.utc())
         recording = Recording(folder, self.clock, self.streams, self.free)
         recording.begin(name, self.node, channels)
@@ -107,11 +102,11 @@ class LoadTest:
 
     def stop(self) -> Path:
         """End recording; the folder with all of it. Raises Refused, OSError."""
-        if self.running is None and self.broken is not None:
-            folder = self.broken[0]
+        if self.running is None and (over := self.broken or self.ended) is not None:
             self._give_up()
+            self.ended = None
             self._publish()
-            return folder
+            return over[0]
         recording = self._recording()
         for stream in self.streams.values():
             stream.catch_up()
@@ -204,6 +199,7 @@ class LoadTest:
         if reason:
             log.warning("loadtest=%s reason='%s'", recording.folder.name, reason)
             self._end(reason)
+            self.ended = recording.folder, reason
 
     def _record(self, write: Callable[[Recording], None]) -> None:
         """Write, if a test runs; a disk that takes nothing ends the test, not the node."""
@@ -252,9 +248,9 @@ class LoadTest:
         """The one that runs. Raises Refused."""
         if self.running is not None:
             return self.running
-        if self.broken is not None:
+        if (over := self.broken or self.ended) is not None:
             raise Refused(
-                f"'{self.broken[0].name}' {self.broken[1]}; what was recorded is kept: "
+                f"'{over[0].name}' {over[1]}; what was recorded is kept: "
                 "'loadtest stop' makes its report, 'loadtest start' begins a new one"
             )
         raise Refused("no load test runs: 'loadtest start NAME' begins one")

@@ -11,12 +11,12 @@ from typing import Any
 
 from agent.clock import Clock
 from agent.loadtest import files
+from agent.loadtest.files import KEEP_FREE
 from agent.stream import Stream
 
 SYNC_S = 10.0  #: a power cut costs no more than so much
 LONGEST_S = 4 * 3600.0
 MOST_BYTES = 500_000_000
-KEEP_FREE = 50_000_000  #: bytes of the disk that a load test never takes: rows come first
 STOPPED = "stopped"
 MOST_LETTERS = 120  #: of a name or mark
 

@@ -22,6 +22,7 @@ UNITS = {"Cel": "°C", "um/m": "µm/m", "m/s2": "m/s²"}  # UCUM as people write
 HEAD = ("channel", "unit", "before", "peak", "at [s]", "after", "residual", "noise")
 MINUS = "\N{MINUS SIGN}"
 NONE = "\N{EN DASH}"
+LINE_BYTES, PICTURE_BYTES = 50, 40_000  #: of a sample in a table, of a channel's picture; about
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,12 @@ def decimals(figures: Figures, step: float | None) -> int:
     """Down to about a tenth of the sensor's step; of a stream, which has none, of the noise."""
     size = step or figures.noise or max(abs(figures.peak or 0.0) / 10, 1e-4)
     return min(max(round(1 - math.log10(size)), 0), 7)
+
+
+def about_bytes(test: Recorded) -> int:
+    """What `write` takes of the disk: tables of every sample, six times the raw ones."""
+    samples = sum(len(part.time) for one in test.channels for part in one.parts)
+    return LINE_BYTES * samples + PICTURE_BYTES * len(test.channels)
 
 
 def write(test: Recorded, folder: Path, *, german: bool = False) -> list[Row]:

@@ -97,6 +97,16 @@ def every_s(instrument: Instrument) -> float:
     return min(max(1 / rate_hz, FASTEST_S), FAST_S) if rate_hz else FAST_S
 
 
+def by_rate(instruments: Sequence[Instrument]) -> list[list[Instrument]]:
+    """Which are asked in turn: a chip that converts at its rate never waits for another, as a
+    water level listens for half a second; the rest by how fast it may change.
+    """
+    alone = [[one] for one in instruments if every_s(one) < FAST_S]
+    fast = [one for one in instruments if every_s(one) == FAST_S]
+    slow = [one for one in instruments if every_s(one) == SLOW_S]
+    return [*alone, *(some for some in (fast, slow) if some)]
+
+
 def described(one: Instrument) -> dict[str, Any]:
     """A sensor that is asked, for the first line of the log."""
     found = felt(one)
