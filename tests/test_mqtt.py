@@ -404,13 +404,29 @@ def test_a_downlink_waits_at_the_broker_while_the_node_is_away(
     assert received == [b"\x82\x05\x03"]
 
 
+def test_a_downlink_that_was_not_carried_out_comes_again(
+    broker: Broker, heard: Heard, make: Make
+) -> None:
+    link = connected(make(broker.url))
+    heard.wait_for("state")
+    for token in (1, 2, 3):
+        heard.listener.send(bytes([0x82, 0x05, token]))
+    until(lambda: len(link._inbox) == 3)
+    downlinks = iter(link.received())
+    assert [next(downlinks), next(downlinks)] == [b"\x82\x05\x01", b"\x82\x05\x02"]
+    link._drop("killed while it carried out the second")
+    link = connected(make(broker.url))
+    received: list[bytes] = []
+    until(lambda: received.extend(link.received()) or b"\x82\x05\x03" in received)
+    assert received[-2:] == [b"\x82\x05\x02", b"\x82\x05\x03"]
+
+
 def test_who_only_probes_leaves_downlinks_to_the_node(
     broker: Broker, heard: Heard, make: Make
 ) -> None:
     connected(make(broker.url)).close()
     heard.listener.send(b"\x82\x05\x04")
     probing = make(broker.url)
-    probing.deaf = True
     connected(probing).send(FRAME, kind=0)
     probing.close()
     link = connected(make(broker.url))

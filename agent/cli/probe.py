@@ -192,7 +192,6 @@ def greet(config: LinkConfig, made: Plan) -> Finding:
     from agent.clock import Clock
     from agent.config import LorawanConfig, MqttConfig
     from agent.links import LinkError
-    from agent.links.mqtt import MqttLink
     from agent.messages import stamped
     from agent.node import make_link, style
     from agent.parcel import HELLO, Parcel
@@ -206,8 +205,6 @@ def greet(config: LinkConfig, made: Plan) -> Finding:
     body = codec.hello_body({0: version("stadtsinn"), 2: sorted(numbers)})
     parcel = Parcel("message", stamped(HELLO, body, 0, clock))
     link = make_link(config, made, Scratch(), clock, wake, threading.Event())
-    if isinstance(link, MqttLink):
-        link.deaf = True
     patient_s = LINK_S if isinstance(config, LorawanConfig) else STANDS_S
     began, reason, since = time.monotonic(), "", 0.0
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 Meanwhile = Callable[[], None]
@@ -47,8 +47,8 @@ class Link(Protocol):
         """
         ...
 
-    def received(self) -> list[bytes]:
-        """Downlinks since the last call."""
+    def received(self) -> Iterable[bytes]:
+        """Downlinks since the last call; each carried out before the next is asked for."""
         ...
 
     def close(self) -> None:

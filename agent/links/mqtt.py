@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -69,7 +69,6 @@ class MqttLink:
     ) -> None:
         self.config, self.node, self.clock, self.wake = config, node, clock, wake
         self.schema_of, self.stopping = schema_of, stopping
-        self.deaf = False  #: leave downlinks at the broker, for whoever carries them out
         self.base = f"stadtsinn/{node}"
         self.version = MQTTv5
         self._client: Client | None = None
@@ -84,7 +83,7 @@ class MqttLink:
         self._retain = True
         self._acks: dict[int, ReasonCode] = {}
         self._reply = threading.Event()
-        self._inbox: deque[bytes] = deque(maxlen=WAITING_DOWNLINKS)
+        self._inbox: deque[tuple[Client, MQTTMessage]] = deque(maxlen=WAITING_DOWNLINKS)
 
     # -- Link -------------------------------------------------------------------------------
 
@@ -107,12 +106,16 @@ class MqttLink:
         topic = self._topic(frame, kind)
         self._publish(client, topic, frame, retain=retain, meanwhile=meanwhile)
 
-    def received(self) -> list[bytes]:
-        """Downlinks since the last call, oldest first."""
-        downlinks = []
+    def received(self) -> Iterator[bytes]:
+        """Downlinks since the last call, oldest first.
+
+        Each is acknowledged when the next is asked for: one that was not carried out comes again.
+        """
         while self._inbox:
-            downlinks.append(self._inbox.popleft())
-        return downlinks
+            client, message = self._inbox.popleft()
+            yield bytes(message.payload)
+            if client is self._client:
+                client.ack(message.mid, message.qos)
 
     def close(self) -> None:
         """Say offline and leave; a client that is not connected is left to die by itself."""
@@ -155,7 +158,7 @@ class MqttLink:
             client_id=config.client_id or self.node,
             protocol=self.version,
             clean_session=None if self.version == MQTTv5 else False,
-            manual_ack=self.deaf,
+            manual_ack=True,
         )
         client.connect_timeout = CONNECT_S
         client.reconnect_delay_set(1, 1)
@@ -406,8 +409,9 @@ class MqttLink:
         if message.retain or len(message.payload) > LONGEST_DOWNLINK:
             why = "retained" if message.retain else f"{len(message.payload)} bytes"
             log.warning("link=%s downlink=ignored reason='%s'", self.config.name, why)
+            client.ack(message.mid, message.qos)
             return
-        self._inbox.append(bytes(message.payload))
+        self._inbox.append((client, message))
         self.wake.set()
 
 
