@@ -189,7 +189,9 @@ class LinkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 class MqttConfig(LinkConfig, frozen=True, kw_only=True, tag="mqtt"):
     """An MQTT broker."""
 
-    url: Annotated[str, Meta(pattern=r"^mqtts?://[^/:@ ]+(:\d+)?/?$")] = "mqtt://localhost"
+    url: Annotated[str, Meta(pattern=r"^mqtts?://([^/:@ []+|\[[\da-fA-F:.]+])(:\d+)?/?$")] = (
+        "mqtt://localhost"
+    )
     user: str = ""
     password_file: str = ""
     ca_file: str = ""

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.config import ConfigError, FileConfig, load, parse
+from agent.plan.links import check_mqtt
 
 GOOD = """
 node  = { name = "ghs-raum-a" }
@@ -96,6 +97,20 @@ def test_a_wrong_profile_is_one_line_that_says_what_to_do(
     assert hint in text
     assert "\n" not in text
     assert "secret" not in text
+
+
+@pytest.mark.parametrize("url", ["mqtt://[::1]", "mqtt://[fe80::1]:1883", "mqtts://10.0.0.2:8883/"])
+def test_a_broker_may_be_an_address(url: str) -> None:
+    config, source = parse(HERE, GOOD.replace("mqtts://broker.example:8883", url))
+    check_mqtt(config.link[0], source, "link[0]")  # type: ignore[arg-type]
+    assert config.link[0].url == url
+
+
+@pytest.mark.parametrize("url", ["mqtt://[1:2]", "mqtt://a..b"])
+def test_no_name_of_a_host_is_told(url: str) -> None:
+    config, source = parse(HERE, GOOD.replace("mqtts://broker.example:8883", url))
+    with pytest.raises(ConfigError, match="is no name of a host"):
+        check_mqtt(config.link[0], source, "link[0]")  # type: ignore[arg-type]
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -16,10 +16,10 @@ def check_mqtt(link: MqttConfig, source: Source, where: str) -> None:
     port = link.url.rstrip("/").rpartition(":")[2]
     if port.isdigit() and not 1 <= int(port) <= LAST_PORT:
         raise source.error(where, "url", f"port {port} does not exist: 1 to {LAST_PORT}")
-    host = urlsplit(link.url).hostname or ""
+    host = link.url.rpartition("//")[2]
     try:
-        host.encode("idna")
-    except UnicodeError:
+        (urlsplit(link.url).hostname or "").encode("idna")
+    except ValueError:
         raise source.error(where, "url", f"'{host}' is no name of a host") from None
     if link.password_file and not link.user:
         raise source.error(where, "password_file", "needs 'user' as well")

@@ -5,6 +5,7 @@ import socketserver
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from agent.clock import Clock, VirtualClock
@@ -19,7 +20,7 @@ from tests.bench.table import Line
 START = 1_767_600_000
 ROWS = 300
 VALUES = 9
-OUTAGES_S = (5.0, 30.0)
+OUTAGES_S = {5.0: 2, 30.0: 2, 58.0: 2, 90.0: 30}  #: how soon a frame is to be there after each
 
 
 class Meter(socketserver.ThreadingTCPServer):
@@ -144,13 +145,15 @@ def lines() -> list[Line]:
             folder.mkdir()
             sizes[rows] = bytes_per_value(folder, broker, rows)
         broker.stop()
-        delays = [back_after_s(Path(name) / f"outage{s}", s) for s in OUTAGES_S]
+        folders = [Path(name) / f"outage{outage_s}" for outage_s in OUTAGES_S]
+        with ThreadPoolExecutor() as pool:
+            delays = list(pool.map(back_after_s, folders, OUTAGES_S))
     return [
         Line("MQTT bytes per value, one row per frame", sizes[1], "B", 8),
         Line("MQTT bytes per value, five rows per frame", sizes[5], "B", 2.5),
         *(
-            Line(f"first frame after the broker's return, away {away:.0f} s", took, "s", 2)
-            for away, took in zip(OUTAGES_S, delays, strict=True)
+            Line(f"first frame after the broker's return, away {away:.0f} s", took, "s", most)
+            for (away, most), took in zip(OUTAGES_S.items(), delays, strict=True)
         ),
     ]
 

@@ -18,6 +18,7 @@ from agent.config import parse
 from agent.doors import RealDoors
 from agent.health import HealthDoor
 from agent.node import Node, build, make_plan
+from agent.parcel import Framed
 from tests.bench.bench_cost import COLUMNS, PROFILE, ROOT
 from tests.bench.table import Line
 
@@ -29,7 +30,7 @@ VALUES = 9
 
 
 def make_node(folder: Path) -> tuple[Node, VirtualClock]:
-    """A node whose link is never stepped: everything it measures stays owed."""
+    """A node whose link is never stepped."""
     columns = ", ".join(f'{name} = "room.{name}"' for name in COLUMNS)
     text = PROFILE.format(folder=folder, url="mqtt://localhost", columns=columns)
     config, source = parse(folder / "node.toml", text)
@@ -52,6 +53,12 @@ class Sampled:
         for _ in range(rows):
             sleep(step())
         return time.perf_counter() - began
+
+    def acknowledge(self) -> None:
+        """All that is owed now has arrived."""
+        store = self.node.store
+        while (parcel := store.next("city")) is not None:
+            store.ack("city", Framed((b"",), parcel, parcel.rows))
 
     def close(self) -> None:
         """Close the store."""
@@ -81,9 +88,11 @@ class Bare:
 
 
 def sampled(folder: Path, rows: int) -> None:
-    """Keep so many rows."""
+    """Keep so many rows, each acknowledged before the next."""
     one = Sampled(folder)
-    one.seconds(rows)
+    for _ in range(rows):
+        one.seconds(1)
+        one.acknowledge()
     one.close()
 
 
