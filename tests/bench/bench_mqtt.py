@@ -100,8 +100,8 @@ def back_after_s(folder: Path, outage_s: float) -> float:
     send(link, wake)
     broker.stop()
     time.sleep(outage_s)
-    broker.start()
     began = time.perf_counter()
+    broker.start()
     send(link, wake)
     took = time.perf_counter() - began
     link.close()
