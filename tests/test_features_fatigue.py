@@ -38,6 +38,7 @@ def test_any_cut_of_the_example_counts_the_same():
         assert counted(ASTM[:cut], ASTM[cut:]) == counted(ASTM)
 
 
+@pytest.mark.no_cover
 def test_a_thousand_random_series_equal_the_package():
     rng = np.random.default_rng(1049)
     for _ in range(1000):

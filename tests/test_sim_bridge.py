@@ -109,6 +109,7 @@ def test_between_grid_points_a_cubic_is_good_enough() -> None:
 # ---- dynamics -----------------------------------------------------------------------------------
 
 
+@pytest.mark.no_cover
 def test_modes_come_back_from_a_quiet_record() -> None:
     bridge = Bridge(5, traffic=0)
     found = track(
