@@ -212,6 +212,7 @@ def test_a_batch_longer_than_the_ring_leaves_its_newest_samples() -> None:
     assert list(ring.stretches()[0].samples) == [4, 5, 6]
 
 
+@pytest.mark.no_cover
 def test_a_gap_at_every_read_is_laid_out_with_few_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     fits = 0
 
