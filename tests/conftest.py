@@ -61,6 +61,18 @@ def collected() -> Iterator[None]:
         assert not wrong, "frames of this session that agent/codec/wire.cddl does not allow"
 
 
+# -- coverage ------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """In a worker of xdist, pytest-cov 7 traces twice: from the start, and for the session. The
+    marker no_cover pauses only the second, and the first takes over: at full cost, for nothing."""
+    plugin = session.config.pluginmanager.getplugin("_cov")
+    if hasattr(session.config, "workerinput") and getattr(plugin, "cov_controller", None):
+        plugin.cov_controller.cov.stop()
+
+
 # -- where files of tests lie --------------------------------------------------------------------
 
 MEMORY = Path("/dev/shm")

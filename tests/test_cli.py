@@ -331,7 +331,7 @@ def test_export_without_a_store_is_one_line(tmp_path: Path) -> None:
 
 
 def test_demo_prints_lines_and_compares_both_sides() -> None:
-    done = run("demo", "--speed", "600", "--duration", "3")
+    done = run("demo", "--speed", "600", "--duration", "1.5")
     assert done.exit_code == 0, done.output
     assert "identical" in done.output
     assert "B/value" in done.output

@@ -163,6 +163,7 @@ SCHOOL = registered(1)
 ROW: list[Cell] = [2145, 473, 101325, 812, 63, 104, 420, 512, 402]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("limit", [51, 115, 222])
 @pytest.mark.parametrize("packed", [False, True])
 def test_fixed_length_frames_are_exactly_as_long_as_the_limit(limit: int, packed: bool) -> None:
@@ -184,6 +185,7 @@ def test_every_length_can_be_padded_to() -> None:
         decoder.decode(filled, lambda _: SCHOOL)
 
 
+@pytest.mark.no_cover
 def test_as_many_rows_as_fit_go_into_a_frame() -> None:
     given_ = parcel(SCHOOL, [ROW] * 200, packed=True)
     for limit in range(30, 120):

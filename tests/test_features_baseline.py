@@ -44,6 +44,7 @@ def test_outside_its_temperatures_a_baseline_gives_no_verdict():
     assert found.deviation(2 * 15.0, 15.0) == pytest.approx(0, abs=1e-3)
 
 
+@pytest.mark.no_cover
 def test_slope_error_is_honest():
     slopes = [line(noise(seed, 1.0)) for seed in range(100)]
     spread = np.std([found.slope for found in slopes])

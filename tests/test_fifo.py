@@ -311,6 +311,7 @@ def test_a_day_nobody_looked_costs_no_time(name: str) -> None:
     assert bench.twin.produced - before == pytest.approx(86_400 * bench.driver.rate_hz, abs=50)
 
 
+@pytest.mark.no_cover
 def test_its_own_clock_and_its_noise_are_the_twins_to_choose(name: str) -> None:
     bench = Bench(name)
     bench.twin.rate_error, bench.twin.noise = 0.013, True

@@ -93,6 +93,7 @@ def test_every_beginning_of_every_vector_is_decoded_or_refused_alike(engine: Eng
     compare(engine, [one.frame[:end] for one in UPLINKS for end in range(len(one.frame))])
 
 
+@pytest.mark.no_cover
 def test_random_rows_are_decoded_alike(engine: Engine) -> None:
     random = Random(20260105)
     for _ in range(2):
@@ -103,6 +104,7 @@ def test_random_rows_are_decoded_alike(engine: Engine) -> None:
         assert {one["profile"] for one in datas} == {"health", "school", None}
 
 
+@pytest.mark.no_cover
 def test_packed_bodies_cut_anywhere_keep_their_complete_rows(engine: Engine) -> None:
     random = Random(5)
     frames = []
@@ -114,6 +116,7 @@ def test_packed_bodies_cut_anywhere_keep_their_complete_rows(engine: Engine) -> 
     compare(engine, frames)
 
 
+@pytest.mark.no_cover
 def test_damaged_frames_are_refused_alike_and_never_raise(engine: Engine) -> None:
     random, valid = Random(7), [*valid_frames(), *(one.frame for one in UPLINKS)]
     said = compare(engine, [damaged(valid, random) for _ in range(2000)])
@@ -249,6 +252,7 @@ def test_the_downlink_decoder_mirrors_the_encoder(engine: Engine) -> None:
     assert [bytes(one["bytes"]) for one in again] == frames
 
 
+@pytest.mark.no_cover
 def test_random_downlinks_survive_both_ways(engine: Engine) -> None:
     random = Random(11)
     datas = [random_downlink(random) for _ in range(2000)]
@@ -259,6 +263,7 @@ def test_random_downlinks_survive_both_ways(engine: Engine) -> None:
     assert back == [{"data": data} for data in datas]
 
 
+@pytest.mark.no_cover
 def test_damaged_downlinks_are_never_taken_for_other_ones(engine: Engine) -> None:
     random = Random(13)
     frames = [damaged(DOWNLINKS, random) for _ in range(4000)]
@@ -468,6 +473,7 @@ def test_chirpstacks_test_files_pass_and_its_tables_name_each_other(engine: Engi
     )
 
 
+@pytest.mark.no_cover
 def test_the_things_stacks_examples_pass_and_its_files_name_each_other(engine: Engine) -> None:
     place = HERE / generate.THINGS / "stadtsinn"
     node = yaml.safe_load((place / "node.yaml").read_text("utf-8"))

@@ -25,9 +25,11 @@ from tests.radio_rig import RadioRig
 
 DAY = 86_400
 MODEMS = ("rak3172", "lora_e5", "rn2483", "la66")
+UNTRACED = [pytest.param(one, marks=pytest.mark.no_cover) for one in MODEMS[1:]]
+ONE_TRACED = [MODEMS[0], *UNTRACED]  # of the link, the lines are the same with each
 
 
-@pytest.mark.parametrize("modem", MODEMS)
+@pytest.mark.parametrize("modem", ONE_TRACED)
 def test_rows_arrive_as_they_were_measured(tmp_path: Path, modem: str) -> None:
     rig = RadioRig(tmp_path, modem=modem)
     rig.run(6 * 3600)
@@ -38,7 +40,7 @@ def test_rows_arrive_as_they_were_measured(tmp_path: Path, modem: str) -> None:
     assert set(measured) - set(decoded) == set(sorted(measured)[len(decoded) :])
 
 
-@pytest.mark.parametrize("modem", MODEMS)
+@pytest.mark.parametrize("modem", ONE_TRACED)
 def test_the_network_gives_the_time_and_rows_from_before_get_their_slots(
     tmp_path: Path, modem: str
 ) -> None:
@@ -88,6 +90,7 @@ def test_rows_are_confirmed_where_the_profile_says_so(tmp_path: Path) -> None:
     assert all(one.confirmed for one in rig.network.server.uplinks if one.port == PORTS[0])
 
 
+@pytest.mark.no_cover
 def test_fixed_length_frames_tell_nothing_by_length_or_hour(tmp_path: Path) -> None:
     rig = RadioRig(tmp_path, fixed_length=True, limit_bytes=30, fill_s=1200)
     chance, lively = random.Random(1), [False]
@@ -117,6 +120,7 @@ def newest_start(frame: bytes) -> float:
     return said.starts(MONDAY)[0] or 0.0
 
 
+@pytest.mark.no_cover
 def test_overlap_makes_up_for_a_lost_frame(tmp_path: Path) -> None:
     missing = []
     for overlap in (False, True):
@@ -264,6 +268,7 @@ def test_an_alarm_that_nobody_acknowledges_costs_every_try(tmp_path: Path) -> No
     assert rig.link.silent == silent + 1
 
 
+@pytest.mark.no_cover
 def test_alarms_during_an_outage_leave_air_for_afterwards(tmp_path: Path) -> None:
     rig = RadioRig(tmp_path)
     rig.run(4000)
@@ -300,7 +305,7 @@ def test_a_frame_that_took_long_is_booked_as_often_as_it_was_sent(tmp_path: Path
     assert rig.link.airtime.spent_s() - booked >= sent
 
 
-@pytest.mark.parametrize("modem", MODEMS)
+@pytest.mark.parametrize("modem", ONE_TRACED)
 def test_repetitions_that_the_network_orders_are_booked(tmp_path: Path, modem: str) -> None:
     rig = RadioRig(tmp_path, modem=modem, fill_s=600)
     rig.run(2000)
@@ -400,6 +405,7 @@ def test_a_changed_interval_is_taken_back_if_nobody_answers_any_more(tmp_path: P
     assert rig.node.samplers[0].layout.interval_s == 120  # answered: it stays
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("payload", [b"", b"\x00", bytes(51), b"\xff" * 20, b"\x82\x05", b"\x05"])
 def test_malformed_downlinks_do_no_harm(tmp_path: Path, payload: bytes) -> None:
     rig = RadioRig(tmp_path)
@@ -410,6 +416,7 @@ def test_malformed_downlinks_do_no_harm(tmp_path: Path, payload: bytes) -> None:
     assert len(rig.far.rows) > 60
 
 
+@pytest.mark.no_cover
 def test_random_downlinks_do_no_harm(tmp_path: Path) -> None:
     rig, chance = RadioRig(tmp_path, fill_s=60), random.Random(1)
     rig.run(600)
@@ -453,11 +460,11 @@ def test_a_resting_modem_is_reset_and_joins_again(tmp_path: Path) -> None:
 def test_noise_on_the_line_leaves_rows_owed_and_no_more(tmp_path: Path, noise: bytes) -> None:
     rig = RadioRig(tmp_path)
     stream = rig.link.modem.port._given  # type: ignore[attr-defined]
-    for _ in range(20):
+    for _ in range(10):
         stream.noise = noise
         rig.run(600)
-    rig.run(DAY / 6)
-    assert len(rig.decoded()) > 330
+    rig.run(DAY / 12)
+    assert len(rig.decoded()) > 165
     assert rig.arrived_as_measured()
 
 
@@ -507,6 +514,7 @@ def test_a_network_server_whose_clock_is_put_right_moves_the_node(
     assert [one.value for one in rig.far.events if one.code == 9][-1] == pytest.approx(-3600, abs=3)
 
 
+@pytest.mark.no_cover
 def test_frames_follow_the_data_rate_the_network_orders(tmp_path: Path) -> None:
     rig = RadioRig(tmp_path, fill_s=600)
     rig.run(2000)

@@ -12,6 +12,7 @@ from tests.radio_month import Month
 MODEMS = ("rak3172", "lora_e5", "rn2483", "la66")
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("modem", MODEMS)
 def test_bad_days_lose_no_row_and_break_no_rule(tmp_path: Path, modem: str) -> None:
     month = Month(

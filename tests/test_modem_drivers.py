@@ -350,6 +350,7 @@ def test_modem_that_stays_busy_is_reset(name, yes, busy):
     assert bench.resets == 1
 
 
+@pytest.mark.no_cover
 def test_whatever_happens_to_the_lines_what_counts_as_sent_was_sent(bench):
     chance = random.Random(7)
 

@@ -2,6 +2,7 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +32,7 @@ def check(owed: Owed, model: set[int], top: int = 200) -> None:
         assert last == FOREVER or (first <= last and last + 1 not in model)
 
 
+@pytest.mark.no_cover
 @given(ACTS, st.booleans())
 def test_adding_and_subtracting_is_that_of_sets(acts: list, endless: bool) -> None:
     owed = Owed([(30, FOREVER)] if endless else [])
@@ -42,6 +44,7 @@ def test_adding_and_subtracting_is_that_of_sets(acts: list, endless: bool) -> No
         check(owed, model)
 
 
+@pytest.mark.no_cover
 @given(ACTS)
 def test_what_is_touched_is_enough_to_follow_on_disk(acts: list) -> None:
     owed, disk = Owed([(1, FOREVER)]), {1: FOREVER}
@@ -66,12 +69,14 @@ def test_runs_hold_exactly_their_numbers_in_any_order(seqs: list) -> None:
     assert all(one[1] + 1 < two[0] for one, two in itertools.pairwise(ranges))
 
 
+@pytest.mark.no_cover
 @given(SEQS, SEQS)
 def test_a_union_owes_what_one_of_both_owes(one: set, two: set) -> None:
     both = union([Owed(runs(sorted(one))), Owed(runs(sorted(two)))])
     assert numbers(both) == one | two
 
 
+@pytest.mark.no_cover
 @given(SEQS, st.booleans())
 def test_gaps_are_what_is_not_owed(seqs: set, endless: bool) -> None:
     owed = Owed(runs(sorted(seqs)))

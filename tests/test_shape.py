@@ -61,11 +61,13 @@ def sources() -> list[Path]:
     return [*(ROOT / "agent").rglob("*.py"), *(ROOT / "drivers").rglob("*.py")]
 
 
+@pytest.mark.no_cover
 def test_drivers_know_nothing_of_the_agent() -> None:
     wrong = [path for path in (ROOT / "drivers").rglob("*.py") if "agent" in imports(path)]
     assert wrong == []
 
 
+@pytest.mark.no_cover
 def test_each_vendor_library_has_one_door() -> None:
     wrong = [
         f"{path.relative_to(ROOT)} imports {library}"
@@ -86,6 +88,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
     assert not loaded & {"rich", "numpy", "paho.mqtt.client", "cryptography", "agent.simulate"}
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
 def test_every_shipped_profile_starts_simulated(profile: Path, tmp_path: Path) -> None:
     config, source = read_profile(profile)

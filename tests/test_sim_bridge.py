@@ -88,6 +88,7 @@ def walked(bridge: Bridge, number: int, mode: int) -> float:
     return walk(vibration._resonators(number)[mode][0], forces, begin)[1][1]
 
 
+@pytest.mark.no_cover
 def test_between_grid_points_a_cubic_is_good_enough() -> None:
     """A sine of 11 Hz on the grid comes back within 0.1 % everywhere."""
     bridge = Bridge(1)
@@ -109,6 +110,7 @@ def test_between_grid_points_a_cubic_is_good_enough() -> None:
 # ---- dynamics -----------------------------------------------------------------------------------
 
 
+@pytest.mark.no_cover
 def test_modes_come_back_from_a_quiet_record() -> None:
     bridge = Bridge(5, traffic=0)
     found = track(
@@ -122,6 +124,7 @@ def test_modes_come_back_from_a_quiet_record() -> None:
         assert seen.damping == pytest.approx(truth.damping, rel=0.5)
 
 
+@pytest.mark.no_cover
 def test_a_quiet_bridge_shakes_as_much_as_its_surroundings_say() -> None:
     bridge = Bridge(2, traffic=0)
     up = rms(record(bridge, MONDAY, 60))[2]
@@ -162,6 +165,7 @@ def test_concrete_follows_the_air_and_the_sun(bridge: Bridge) -> None:
     assert -5 < np.min(top - bottom) < 0
 
 
+@pytest.mark.no_cover
 def test_slow_channels_breathe_with_temperature_and_are_smooth(bridge: Bridge) -> None:
     days = [MONDAY + 3600.0 * hour for hour in range(0, 24 * 200, 29)]
     warm = [bridge.climate.warmth(unix).mean for unix in days]
@@ -240,6 +244,7 @@ def test_directions_mirror_each_other() -> None:
         assert east.tilt(part, 0.0)[0] == pytest.approx(-west.tilt(part, 1.0)[0])
 
 
+@pytest.mark.no_cover
 def test_a_crane_parks_in_the_middle_of_a_closed_road() -> None:
     bridge = Bridge(1)
     bridge.motion("deck.midspan")(MONDAY)  # asked before, as a running demo does
@@ -275,6 +280,7 @@ def test_defects_begin_at_their_date() -> None:
         assert leans == pytest.approx([lean, lean / 2, 0], abs=1e-9)
 
 
+@pytest.mark.no_cover
 def test_a_lower_mode_vibrates_lower() -> None:
     bridge = Bridge(5, traffic=0, defects=[FrequencyDrop(MONDAY, 1, -0.1)])
     x = record(bridge, MONDAY + 60, 60, 32)[:, 2]

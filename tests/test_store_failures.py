@@ -254,6 +254,7 @@ def test_on_a_full_disk_rows_wait_in_memory_go_out_and_are_written_in_order_late
         again.store.close()
 
 
+@pytest.mark.no_cover
 def test_when_memory_is_half_full_too_the_oldest_undelivered_rows_go(
     disk: Tmpfs | Pages, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

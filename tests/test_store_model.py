@@ -112,6 +112,7 @@ class Life:
             assert self.sent[name] == self.put
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(8))
 def test_in_a_random_life_every_row_gets_out_on_every_link(tmp_path: Path, seed: int) -> None:
     life = Life(tmp_path / "store.db", seed)

@@ -72,6 +72,7 @@ def test_on_the_shallow_fifo_it_is_exactly_the_gap_it_is() -> None:
     assert len(rig.stream.ring.stretches()) == 2
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("module", [adxl355, iis2iclx, lis2dw12], ids=lambda one: one.__name__[16:])
 def test_delivered_and_missing_is_produced(module: ModuleType) -> None:
     chance = random.Random(3)
@@ -90,6 +91,7 @@ def test_delivered_and_missing_is_produced(module: ModuleType) -> None:
     assert rig.stream.ring.end + rig.missing() + thrown == produced
 
 
+@pytest.mark.no_cover
 def test_the_fitted_rate_is_within_four_ppm_in_spite_of_jitter_and_gaps() -> None:
     rate_error = 0.03
     chance = random.Random(5)
@@ -210,6 +212,7 @@ def test_a_batch_longer_than_the_ring_leaves_its_newest_samples() -> None:
     assert list(ring.stretches()[0].samples) == [4, 5, 6]
 
 
+@pytest.mark.no_cover
 def test_a_gap_at_every_read_is_laid_out_with_few_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     fits = 0
 

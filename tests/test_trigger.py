@@ -58,6 +58,7 @@ def test_no_figure_of_an_event_has_more_than_three_bytes(
     assert watch.value(found, 104.0) == [-65_535, 65_535, 65_535, 23]  # type: ignore[arg-type]
 
 
+@pytest.mark.no_cover
 def test_a_quiet_night_triggers_nothing(tmp_path: Path, clock: VirtualClock) -> None:
     bench = Bench(tmp_path, clock, "iis2iclx", vibration(record=True))
     bench.twin.noise, bench.twin.truth = True, {**bench.twin.truth, "y": -0.2 * G}

@@ -82,7 +82,7 @@ def test_without_a_broker_the_demo_uses_files_and_says_so(
     demo = prepare(shipped("nodes/school.toml"), tmp_path, speed=600)
     assert "apt install mosquitto" in demo.where
     demo.start()
-    time.sleep(1.5)
+    time.sleep(0.8)
     demo.stop()
     assert demo.measured() == demo.decoded()
     assert list((tmp_path / "city").glob("*.cborseq"))

@@ -63,12 +63,12 @@ def probe(profile: Path, simulate: bool, raw: bool, no_links: bool, as_json: boo
 
     One line each. Exit code 1 if any of them fails.
     """
-    from agent.clock import Clock, SimClock
+    from agent.clock import Clock, VirtualClock
     from agent.node import machine_doors, make_plan, read_profile
 
     start_logging(level=50)
     config, source = read_profile(profile)
-    clock = SimClock(time.time(), speed=20) if simulate else Clock()
+    clock = VirtualClock(time.time()) if simulate else Clock()  # its fans settle at once
     made = make_plan(config, source, machine_doors(config, source, clock, simulate=simulate))
     findings = []
     for finding in look(made, clock, links=not no_links):
