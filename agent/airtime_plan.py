@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from agent import codec
 from agent.clock import VirtualClock
-from agent.config import Config, LorawanConfig, Source
+from agent.config.sections import Config, LorawanConfig
+from agent.config.source import Source
 from agent.parcel import Layout, Parcel, Row
 from agent.store.lanes import CANDIDATES
 from drivers.modems.eu868 import LIMIT, airtime_s

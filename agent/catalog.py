@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 import drivers.sensors
-from agent.config import InstrumentConfig, in_words, near, one_of
+from agent.config.sections import InstrumentConfig
+from agent.config.words import in_words, near, one_of
 from drivers.api import Sensor
 
 MODEMS = ("la66", "lora_e5", "rak3172", "rn2483")

@@ -18,7 +18,7 @@ from agent import codec
 from agent.alarm import ABOVE, BELOW, Alarm
 from agent.clock import Clock
 from agent.codec import decoder
-from agent.config import NodeConfig
+from agent.config.sections import NodeConfig
 from agent.messages import schema_slice
 from agent.parcel import Message
 from agent.plan import interval_allowed

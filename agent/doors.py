@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from agent.catalog import Driver
 from agent.clock import Clock
-from agent.config import InstrumentConfig, LorawanConfig
+from agent.config.sections import InstrumentConfig, LorawanConfig
 from drivers.api import Modem, Timer
 from drivers.bus.i2c import I2C, KernelBus
 from drivers.bus.onewire import OneWire

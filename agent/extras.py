@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from agent.config import Config, LorawanConfig, Source
+from agent.config.sections import Config, LorawanConfig
+from agent.config.source import Source
 from drivers.api import Sensor
 
 BRIDGE, SIM, LORAWAN = "bridge", "sim", "lorawan"

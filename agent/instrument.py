@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from agent.clock import Clock
-from agent.config import Calibration
+from agent.config.sections import Calibration
 from agent.messages import SENSOR_BACK, SENSOR_FAILED
 from agent.schema import Missing
 from drivers.api import DeviceError, Quantity, Sensor

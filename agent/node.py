@@ -20,16 +20,16 @@ from agent.catalog import Driver, find_modem
 from agent.clock import Clock
 from agent.codec import Style
 from agent.commands import Commands
-from agent.config import (
+from agent.config import load
+from agent.config.sections import (
     Config,
     FileConfig,
     InstrumentConfig,
     LinkConfig,
     LorawanConfig,
     MqttConfig,
-    Source,
-    load,
 )
+from agent.config.source import Source
 from agent.daemon import Daemon, Job
 from agent.doors import Doors, RealDoors
 from agent.extras import check_extras

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.clock import Clock
-from agent.config import Calibration
+from agent.config.sections import Calibration
 from agent.instrument import FAULTS, let_go
 from agent.ring import Ring
 from drivers.api import Batch, BusError, DataError, DeviceError, Fifo, Quantity, Sensor

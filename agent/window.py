@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent.clock import Clock
-from agent.config import Calibration, WindowConfig, near
+from agent.config.sections import Calibration, WindowConfig
+from agent.config.words import near
 from agent.ring import NUMBER_BYTES
 from agent.stream import SPAN_S, Polled, Stream
 from drivers.api import DataError, DeviceError, Fifo, Quantity, Sensor

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import ConfigError, FileConfig, load, parse
+from agent.config import load, parse
+from agent.config.sections import FileConfig
+from agent.config.source import ConfigError
 from agent.plan.links import check_mqtt
 
 GOOD = """

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from agent.clock import VirtualClock
-from agent.config import Calibration
+from agent.config.sections import Calibration
 from agent.instrument import LONGEST_BACK_OFF_S, Instrument
 from agent.schema import Missing
 from drivers.api import BusError, Quantity

@@ -23,7 +23,8 @@ from agent.cli import group
 from agent.cli import loadtest as command
 from agent.cli.picture import loadtest as told_of
 from agent.clock import VirtualClock
-from agent.config import Calibration, parse
+from agent.config import parse
+from agent.config.sections import Calibration
 from agent.daemon import Job, run_virtual
 from agent.demo import loadtest as demo_loadtest
 from agent.demo.loadtest import Crane

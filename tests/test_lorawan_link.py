@@ -11,7 +11,7 @@ import pytest
 from agent.airtime import PARTS, Airtime, Scratch
 from agent.clock import VirtualClock
 from agent.codec import cbor, decoder
-from agent.config import ConfigError
+from agent.config.source import ConfigError
 from agent.links import LinkError, lorawan
 from agent.links.lorawan import PORTS, JoinBackoff
 from agent.messages import node_event

@@ -16,7 +16,7 @@ from paho.mqtt.properties import Properties
 
 from agent import codec
 from agent.clock import Clock
-from agent.config import MqttConfig
+from agent.config.sections import MqttConfig
 from agent.demo.broker import Broker, free_port
 from agent.links import LinkError
 from agent.links import mqtt as module

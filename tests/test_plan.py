@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import ConfigError, load, parse
+from agent.config import load, parse
+from agent.config.source import ConfigError
 from agent.node import make_plan
 from agent.shipped import shipped
 

@@ -10,7 +10,7 @@ import pytest
 
 from agent.clock import SimClock, VirtualClock
 from agent.codec import CodecError, Style, decoder
-from agent.config import MqttConfig
+from agent.config.sections import MqttConfig
 from agent.demo.broker import Broker
 from agent.demo.farside import FarSide
 from agent.events import chunks

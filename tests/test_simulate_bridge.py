@@ -10,7 +10,8 @@ import pytest
 
 from agent.catalog import find
 from agent.clock import VirtualClock
-from agent.config import ConfigError, parse
+from agent.config import parse
+from agent.config.source import ConfigError
 from agent.simulate import SimDoors, check_feeds, make_world
 from drivers.api import Batch
 from drivers.bus.i2c import I2C

@@ -8,7 +8,9 @@ import pytest
 
 from agent import plan
 from agent.clock import VirtualClock
-from agent.config import ConfigError, VehicleConfig, VibrationConfig, parse
+from agent.config import parse
+from agent.config.sections import VehicleConfig, VibrationConfig
+from agent.config.source import ConfigError
 from agent.events.trigger import Watch
 from agent.plan.triggers import TriggerPlan, sampled, triggers
 from agent.schema import field_for

@@ -14,7 +14,8 @@ import pytest
 from rich.console import Console
 
 from agent.cli.picture import streams
-from agent.config import ConfigError, WindowConfig
+from agent.config.sections import WindowConfig
+from agent.config.source import ConfigError
 from agent.features.window import Asked, vibration, welch_peaks
 from agent.messages import SENSOR_BACK, SENSOR_FAILED
 from agent.sampler import state_key

@@ -11,7 +11,7 @@ from agent import codec
 from agent.catalog import find
 from agent.clock import VirtualClock
 from agent.codec import decoder
-from agent.config import VehicleConfig, VibrationConfig
+from agent.config.sections import VehicleConfig, VibrationConfig
 from agent.daemon import Job, run_virtual
 from agent.events.archive import Archive
 from agent.events.folder import Records

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec
 
 import click
 
-from agent.config import ConfigError
+from agent.config.source import ConfigError
 from agent.extras import MissingExtra
 
 P = ParamSpec("P")

@@ -132,7 +132,7 @@ def mapping(columns: Sequence[str]) -> dict[str, tuple[str, float]]:
 
 def found(profile: str) -> Path:
     """A file, or a shipped profile; ends the command if it is neither."""
-    from agent.config import near
+    from agent.config.words import near
     from agent.shipped import shipped
 
     if profile.endswith(".toml"):

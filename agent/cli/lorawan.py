@@ -19,7 +19,8 @@ from agent.cli.common import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agent.config import Config, LorawanConfig, Source
+    from agent.config.sections import Config, LorawanConfig
+    from agent.config.source import Source
     from agent.parcel import Layout, Row
 
 RATES = {12: 0, 11: 1, 10: 2, 9: 3, 8: 4, 7: 5}  # spreading factor -> EU868 data rate
@@ -143,7 +144,7 @@ def status(path: Path) -> None:
 def airtime(profile: Path, name: str, sf: str, every: int | None, simulate: bool) -> None:
     """How often may this node send? From rows that are stored, or a simulated day."""
     from agent.airtime_plan import day, enough, simulated_day, stored
-    from agent.config import near
+    from agent.config.words import near
 
     config, source = read(profile)
     link = radio_of(config, source)
@@ -185,7 +186,7 @@ def read(profile: Path) -> tuple[Config, Source]:
 
 def radio_of(config: Config, source: Source) -> LorawanConfig:
     """The profile's LoRaWAN link. Raises ConfigError."""
-    from agent.config import LorawanConfig
+    from agent.config.sections import LorawanConfig
 
     link = next((one for one in config.link if isinstance(one, LorawanConfig)), None)
     if link is None:

@@ -23,7 +23,7 @@ from agent.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from agent.config import InstrumentConfig, LinkConfig
+    from agent.config.sections import InstrumentConfig, LinkConfig
     from agent.instrument import Instrument
     from agent.node import Plan
 
@@ -93,7 +93,7 @@ def show(finding: Finding, raw: bool) -> None:
 
 def look(made: Plan, clock: Any, *, links: bool) -> Iterator[Finding]:
     """Every instrument, then every link."""
-    from agent.config import LorawanConfig
+    from agent.config.sections import LorawanConfig
     from agent.node import make_instruments
 
     instruments = make_instruments(made, clock)
@@ -190,7 +190,7 @@ def greet(config: LinkConfig, made: Plan) -> Finding:
     from agent import codec
     from agent.airtime import Scratch
     from agent.clock import Clock
-    from agent.config import LorawanConfig, MqttConfig
+    from agent.config.sections import LorawanConfig, MqttConfig
     from agent.links import LinkError
     from agent.messages import stamped
     from agent.node import make_link, style

@@ -13,7 +13,7 @@ from drivers.api import BUSY, DUTY_CYCLE, NO_ACCEPT, NOT_ACKED, DeviceError, Mod
 
 if TYPE_CHECKING:
     from agent.clock import Clock
-    from agent.config import LorawanConfig
+    from agent.config.sections import LorawanConfig
     from agent.node import Plan
     from drivers.api import Modem
 

@@ -16,7 +16,9 @@ import msgspec
 from agent.catalog import CatalogError, find
 from agent.clock import SimClock, VirtualClock
 from agent.codec import bytes_to_cells
-from agent.config import Config, LinkConfig, LorawanConfig, MqttConfig, Source, near
+from agent.config.sections import Config, LinkConfig, LorawanConfig, MqttConfig
+from agent.config.source import Source
+from agent.config.words import near
 from agent.daemon import Daemon, Job, run_virtual
 from agent.demo import broker as brokers
 from agent.demo.farside import FarSide

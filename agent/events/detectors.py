@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent.config import VehicleConfig, VibrationConfig
+from agent.config.sections import VehicleConfig, VibrationConfig
 from agent.features import passage, trigger
 from agent.features.filter import Memory, bandpass, resting, run
 

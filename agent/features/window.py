@@ -18,7 +18,7 @@ from agent.features.statistics import summaries
 from agent.features.tracking import Reference, track
 
 if TYPE_CHECKING:
-    from agent.config import WindowConfig
+    from agent.config.sections import WindowConfig
 
 Values = dict[str, float | None]
 PERIODS = 3  #: of the lowest mode, at least, in the correlations

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from agent.airtime import DAY_S, Airtime, Memory
 from agent.clock import Clock
-from agent.config import LorawanConfig
+from agent.config.sections import LorawanConfig
 from agent.links import LinkError, Meanwhile, nothing
 from agent.parcel import ACK, EVENT, HELLO, SLICE
 from drivers.api import (

@@ -30,7 +30,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from agent.clock import Clock
 from agent.codec import cbor, decoder
-from agent.config import MqttConfig
+from agent.config.sections import MqttConfig
 from agent.links import LinkError, Meanwhile, nothing
 from agent.parcel import ACK, EVENT, HELLO, RAW, SLICE
 from agent.schema import Schema

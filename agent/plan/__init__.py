@@ -12,19 +12,18 @@ from agent.alarm import Alarm
 from agent.catalog import CatalogError, Driver, find, find_modem, slip
 from agent.codec import private_number
 from agent.codec.wire import RAW_LIMIT
-from agent.config import (
+from agent.config.sections import (
     AlarmConfig,
     ColumnConfig,
     Config,
     InstrumentConfig,
     LorawanConfig,
     MqttConfig,
-    Source,
     TableConfig,
     WindowConfig,
-    misspelt,
-    near,
 )
+from agent.config.source import Source
+from agent.config.words import misspelt, near
 from agent.plan.links import check_clients, check_mqtt
 from agent.plan.triggers import RECORDS, check_carrier
 from agent.schema import Field, Schema, SchemaError, field_for, quantity_kinds, registered

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from agent.config import LinkConfig, MqttConfig, Source
+from agent.config.sections import LinkConfig, MqttConfig
+from agent.config.source import Source
 
 LAST_PORT = 65_535
 TLS_KEYS = ("ca_file", "certificate_file", "key_file")

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent.config import (
+from agent.config.sections import (
     Config,
     LinkConfig,
     MqttConfig,
-    Source,
     VehicleConfig,
     VibrationConfig,
-    near,
 )
+from agent.config.source import Source
+from agent.config.words import near
 from agent.schema import Field, quantity_kinds
 
 if TYPE_CHECKING:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from agent.catalog import CatalogError, Driver, find
 from agent.clock import Clock
-from agent.config import Config, InstrumentConfig, LorawanConfig, SimulateConfig, Source, near
+from agent.config.sections import Config, InstrumentConfig, LorawanConfig, SimulateConfig
+from agent.config.source import Source
+from agent.config.words import near
 from agent.doors import make_modem, read_keys
 from agent.extras import SIM, MissingExtra
 from agent.simulate.bridge import make_bridge

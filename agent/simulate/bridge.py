@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from agent.config import (
+from agent.config.sections import (
     BearingConfig,
     CrackConfig,
     FrequencyConfig,
     LoadConfig,
     SimulateConfig,
-    Source,
 )
+from agent.config.source import Source
 from drivers.sim.bridge import CRACKS, FREQUENCIES, Bridge, mode
 from drivers.sim.defects import BearingTilt, CrackDrift, Defect, FrequencyDrop
 

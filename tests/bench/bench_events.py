@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.clock import VirtualClock
-from agent.config import VibrationConfig
+from agent.config.sections import VibrationConfig
 from agent.events.archive import Archive
 from agent.events.folder import Records
 from agent.events.trigger import Trigger

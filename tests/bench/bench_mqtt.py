@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from agent.clock import Clock, VirtualClock
-from agent.config import MqttConfig, parse
+from agent.config import parse
+from agent.config.sections import MqttConfig
 from agent.demo.broker import Broker
 from agent.links import Link, LinkError
 from agent.links.mqtt import MqttLink

@@ -1,0 +1,57 @@
+"""Where in the text of a profile a key stands, and the error that says so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+
+class ConfigError(Exception):
+    """The profile is wrong; `str()` is one line with file, line, key and what to do."""
+
+    def __init__(self, path: Path, line: int, key: str, hint: str) -> None:
+        super().__init__(f"{path}:{line}: {key}: {hint}" if line else f"{path}: {key}: {hint}")
+        self.path, self.line, self.key, self.hint = path, line, key, hint
+
+
+class Source:
+    """The text of a profile, to find the line of a key again."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path, self.lines = path, text.splitlines()
+
+    def error(self, where: str, key: str, hint: str) -> ConfigError:
+        """A ConfigError at `key` of section `where`, e.g. ("table[1]", "interval_s")."""
+        label = f"{where}.{key}" if where and key else where or key
+        return ConfigError(self.path, self.line(where, key), label, hint)
+
+    def line(self, where: str, key: str) -> int:
+        """The line (from 1) of `key` inside `where`; the section's own if the key has none; else 0.
+
+        Walks down part by part, each search starting where the one before ended.
+        """
+        first, last, line = 0, len(self.lines), 0
+        for section, index in re.findall(r"([\w-]+)(?:\[(\d+)\])?", where):
+            heads = self._heads(section, first, last)
+            if not heads:
+                continue
+            chosen = min(int(index or 0), len(heads) - 1)
+            first = heads[chosen]
+            line = first + 1
+            last = self._end(first) if self.lines[first].lstrip().startswith("[") else last
+        found = self._heads(key, first, last) if key else []
+        return found[0] + 1 if found else line
+
+    def _heads(self, word: str, first: int, last: int) -> list[int]:
+        """Where `word` is a section's head or a key between two lines."""
+        key = re.escape(word)
+        head = re.compile(rf"^\s*\[+\s*{key}\s*\]+|^\s*{key}\s*[=.]|[{{,]\s*\"?{key}\"?\s*=")
+        return [number for number in range(first, last) if head.search(self._bare(number))]
+
+    def _end(self, first: int) -> int:
+        """The line after the last of the section that begins at `first`."""
+        rest = range(first + 1, len(self.lines))
+        return next((n for n in rest if re.match(r"^\s*\[+\s*\w", self.lines[n])), len(self.lines))
+
+    def _bare(self, number: int) -> str:
+        return self.lines[number].split("#")[0]
