@@ -21,7 +21,7 @@ from agent.codec import decoder
 from agent.config.sections import NodeConfig
 from agent.messages import schema_slice
 from agent.parcel import Message
-from agent.plan import interval_allowed
+from agent.plan.tables import interval_allowed
 from agent.sampler import Sampler
 from agent.settings import (
     Settings,

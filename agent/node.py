@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from agent import codec, plan
+from agent import codec
 from agent.airtime import Memory
 from agent.alarm import CLEARED, Alarm
 from agent.catalog import Driver, find_modem
@@ -40,6 +40,9 @@ from agent.links import Link
 from agent.links.file import FileLink
 from agent.messages import hello, node_event, schema_slice
 from agent.parcel import Message
+from agent.plan.instruments import check_instruments, find_drivers, make_sensor
+from agent.plan.links import EVENTS, check_links
+from agent.plan.tables import TablePlan, check_windows, make_alarms, make_tables
 from agent.plan.triggers import RECORDS, TriggerPlan
 from agent.plan.triggers import triggers as plan_triggers
 from agent.sampler import Sampler, alarm_key, state_key
@@ -104,7 +107,7 @@ class Plan:
     source: Source
     drivers: Mapping[str, Driver]
     sensors: Mapping[str, Sensor]  #: behind the given doors
-    tables: Sequence[plan.TablePlan]
+    tables: Sequence[TablePlan]
     alarms: Mapping[str, list[Alarm]]
     triggers: Sequence[TriggerPlan] = ()
     doors: Doors | None = None
@@ -124,15 +127,15 @@ def read_profile(path: Path) -> tuple[Config, Source]:
 
 def make_plan(config: Config, source: Source, doors: Doors | None = None) -> Plan:
     """Check a profile. Without doors nothing can be read. Raises ConfigError."""
-    found = plan.drivers(config, source)
+    found = find_drivers(config, source)
     sensors = make_sensors(config, source, found, doors)
-    plan.check_instruments(config, source, sensors)
+    check_instruments(config, source, sensors)
     check_extras(config, source, sensors)
     quantities = {name: sensor.quantities for name, sensor in sensors.items()}
-    tables = plan.tables(config, source, quantities)
-    plan.check_windows(config, source, sensors, tables)
-    plan.check_links(config, source)
-    alarms = plan.alarms(config, source, tables)
+    tables = make_tables(config, source, quantities)
+    check_windows(config, source, sensors, tables)
+    check_links(config, source)
+    alarms = make_alarms(config, source, tables)
     triggers = plan_triggers(config, source, tables, sensors)
     return Plan(config, source, found, sensors, tables, alarms, triggers, doors)
 
@@ -143,10 +146,10 @@ def make_sensors(
     """Every instrument's sensor, behind its door if there are doors. Raises ConfigError."""
     sensors = {}
     for index, one in enumerate(config.instrument):
-        sensors[one.name] = plan.make(one, index, found[one.name], None, source)
+        sensors[one.name] = make_sensor(one, index, found[one.name], None, source)
         if doors:  # its options are right: a twin can have them too
             door = door_of(one, index, found[one.name], doors, source)
-            sensors[one.name] = plan.make(one, index, found[one.name], door, source)
+            sensors[one.name] = make_sensor(one, index, found[one.name], door, source)
     return sensors
 
 
@@ -263,7 +266,7 @@ def make_streams(made: Plan, clock: Clock) -> dict[str, Stream]:
 
 
 def make_sampler(
-    table: plan.TablePlan,
+    table: TablePlan,
     made: Plan,
     store: Store,
     clock: Clock,
@@ -411,8 +414,8 @@ def policy(link: LinkConfig, settings: Settings) -> LinkPolicy:
     carries = link.carries
     fixed = isinstance(link, LorawanConfig) and link.fixed_length
     return LinkPolicy(
-        tables=None if carries is None else frozenset(carries) - {plan.EVENTS, RECORDS},
-        messages=carries is None or plan.EVENTS in carries,
+        tables=None if carries is None else frozenset(carries) - {EVENTS, RECORDS},
+        messages=carries is None or EVENTS in carries,
         raw=isinstance(link, MqttConfig) and (carries is None or RECORDS in carries),
         fill_s=cast(float, settings.get(fill_key(link.name))),
         packed=cast(bool, settings.get(packed_key(link.name))),
@@ -458,7 +461,7 @@ class Greeting:
                 store.post(schema_slice(table.schema, store.boot, self.node.clock), link.name)
         self.days += 1
 
-    def _told(self, link: LinkConfig) -> Sequence[plan.TablePlan]:
+    def _told(self, link: LinkConfig) -> Sequence[TablePlan]:
         carried = [
             one for one in self.made.tables if link.carries is None or one.name in link.carries
         ]

@@ -15,7 +15,7 @@ from agent.events.detectors import Found
 from agent.events.trigger import MOST, Watch
 from agent.messages import event, node_event
 from agent.parcel import EVENT, Message, Parcel
-from agent.plan import MOST_COLUMNS
+from agent.plan.tables import MOST_COLUMNS
 from agent.plan.triggers import TriggerPlan
 from agent.schema import Schema, field_for
 from tests.conftest import MONDAY

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from agent import plan
 from agent.clock import VirtualClock
 from agent.config import parse
 from agent.config.sections import VehicleConfig, VibrationConfig
 from agent.config.source import ConfigError
 from agent.events.trigger import Watch
+from agent.plan.links import check_links
+from agent.plan.tables import TablePlan
 from agent.plan.triggers import TriggerPlan, sampled, triggers
-from agent.schema import field_for
+from agent.schema import Schema, field_for
 from agent.stream import Polled
 from drivers.api import Quantity
 
@@ -73,9 +74,9 @@ def sensors() -> dict[str, Any]:
 def planned(text: str) -> list[TriggerPlan]:
     config, source = parse(HERE, text)
     fields = (field_for("peak", "acceleration", 1e-4), field_for("eps", "strain", 0.1))
-    schema = plan.Schema(300, fields)
-    plan.check_links(config, source)
-    return triggers(config, source, [plan.TablePlan("deck", 600, schema, [])], sensors())
+    schema = Schema(300, fields)
+    check_links(config, source)
+    return triggers(config, source, [TablePlan("deck", 600, schema, [])], sensors())
 
 
 def test_good_triggers_are_understood() -> None:
@@ -137,7 +138,7 @@ def test_a_sensor_read_too_slowly_sees_no_vehicle() -> None:
     slow = sensors()
     slow["s1"].options = SimpleNamespace(rate_hz=1.0)
     fields = (field_for("peak", "acceleration", 1e-4), field_for("eps", "strain", 0.1))
-    tables = [plan.TablePlan("deck", 600, plan.Schema(300, fields), [])]
+    tables = [TablePlan("deck", 600, Schema(300, fields), [])]
     with pytest.raises(ConfigError, match="1 samples a second are too few: it takes 2"):
         triggers(config, source, tables, slow)
 

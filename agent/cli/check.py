@@ -58,12 +58,12 @@ def check(profile: Path, extras: bool, as_json: bool) -> None:
 
 def wanted_extras(profile: Path) -> list[str]:
     """What has to be installed for this profile. Raises ConfigError."""
-    from agent import plan
     from agent.extras import wanted
     from agent.node import make_sensors, read_profile
+    from agent.plan.instruments import find_drivers
 
     config, source = read_profile(profile)
-    return wanted(config, make_sensors(config, source, plan.drivers(config, source)))
+    return wanted(config, make_sensors(config, source, find_drivers(config, source)))
 
 
 def examine(profile: Path) -> dict[str, Any]:

@@ -1,15 +1,60 @@
-"""What an MQTT link of the profile needs beyond the shape of its keys."""
+"""Links of a profile: what they carry, and what each kind needs beyond the shape of its keys."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from agent.config.sections import LinkConfig, MqttConfig
+from agent.catalog import CatalogError, find_modem
+from agent.config.sections import (
+    Config,
+    LinkConfig,
+    LorawanConfig,
+    MqttConfig,
+)
 from agent.config.source import Source
+from agent.config.words import near
+from agent.plan.names import unique
+from agent.plan.triggers import RECORDS, check_carrier
+from drivers.modems.keys import Keys
 
 LAST_PORT = 65_535
 TLS_KEYS = ("ca_file", "certificate_file", "key_file")
+EVENTS = "events"  #: what `carries` calls everything that is no row
+
+
+def check_links(config: Config, source: Source) -> None:
+    """Names are unique, `carries` names tables. Raises ConfigError."""
+    unique(source, "link", (link.name for link in config.link))
+    known = [*(table.name for table in config.table), EVENTS, RECORDS]
+    for index, link in enumerate(config.link):
+        for word in link.carries or ():
+            if word not in known:
+                hint = f"no table '{word}'{near(word, known)}"
+                raise source.error(f"link[{index}]", "carries", hint)
+        check_carrier(link, source, f"link[{index}]")
+        if isinstance(link, LorawanConfig):
+            _check_radio(link, source, f"link[{index}]")
+            owner = next((one.name for one in config.instrument if one.bus == link.port), None)
+            if owner is not None:
+                hint = f"{link.port} belongs to instrument '{owner}' already"
+                raise source.error(f"link[{index}]", "port", hint)
+        if isinstance(link, MqttConfig):
+            check_mqtt(link, source, f"link[{index}]")
+    check_clients(config.link, source)
+
+
+def _check_radio(link: LorawanConfig, source: Source, where: str) -> None:
+    """The modem exists, the keys have their length."""
+    try:
+        find_modem(link.modem)
+    except CatalogError as error:
+        raise source.error(where, "modem", str(error)) from error
+    try:
+        Keys(link.dev_eui, link.join_eui, "0" * 32)
+    except ValueError as error:
+        key, _, hint = str(error).partition(": ")
+        raise source.error(where, key, hint) from error
 
 
 def check_mqtt(link: MqttConfig, source: Source, where: str) -> None:

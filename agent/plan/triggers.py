@@ -18,7 +18,7 @@ from agent.config.words import near
 from agent.schema import Field, quantity_kinds
 
 if TYPE_CHECKING:
-    from agent.plan import TablePlan
+    from agent.plan.tables import TablePlan
 
 RECORDS = "records"  #: what `carries` calls raw records
 LEAST_BLOCKS_HZ = 2.0  #: a vehicle is looked for in means of half a second

@@ -1,0 +1,143 @@
+"""Instruments of a profile: their drivers, buses, options, quantities, inputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from inspect import signature
+
+from agent.catalog import CatalogError, Driver, find, slip
+from agent.config.sections import (
+    Config,
+    InstrumentConfig,
+    WindowConfig,
+)
+from agent.config.source import Source
+from agent.config.words import misspelt, near
+from agent.plan.names import resolve, unique
+from agent.schema import quantity_kinds
+from agent.window import Window
+from drivers.api import Quantity, Sensor
+
+BUSES = {"i2c": (r"i2c-\d+", "i2c-1"), "port": (r"/.+", "/dev/serial0")}  #: by door: form, example
+ADDRESSES = range(0x08, 0x78)  #: of I2C, 7 bits; what lies outside is reserved
+
+
+def find_drivers(config: Config, source: Source) -> dict[str, Driver]:
+    """The driver of each instrument. Raises ConfigError."""
+    unique(source, "instrument", (one.name for one in config.instrument))
+    found = {}
+    for index, one in enumerate(config.instrument):
+        try:
+            found[one.name] = find(one.driver)
+        except CatalogError as error:
+            raise source.error(f"instrument[{index}]", "driver", str(error)) from error
+        _check_bus(one, found[one.name].door, source, f"instrument[{index}]")
+    _check_ports(config, found, source)
+    return found
+
+
+def make_sensor(
+    config: InstrumentConfig, index: int, driver: Driver, door: object, source: Source
+) -> Sensor:
+    """Construct one sensor behind its door; a door of None is good enough to ask what it measures.
+
+    Raises ConfigError naming the option that is wrong.
+    """
+    try:
+        made = driver.make(door, config.options)
+        if config.window is None and not hasattr(made, "drain"):
+            return made
+        return Window(config.name, made, config.window or WindowConfig(), config.calibrate)
+    except CatalogError as error:
+        raise source.error(f"instrument[{index}]", error.option, str(error)) from error
+    except (TypeError, ValueError) as error:
+        key = str(error).split()[0].split(".")[0] if str(error) else ""  # it begins with the option
+        known = key in config.options or key == "window"
+        hint = f"driver '{driver.name}': {error}"
+        raise source.error(f"instrument[{index}]", key if known else "", hint) from error
+    except (Exception, SystemExit) as error:  # in somebody's constructor
+        hint = f"driver '{driver.name}' cannot be made: {slip(error)}"
+        raise source.error(f"instrument[{index}]", "driver", hint) from error
+
+
+def check_instruments(config: Config, source: Source, sensors: Mapping[str, Sensor]) -> None:
+    """Inputs and calibrations name things that exist. Raises ConfigError."""
+    for index, one in enumerate(config.instrument):
+        _check_kinds(one, sensors[one.name], source, f"instrument[{index}]")
+    quantities = {name: sensor.quantities for name, sensor in sensors.items()}
+    for index, one in enumerate(config.instrument):
+        where = f"instrument[{index}]"
+        sensor = sensors[one.name]
+        known = {*quantities[one.name], *(sensor.axes if isinstance(sensor, Window) else ())}
+        for quantity in one.calibrate:
+            if quantity not in known:
+                hint = f"'{one.name}' does not measure it{near(quantity, known)}"
+                raise source.error(f"{where}.calibrate", quantity, hint)
+            if not one.calibrate[quantity].gain:
+                hint = "0 makes all values alike: 1.0 leaves them as they are"
+                raise source.error(f"{where}.calibrate.{quantity}", "gain", hint)
+        compensate = getattr(sensors[one.name], "compensate", None)
+        accepted = list(signature(compensate).parameters) if compensate else []
+        for key, reference in one.inputs.items():
+            if key not in accepted:
+                hint = f"driver '{one.driver}' has no such input{near(key, accepted)}"
+                raise source.error(f"{where}.inputs", key, hint)
+            resolve(reference, quantities, source, f"{where}.inputs", key)
+    _check_addresses(config, source, sensors)
+
+
+def sound(quantity: object) -> bool:
+    """Whether rows can be made of it: a step above zero, a range that has room."""
+    return isinstance(quantity, Quantity) and quantity.step > 0 and quantity.low < quantity.high
+
+
+def _check_ports(config: Config, found: Mapping[str, Driver], source: Source) -> None:
+    """A serial line has one chip at its end."""
+    taken: dict[str, str] = {}
+    for index, one in enumerate(config.instrument):
+        if found[one.name].door == "port" and taken.setdefault(one.bus, one.name) != one.name:
+            hint = f"{one.bus} belongs to '{taken[one.bus]}' already"
+            raise source.error(f"instrument[{index}]", "bus", hint)
+
+
+def _check_bus(one: InstrumentConfig, door: str, source: Source, where: str) -> None:
+    pattern, example = BUSES.get(door, ("", ""))
+    if not re.fullmatch(pattern, one.bus) and pattern:
+        what = f"driver '{one.driver}' needs one, such as '{example}'"
+        if slip := "" if one.bus else misspelt("bus", one.options):
+            raise source.error(where, slip, "unknown key; did you mean 'bus'?")
+        hint = f"'{one.bus}' is none: {what}" if one.bus else f"is missing: {what}"
+        raise source.error(where, "bus", hint)
+
+
+def _check_kinds(one: InstrumentConfig, sensor: Sensor, source: Source, where: str) -> None:
+    """What a driver measures has a number and a unit."""
+    measured = getattr(sensor, "quantities", None)
+    if not isinstance(measured, Mapping) or not all(map(sound, measured.values())):
+        form = "'quantities': expected a dict of Quantity, step > 0, low < high"
+        hint = f"driver '{one.driver}': {form}"
+        raise source.error(where, "driver", hint)
+    for name, quantity in measured.items():
+        if quantity.kind not in quantity_kinds():
+            what = f"driver '{one.driver}' measures '{name}' of kind '{quantity.kind}'"
+            hint = f"{what}, which is not in quantities.toml{near(quantity.kind, quantity_kinds())}"
+            raise source.error(where, "driver", hint)
+
+
+def _check_addresses(config: Config, source: Source, sensors: Mapping[str, Sensor]) -> None:
+    """Two chips of one bus never have one address."""
+    taken: dict[tuple[str, int], str] = {}
+    for index, one in enumerate(config.instrument):
+        sensor = sensors[one.name]
+        chip = sensor.source if isinstance(sensor, Window) else sensor
+        address = getattr(chip, "address", None)
+        if not one.bus or not isinstance(address, int):
+            continue
+        if address not in ADDRESSES:
+            hint = f"{address:#x} is no I2C address: expected 0x08 to 0x77"
+            raise source.error(f"instrument[{index}]", "address", hint)
+        other = taken.setdefault((one.bus, address), one.name)
+        if other != one.name:
+            hint = f"0x{address:02x} on {one.bus} is '{other}' already"
+            raise source.error(f"instrument[{index}]", "address", hint)
