@@ -282,8 +282,8 @@ def test_backfill_goes_oldest_first_and_in_order(node: Kit) -> None:
     start = round(MONDAY) - 86_400
     fill(node, range(start, start + 1200 * 60, 60))
     parcel = node.store.next("city")
-    assert (parcel.lane, parcel.in_order, len(parcel.rows)) == ("backfill", True, 512)
-    assert [parcel.rows[0].seq, parcel.rows[-1].seq] == [512, 1]
+    assert (parcel.lane, parcel.in_order, len(parcel.rows)) == ("backfill", True, 1200)
+    assert [parcel.rows[0].seq, parcel.rows[-1].seq] == [1200, 1]
     frames = node.drain(most=100)
     assert [one for frame in frames for one in reversed(frame)] == list(range(1, 1201))
     assert len(frames) == 12

@@ -5,7 +5,10 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
 
 from agent.clock import Clock
 from agent.codec import cbor
@@ -25,6 +28,7 @@ from agent.parcel import Framed, Parcel, Row, Rows
 
 RADIO_BYTES = 256  #: limits up to this are filled to the last row, longer ones to 98 %
 NO_CELL = ""
+NUMBERS = list[Annotated[int, Meta(gt=-RAW_LIMIT, lt=RAW_LIMIT)]]
 SAMPLE = 64  #: rows from which the size of the rest is guessed
 
 
@@ -199,7 +203,7 @@ def _joined(rows: Sequence[Row], width: int) -> tuple[list[Any], bool] | None:
     None if unsound.
     """
     head, blobs = cbor.array_head(width), Rows.of(rows).cells
-    if not all(map(operator.methodcaller("startswith", head), blobs)):
+    if {blob[: len(head)] for blob in blobs} != {head}:
         return None
     cells = [blob[len(head) :] for blob in blobs]
     try:
@@ -207,12 +211,13 @@ def _joined(rows: Sequence[Row], width: int) -> tuple[list[Any], bool] | None:
         flat: list[Any] = cbor.load(b"".join([long_head, *cells, cbor.dump(NO_CELL)]))
         if flat.pop() != NO_CELL:  # a row has more or fewer cells than its head says
             return None
-        whole = all_numbers(flat)
-        numbers = flat if whole else list(filter(None, flat))  # zero is in range
+        if all_numbers(flat):
+            return flat, True
+        numbers = list(filter(None, flat))  # zero is in range
         good = not numbers or -RAW_LIMIT < min(numbers) <= max(numbers) < RAW_LIMIT
     except (ValueError, TypeError):
         return None
-    return (flat, whole) if good else None
+    return (flat, False) if good else None
 
 
 def _what_is_wrong(row: Row, width: int) -> str:
@@ -252,8 +257,12 @@ def differences(flat: list[Any], width: int, *, whole: bool) -> list[bytes]:
 
 
 def all_numbers(cells: Sequence[Any]) -> bool:
-    """Whether no cell is missing."""
-    return set(map(type, cells)) == {int}
+    """Whether no cell is missing, and none out of range."""
+    try:
+        msgspec.convert(cells, NUMBERS)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _steps(items: Sequence[Any]) -> list[Any]:

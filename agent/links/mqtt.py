@@ -39,7 +39,9 @@ log = logging.getLogger(__name__)
 
 TOPICS = {0: "up", EVENT: "event", SLICE: "schema", ACK: "ack", HELLO: "hello", RAW: "raw"}
 PORTS = {"mqtt": 1883, "mqtts": 8883}
-ACK_S = 10.0  #: no PUBACK after so long: the link is silent
+ACK_S = 10.0  #: no PUBACK after so long, and what the frame takes: the link is silent
+SLOWEST = 1000.0  #: bytes per second, of the slowest mobile network
+WRITE_S = 0.0001  #: paho's thread gets the interpreter for so long, to write
 CONNECT_S = 5.0
 FIRST_LOOK_S = 1.0
 CONNACK_S = 10.0  #: a broker that accepts the connection and says nothing
@@ -237,21 +239,22 @@ class MqttLink:
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._drop("connection lost")
             raise LinkError(self._reason, 1.0)
+        self._reply.wait(WRITE_S)
         meanwhile()
-        code = self._await(info.mid)
+        code = self._await(info.mid, ACK_S + len(payload) / SLOWEST)
         if code.is_failure:
             raise LinkError(f"the broker refuses {topic}: {code}", refused=True)
 
-    def _await(self, mid: int) -> ReasonCode:
+    def _await(self, mid: int, patience_s: float) -> ReasonCode:
         """The PUBACK of `mid`. Raises LinkError when the link breaks or stays silent."""
-        deadline = time.monotonic() + ACK_S
+        deadline = time.monotonic() + patience_s
         while mid not in self._acks:
             self.clock.beat()
             if self.stopping.is_set():
                 raise LinkError("stopping", later=True)  # no fault of the link
             left = deadline - time.monotonic()
             if left <= 0 or not self._connected:
-                silent = f"no acknowledgement for {ACK_S:.0f} s"
+                silent = f"no acknowledgement for {patience_s:.0f} s"
                 self._drop(silent if left <= 0 else self._reason)
                 raise LinkError(self._reason, 1.0)
             self._reply.wait(min(left, 0.5))

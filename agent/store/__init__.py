@@ -19,7 +19,7 @@ from agent.store import lines
 from agent.store.counts import Counts, count
 from agent.store.export import Reader
 from agent.store.file import SEQ_BITS, Damaged, File, Refused, Statement
-from agent.store.lanes import CANDIDATES, LinkPolicy
+from agent.store.lanes import LinkPolicy
 from agent.store.lines import Resend
 from agent.store.owed import Owed
 from agent.store.picker import Pick
@@ -252,7 +252,7 @@ class Store:
             elif parcel.lane == "live":
                 state.refit(parcel.layout.id, framed)
             elif parcel.lane == "backfill":
-                state.batch = len(framed.rows) * 33 // 32 + 4 if full else CANDIDATES
+                state.batch = len(framed.rows) * 33 // 32 + 4 if full else state.most
 
     def set_aside(self, parcel: Parcel, link: str | None = None) -> None:
         """What cannot be framed is counted and owed no longer: the message, or the newest row."""

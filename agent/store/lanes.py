@@ -13,6 +13,7 @@ from agent.store.owed import Owed
 FRESH_S = 3600.0  #: messages younger than this go before all rows
 LONGEST_S = 14_400  #: WIRE.md section 2: m x interval never exceeds four hours
 CANDIDATES = 512  #: most rows handed out for one frame
+IN_ORDER = 2048  #: the same for back-fill that goes in order, over links that are quick
 SMALL = 64  #: most rows of a hole that is filled at once; a longer one goes coarse first
 
 #: a row as it is kept: seq, boot, mono_ms, start, cells, layout
@@ -91,9 +92,17 @@ class LinkState:
     owed: dict[int, Owed] = field(default_factory=dict)  #: by table; 0 = messages
     lanes: MessageLanes = field(default_factory=MessageLanes)
     fits: dict[int, int] = field(default_factory=dict)  #: layout -> rows that filled a live frame
-    batch: int = CANDIDATES  #: rows to hand out for a back-fill frame: a few more than fitted last
+    batch: int = field(init=False)  #: rows for a back-fill frame: a few more than fitted last
     cut: Cut | None = None  #: the next chunk of the raw record that has gone in part
     turn: int = 0  #: table of the last data frame: the others come first
+
+    def __post_init__(self) -> None:
+        self.batch = self.most
+
+    @property
+    def most(self) -> int:
+        """Most rows for a back-fill frame."""
+        return CANDIDATES if self.policy.coarse_first else IN_ORDER
 
     def refit(self, layout: int, framed: Framed) -> None:
         """A live frame had room left: the limit has grown, or rows have become shorter."""
