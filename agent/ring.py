@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -27,6 +26,46 @@ class Read(NamedTuple):
     at: float  #: monotonic seconds, just after the level was read
     gap: bool  #: samples are missing before the first of this read
     lost: int | None  #: how many, where the chip can tell
+
+
+class Reads(Sequence[Read]):
+    """Reads, oldest first, by columns: an hour of a chip that is asked ten times a second."""
+
+    NOT_TOLD = -1
+    SPARE = 4096  #: dropped reads that may take room
+
+    def __init__(self) -> None:
+        self._ends, self._sizes, self._ats = array("q"), array("i"), array("d")
+        self._gaps, self._losts = array("b"), array("q")
+        self._first = 0  # those before are dropped
+
+    def append(self, read: Read) -> None:
+        """A new one."""
+        for column, item in zip(self._columns(), read, strict=True):
+            column.append(self.NOT_TOLD if item is None else item)  # type: ignore[arg-type]
+
+    def drop(self, first: int) -> None:
+        """Those of which nothing is left when sample `first` is the oldest."""
+        while self._ends[self._first] <= first:
+            self._first += 1
+        if self._first > self.SPARE:
+            for column in self._columns():
+                del column[: self._first]
+            self._first = 0
+
+    def _columns(self) -> tuple[array[int] | array[float], ...]:
+        return self._ends, self._sizes, self._ats, self._gaps, self._losts
+
+    def __len__(self) -> int:
+        return len(self._ends) - self._first
+
+    def __getitem__(self, at: int) -> Read:  # type: ignore[override]
+        if not -len(self) <= at < len(self):
+            raise IndexError(at)
+        at += self._first if at >= 0 else len(self._ends)
+        lost = self._losts[at]
+        gap, told = bool(self._gaps[at]), None if lost == self.NOT_TOLD else lost
+        return Read(self._ends[at], self._sizes[at], self._ats[at], gap, told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +88,7 @@ class Ring:
         self.gaps = 0  #: stretches begun after the first
         self._floor = 0  # nothing before this sample was kept when the ring grew
         self._buffer = array("d", bytes(NUMBER_BYTES * axes * capacity))
-        self._reads: deque[Read] = deque()
+        self._reads = Reads()
         self._lock = threading.Lock()
 
     @property
@@ -69,8 +108,7 @@ class Ring:
             self.end += len(samples)
             when = at if batch.at is None else batch.at
             self._reads.append(Read(self.end, len(samples), when, gap, batch.lost))
-            while self._reads[0].end <= self.first:
-                self._reads.popleft()
+            self._reads.drop(self.first)
 
     def grow(self, capacity: int) -> None:
         """Hold `capacity` samples from now on, if that is more; what is here stays."""
