@@ -120,7 +120,8 @@ def simulated_day(config: Config, source: Source, table: str) -> tuple[Layout, S
 
     from agent.daemon import run_virtual
     from agent.health import HealthDoor
-    from agent.node import build, make_plan
+    from agent.node import build
+    from agent.plan import make_plan
     from agent.simulate import SimDoors, make_world
 
     clock = VirtualClock(START)

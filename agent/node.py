@@ -2,57 +2,43 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
-
 from agent import codec
-from agent.airtime import Memory
-from agent.alarm import CLEARED, Alarm
-from agent.catalog import Driver, find_modem
+from agent.alarm import CLEARED
 from agent.clock import Clock
-from agent.codec import Style
 from agent.commands import Commands
-from agent.config import load
 from agent.config.sections import (
     Config,
-    FileConfig,
-    InstrumentConfig,
     LinkConfig,
     LorawanConfig,
-    MqttConfig,
 )
 from agent.config.source import Source
 from agent.daemon import Daemon, Job
 from agent.doors import Doors, RealDoors
-from agent.extras import check_extras
 from agent.health import HealthDoor
 from agent.instrument import Instrument
 from agent.keeper import Keeper
 from agent.links import Link
-from agent.links.file import FileLink
+from agent.links.make import fill_s, make_link, policy, style
 from agent.messages import hello, node_event, schema_slice
 from agent.parcel import Message
-from agent.plan.instruments import check_instruments, find_drivers, make_sensor
-from agent.plan.links import EVENTS, check_links
-from agent.plan.tables import TablePlan, check_windows, make_alarms, make_tables
-from agent.plan.triggers import RECORDS, TriggerPlan
-from agent.plan.triggers import triggers as plan_triggers
+from agent.plan import Plan, make_plan, read_profile
+from agent.plan.tables import TablePlan
+from agent.plan.triggers import TriggerPlan
 from agent.sampler import Sampler, alarm_key, state_key
 from agent.sampler import Source as ColumnSource
 from agent.settings import Settings, fill_key, interval_key, limits_key, packed_key
-from agent.store import LinkPolicy, Store
+from agent.store import Store
 from agent.stream import Stream
 from agent.uplink import Uplink
 from agent.window import Window
-from drivers.api import Sensor
 
 if TYPE_CHECKING:
     from agent.loadtest.job import LoadTest
@@ -97,70 +83,6 @@ class Node:
         for uplink in self.uplinks:
             uplink.link.close()
         self.store.close()
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A profile that is right: what it wants, and its drivers."""
-
-    config: Config
-    source: Source
-    drivers: Mapping[str, Driver]
-    sensors: Mapping[str, Sensor]  #: behind the given doors
-    tables: Sequence[TablePlan]
-    alarms: Mapping[str, list[Alarm]]
-    triggers: Sequence[TriggerPlan] = ()
-    doors: Doors | None = None
-
-    def over(self, links: tuple[MqttConfig | FileConfig | LorawanConfig, ...]) -> Plan:
-        """The same with other links."""
-        return replace(self, config=msgspec.structs.replace(self.config, link=links))
-
-
-def read_profile(path: Path) -> tuple[Config, Source]:
-    """Load a profile; a third party's driver may lie beside it. Raises ConfigError."""
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.append(folder)
-    return load(path)
-
-
-def make_plan(config: Config, source: Source, doors: Doors | None = None) -> Plan:
-    """Check a profile. Without doors nothing can be read. Raises ConfigError."""
-    found = find_drivers(config, source)
-    sensors = make_sensors(config, source, found, doors)
-    check_instruments(config, source, sensors)
-    check_extras(config, source, sensors)
-    quantities = {name: sensor.quantities for name, sensor in sensors.items()}
-    tables = make_tables(config, source, quantities)
-    check_windows(config, source, sensors, tables)
-    check_links(config, source)
-    alarms = make_alarms(config, source, tables)
-    triggers = plan_triggers(config, source, tables, sensors)
-    return Plan(config, source, found, sensors, tables, alarms, triggers, doors)
-
-
-def make_sensors(
-    config: Config, source: Source, found: Mapping[str, Driver], doors: Doors | None = None
-) -> dict[str, Sensor]:
-    """Every instrument's sensor, behind its door if there are doors. Raises ConfigError."""
-    sensors = {}
-    for index, one in enumerate(config.instrument):
-        sensors[one.name] = make_sensor(one, index, found[one.name], None, source)
-        if doors:  # its options are right: a twin can have them too
-            door = door_of(one, index, found[one.name], doors, source)
-            sensors[one.name] = make_sensor(one, index, found[one.name], door, source)
-    return sensors
-
-
-def door_of(
-    one: InstrumentConfig, index: int, driver: Driver, doors: Doors, source: Source
-) -> object:
-    """The door of one instrument. Raises ConfigError: it cannot be simulated."""
-    try:
-        return doors.door(one, driver)
-    except LookupError as error:
-        raise source.error(f"instrument[{index}]", "driver", str(error.args[0])) from error
 
 
 def open_node(
@@ -363,74 +285,6 @@ def make_triggers(node: Node, made: Plan) -> list[Job]:
         alone = None if name in asked else node.instruments[name]
         found[name] = Trigger(node.streams[name], plans, node.store, node.clock, archive, alone)
     return [Job(f"trigger-{name}", one.step) for name, one in found.items()]
-
-
-def make_link(
-    config: LinkConfig,
-    made: Plan,
-    memory: Memory,
-    clock: Clock,
-    wake: threading.Event,
-    stopping: threading.Event,
-) -> Link:
-    """The way out that the profile names. Vendor libraries are imported here, when needed.
-
-    Raises ConfigError.
-    """
-    if isinstance(config, MqttConfig):
-        from agent.links.mqtt import MqttLink
-
-        schemas = {table.schema.number: table.schema for table in made.tables}
-        name = made.config.node.name
-        return MqttLink(config, name, clock, wake, schemas.get, stopping)
-    if isinstance(config, FileConfig):
-        return FileLink(Path(config.path), clock, config.limit_bytes)
-    assert isinstance(config, LorawanConfig), type(config).__name__
-    from agent.links.lorawan import BeatingTimer, LorawanLink
-
-    where = f"link[{made.config.link.index(config)}]"
-    doors = made.doors or RealDoors(clock)
-    try:
-        modem = doors.modem(config, find_modem(config.modem), BeatingTimer(clock))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise made.source.error(where, "app_key_file", reason.lower()) from error
-    return LorawanLink(modem, config, clock, memory)
-
-
-def fill_s(link: LinkConfig, made: Plan) -> float:
-    """How long a live row waits for company: on LoRaWAN an hour or six intervals, else not."""
-    if link.fill_s is not None or not isinstance(link, LorawanConfig):
-        return link.fill_s or 0.0
-    carried = [one for one in made.tables if link.carries is None or one.name in link.carries]
-    return max([3600.0, *(6.0 * one.interval_s for one in carried)])
-
-
-def policy(link: LinkConfig, settings: Settings) -> LinkPolicy:
-    """What a link carries and how, as it stands now.
-
-    Frames of fixed length leave at fixed times, and hold older rows before they hold padding.
-    """
-    carries = link.carries
-    fixed = isinstance(link, LorawanConfig) and link.fixed_length
-    return LinkPolicy(
-        tables=None if carries is None else frozenset(carries) - {EVENTS, RECORDS},
-        messages=carries is None or EVENTS in carries,
-        raw=isinstance(link, MqttConfig) and (carries is None or RECORDS in carries),
-        fill_s=cast(float, settings.get(fill_key(link.name))),
-        packed=cast(bool, settings.get(packed_key(link.name))),
-        trust_wait_s=link.trust_wait_s,
-        coarse_first=isinstance(link, LorawanConfig),
-        overlap=fixed or (isinstance(link, LorawanConfig) and link.overlap),
-        punctual=fixed,
-    )
-
-
-def style(link: LinkConfig) -> Style:
-    """How frames are written for a link."""
-    if isinstance(link, LorawanConfig):
-        return Style(fixed_length=link.fixed_length)
-    return Style(whole_slots=True, ticks_always=isinstance(link, FileConfig))
 
 
 def new_hello(node: Node, made: Plan) -> Message:

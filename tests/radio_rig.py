@@ -12,7 +12,8 @@ from agent.daemon import run_virtual
 from agent.demo.farside import FarSide
 from agent.health import HealthDoor
 from agent.links.lorawan import LorawanLink
-from agent.node import Node, build, make_plan
+from agent.node import Node, build
+from agent.plan import make_plan
 from agent.schema import Missing, registered_schemas
 from agent.simulate import SimDoors, make_world
 from drivers.sim.lorawan.network import SimNetwork

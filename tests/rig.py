@@ -13,7 +13,8 @@ from agent.demo.farside import FarSide
 from agent.doors import RealDoors
 from agent.health import HealthDoor
 from agent.links import LinkError, nothing
-from agent.node import Node, build, make_plan
+from agent.node import Node, build
+from agent.plan import make_plan
 
 PROFILE = """
 node = { name = "ghs", restart_by_downlink = true }

@@ -17,7 +17,8 @@ from agent.clock import Clock, VirtualClock
 from agent.config import parse
 from agent.doors import RealDoors
 from agent.instrument import Instrument
-from agent.node import make_instruments, make_plan
+from agent.node import make_instruments
+from agent.plan import make_plan
 from agent.schema import Missing
 from agent.simulate import SimDoors, make_world
 from drivers.api import BusError, DataError, Quantity

@@ -65,7 +65,8 @@ def test_airtime_from_stored_rows(tmp_path: Path) -> None:
     from agent.clock import VirtualClock
     from agent.daemon import run_virtual
     from agent.health import HealthDoor
-    from agent.node import build, make_plan, read_profile
+    from agent.node import build
+    from agent.plan import make_plan, read_profile
     from agent.simulate import SimDoors, make_world
     from tests.conftest import MONDAY
 

@@ -13,7 +13,7 @@ from agent.cli import group
 from agent.cli.probe import Finding
 from agent.cli.probe_radio import tune
 from agent.clock import VirtualClock
-from agent.node import make_plan
+from agent.plan import make_plan
 from tests.radio_rig import RadioRig
 
 PROFILE = Path(__file__).parents[1] / "hw" / "nodes" / "school-lorawan.toml"

@@ -11,7 +11,8 @@ from agent.clock import VirtualClock
 from agent.config import parse
 from agent.daemon import run_virtual
 from agent.health import HealthDoor
-from agent.node import build, make_plan
+from agent.node import build
+from agent.plan import make_plan
 from agent.simulate import SimDoors, check_feeds, make_world
 from agent.window import Window
 from tests.rig import MemoryLink

@@ -36,7 +36,8 @@ from agent.loadtest.desk import REQUEST, Desk, ask
 from agent.loadtest.job import LoadTest
 from agent.loadtest.read import Recorded, read
 from agent.loadtest.sensors import Asker
-from agent.node import build, make_plan
+from agent.node import build
+from agent.plan import make_plan
 from agent.ring import Read, Stretch
 from agent.simulate import SimDoors
 from agent.stream import Polled, Stream

@@ -7,7 +7,7 @@ import pytest
 
 from agent.config import load, parse
 from agent.config.source import ConfigError
-from agent.node import make_plan
+from agent.plan import make_plan
 from agent.shipped import shipped
 
 SCHOOL = shipped("nodes/school.toml").read_text()

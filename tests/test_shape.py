@@ -15,7 +15,8 @@ from agent.clock import VirtualClock
 from agent.config import load
 from agent.daemon import run_virtual
 from agent.health import HealthDoor
-from agent.node import build, make_plan, read_profile
+from agent.node import build
+from agent.plan import make_plan, read_profile
 from agent.schema import quantity_kinds
 from agent.simulate import SimDoors, check_feeds, make_world
 from tests.conftest import MONDAY

@@ -13,7 +13,7 @@ from agent.config.source import ConfigError
 from agent.events.trigger import Watch
 from agent.plan.links import check_links
 from agent.plan.tables import TablePlan
-from agent.plan.triggers import TriggerPlan, sampled, triggers
+from agent.plan.triggers import TriggerPlan, make_triggers, sampled
 from agent.schema import Schema, field_for
 from agent.stream import Polled
 from drivers.api import Quantity
@@ -76,7 +76,7 @@ def planned(text: str) -> list[TriggerPlan]:
     fields = (field_for("peak", "acceleration", 1e-4), field_for("eps", "strain", 0.1))
     schema = Schema(300, fields)
     check_links(config, source)
-    return triggers(config, source, [TablePlan("deck", 600, schema, [])], sensors())
+    return make_triggers(config, source, [TablePlan("deck", 600, schema, [])], sensors())
 
 
 def test_good_triggers_are_understood() -> None:
@@ -140,7 +140,7 @@ def test_a_sensor_read_too_slowly_sees_no_vehicle() -> None:
     fields = (field_for("peak", "acceleration", 1e-4), field_for("eps", "strain", 0.1))
     tables = [TablePlan("deck", 600, Schema(300, fields), [])]
     with pytest.raises(ConfigError, match="1 samples a second are too few: it takes 2"):
-        triggers(config, source, tables, slow)
+        make_triggers(config, source, tables, slow)
 
 
 def test_whatever_brings_samples_is_known_by_its_axes_units_and_rate(clock: VirtualClock) -> None:

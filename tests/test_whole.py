@@ -19,7 +19,8 @@ from agent.demo.broker import Broker
 from agent.demo.farside import FarSide
 from agent.links import mqtt
 from agent.links.listen import Listener
-from agent.node import Node, build, make_plan, read_profile
+from agent.node import Node, build
+from agent.plan import make_plan, read_profile
 from agent.shipped import shipped
 from tests.bench.bench_cost import profile as canned_profile
 from tests.conftest import DATA

@@ -10,7 +10,8 @@ from agent.clock import VirtualClock
 from agent.codec import bytes_to_cells
 from agent.config import parse
 from agent.daemon import run_virtual
-from agent.node import Node, build, make_plan
+from agent.node import Node, build
+from agent.plan import make_plan
 from agent.schema import Cell, Missing
 from agent.simulate import SimDoors, check_feeds, make_world
 from tests.conftest import MONDAY

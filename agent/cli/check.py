@@ -12,7 +12,7 @@ import click
 from agent.cli.common import config_errors, json_option, profile_argument
 
 if TYPE_CHECKING:
-    from agent.node import Plan
+    from agent.plan import Plan
 
 LONG_S = 1800  #: longer intervals of a chip with a FIFO are warned of
 
@@ -59,7 +59,7 @@ def check(profile: Path, extras: bool, as_json: bool) -> None:
 def wanted_extras(profile: Path) -> list[str]:
     """What has to be installed for this profile. Raises ConfigError."""
     from agent.extras import wanted
-    from agent.node import make_sensors, read_profile
+    from agent.plan import make_sensors, read_profile
     from agent.plan.instruments import find_drivers
 
     config, source = read_profile(profile)
@@ -68,7 +68,7 @@ def wanted_extras(profile: Path) -> list[str]:
 
 def examine(profile: Path) -> dict[str, Any]:
     """What is in a right profile. Raises ConfigError for a wrong one."""
-    from agent.node import make_plan, read_profile
+    from agent.plan import make_plan, read_profile
     from agent.simulate import check_feeds, make_world
 
     config, source = read_profile(profile)

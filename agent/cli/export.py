@@ -61,7 +61,7 @@ def export(
     from agent.cli import export_records
     from agent.events.folder import Records, folder_of
     from agent.events.records import RecordError
-    from agent.node import read_profile
+    from agent.plan import read_profile
 
     config, source = read_profile(profile)
     names = [one.name for one in config.table]

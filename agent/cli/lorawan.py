@@ -179,7 +179,7 @@ def airtime(profile: Path, name: str, sf: str, every: int | None, simulate: bool
 
 def read(profile: Path) -> tuple[Config, Source]:
     """The profile. Raises ConfigError."""
-    from agent.node import read_profile
+    from agent.plan import read_profile
 
     return read_profile(profile)
 

@@ -25,7 +25,7 @@ from agent.cli.common import (
 if TYPE_CHECKING:
     from agent.config.sections import InstrumentConfig, LinkConfig
     from agent.instrument import Instrument
-    from agent.node import Plan
+    from agent.plan import Plan
 
 SLOW_S = 40.0  #: a sensor may take so long to its first value (a fan settles for 30 s)
 LINK_S = 20.0  #: and a link to its acknowledgement
@@ -64,7 +64,8 @@ def probe(profile: Path, simulate: bool, raw: bool, no_links: bool, as_json: boo
     One line each. Exit code 1 if any of them fails.
     """
     from agent.clock import Clock, VirtualClock
-    from agent.node import machine_doors, make_plan, read_profile
+    from agent.node import machine_doors
+    from agent.plan import make_plan, read_profile
 
     start_logging(level=50)
     config, source = read_profile(profile)
@@ -192,8 +193,8 @@ def greet(config: LinkConfig, made: Plan) -> Finding:
     from agent.clock import Clock
     from agent.config.sections import LorawanConfig, MqttConfig
     from agent.links import LinkError
+    from agent.links.make import make_link, style
     from agent.messages import stamped
-    from agent.node import make_link, style
     from agent.parcel import HELLO, Parcel
     from agent.store.file import in_use
 

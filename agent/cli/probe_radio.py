@@ -14,7 +14,7 @@ from drivers.api import BUSY, DUTY_CYCLE, NO_ACCEPT, NOT_ACKED, DeviceError, Mod
 if TYPE_CHECKING:
     from agent.clock import Clock
     from agent.config.sections import LorawanConfig
-    from agent.node import Plan
+    from agent.plan import Plan
     from drivers.api import Modem
 
 PATIENCE_S = 300.0  #: a join at SF12 silences a channel for 148 s

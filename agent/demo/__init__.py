@@ -27,7 +27,8 @@ from agent.extras import SIM, MissingExtra
 from agent.health import HealthDoor
 from agent.links import Link, Meanwhile, nothing
 from agent.links.file import FileLink
-from agent.node import Node, build, make_plan, read_profile
+from agent.node import Node, build
+from agent.plan import make_plan, read_profile
 from agent.schema import Cell, Missing, registered_schemas
 from agent.simulate import SimDoors, check_feeds, make_world
 from drivers.modems.keys import Keys

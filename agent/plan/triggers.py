@@ -55,7 +55,7 @@ class TriggerPlan:
         return self.units[self.axis]
 
 
-def triggers(
+def make_triggers(
     config: Config, source: Source, tables: Sequence[TablePlan], sensors: Mapping[str, Any]
 ) -> list[TriggerPlan]:
     """The triggers. Raises ConfigError."""

@@ -19,8 +19,9 @@ from agent.config import parse
 from agent.daemon import Daemon, Job
 from agent.demo.broker import Broker
 from agent.links.listen import Listener
-from agent.node import Node, build, make_plan
+from agent.node import Node, build
 from agent.parcel import Row
+from agent.plan import make_plan
 from tests.bench.bench_cost import COLUMNS, PROFILE, ROOT
 from tests.bench.table import Line
 

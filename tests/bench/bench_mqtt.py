@@ -14,7 +14,8 @@ from agent.config.sections import MqttConfig
 from agent.demo.broker import Broker
 from agent.links import Link, LinkError
 from agent.links.mqtt import MqttLink
-from agent.node import Node, build, make_plan
+from agent.node import Node, build
+from agent.plan import make_plan
 from tests.bench.bench_cost import COLUMNS, PROFILE, ROOT
 from tests.bench.table import Line
 

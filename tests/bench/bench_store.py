@@ -17,8 +17,9 @@ from agent.clock import VirtualClock
 from agent.config import parse
 from agent.doors import RealDoors
 from agent.health import HealthDoor
-from agent.node import Node, build, make_plan
+from agent.node import Node, build
 from agent.parcel import Framed
+from agent.plan import make_plan
 from tests.bench.bench_cost import COLUMNS, PROFILE, ROOT
 from tests.bench.table import Line
 

@@ -21,8 +21,9 @@ from agent.clock import Clock, VirtualClock
 from agent.codec import cbor
 from agent.daemon import run_virtual
 from agent.health import HealthDoor
-from agent.node import build, make_plan, read_profile
+from agent.node import build
 from agent.parcel import Parcel
+from agent.plan import make_plan, read_profile
 from agent.shipped import shipped
 from agent.simulate import SimDoors, make_world
 from agent.stream import Stream

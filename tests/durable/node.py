@@ -13,7 +13,8 @@ from agent.codec import bytes_to_cells
 from agent.config import parse
 from agent.doors import RealDoors
 from agent.health import HealthDoor
-from agent.node import build, make_plan, run_node
+from agent.node import build, run_node
+from agent.plan import make_plan
 from agent.store import Store
 from tests.bench.bench_cost import COLUMNS, PROFILE
 
