@@ -1,5 +1,6 @@
 """What the features must reach, on simulated bridges: frequency, damping, drops, cost."""
 
+import math
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ from tests.bench.healthy_month import DAMAGED, HEALTHY, TRAINING, outcome
 from tests.bench.table import Line
 from tests.bench.traffic_day import NOISE_UG, recorded, scatter
 from tests.features_kit import MODES, G, bridge, burst, burst_acceleration, law
+from tests.tones_month import JANUARY, JUNE, Tones
 
 with warnings.catch_warnings():  # obspy reads entry points the old way
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -127,6 +129,21 @@ def month() -> list[Line]:
         Line("healthy month: windows with a false alarm", found.false_alarms, "", 0),
         Line("1 % drop of one mode: windows until seen (worst)", found.slowest, "", 144),
     ]
+
+
+def shipped_month() -> list[Line]:
+    """The bridge profile's own baselines and alarms, learning from a date on."""
+    shown, drops = [], dict.fromkeys(range(1, len(MODES) + 1), 0.01)
+    for name, begin in (("January", JANUARY), ("June", JUNE)):
+        tones = Tones(1, begin)
+        false = len(tones.run(28 + 30))
+        first = {one.column: one.window for one in reversed(tones.run(1, drops))}
+        slowest = max(first.values()) if len(first) == len(MODES) else math.inf
+        shown += [
+            Line(f"bridge.toml from {name}, 58 healthy days: alarms", false, "", 0),
+            Line("the same: windows until 1 % less is told (worst)", slowest, "", 144),
+        ]
+    return shown
 
 
 def worst_rate_ppm() -> float:
@@ -241,6 +258,7 @@ def lines() -> list[Line]:
         *lines_as_modes(),
         *cost(),
         *month(),
+        *shipped_month(),
     ]
 
 
