@@ -21,7 +21,7 @@ FIRST_BACK_OFF_S = 1.0
 LONGEST_BACK_OFF_S = 300.0
 STALE_S = 300.0  #: after so long without a good value a sensor that once answered is stale
 TELL_AFTER = 3  #: failures in a row before the far side is told (a noisy cable fails once)
-FEATURES_S = 20.0  #: the longest that the features of an interval may take on a small Pi
+FEATURES_S = 10.0  #: the longest that one waits for features of another table on a small Pi
 LOOK_S = 20.0  #: between rows, so often one looks whether a sensor samples by itself
 
 FAULTS = BaseException  #: a call of sys.exit, a cancelled task of asyncio are faults as well

@@ -75,7 +75,8 @@ def _peak(v: Array, rate_hz: float) -> PeakVelocity:
         bend = left[tops] - 2 * middle[tops] + right[tops]  # below 0: the middle is above the right
         height = middle[tops] - (right[tops] - left[tops]) ** 2 / (8 * bend)
         highest = int(np.argmax(height))
-        at, value = int(tops[highest]) + 1, max(value, float(height[highest]))
+        if height[highest] >= value:  # else the record's end is larger
+            at, value = int(tops[highest]) + 1, float(height[highest])
     return PeakVelocity(value, _frequency((np.sign(v[at]) or 1.0) * v, at, rate_hz))
 
 
