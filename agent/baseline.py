@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from agent.health import HealthDoor
@@ -91,9 +91,9 @@ class Baseline:
         self._changed = False
         kept: dict[str, Any] = {"version": self.version, "learned_days": self.learned_days}
         kept["day"] = self.day
-        kept["learned"] = self.learned and asdict(self.learned)
-        kept["line"] = self.line and asdict(self.line)
-        kept["days"] = {day: asdict(sums) for day, sums in self.days.items()}
+        kept["learned"] = self.learned and plain(self.learned)
+        kept["line"] = self.line and plain(self.line)
+        kept["days"] = {day: plain(sums) for day, sums in self.days.items()}
         kept["level"], kept["alarm"] = self.level, self.alarm
         return json.dumps(kept).encode()
 
@@ -155,6 +155,11 @@ class Baseline:
         if together.slope is not None and len(self.days) >= LEAST_DRIFT_DAYS:
             values["slope"] = line.slope + together.slope
         return values
+
+
+def plain(found: Sums | Line) -> dict[str, Any]:
+    """Its numbers by name; asdict copies each deeply, which for sixty days takes milliseconds."""
+    return {one.name: getattr(found, one.name) for one in fields(found)}
 
 
 DRIVER, TWIN = Baseline, None

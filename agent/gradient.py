@@ -12,11 +12,13 @@ from drivers.api import Quantity
 
 
 class Gradient:
-    """K/m over the depth of the section; positive when the top is warmer."""
+    """K/m over the depth of the section, positive when the top is warmer, and what it has in the
+    middle: the temperature that frequencies follow, where one probe alone follows sun or shade."""
 
     quantities = {
         "gradient": Quantity("gradient", 0.1, -500, 500),
         "difference": Quantity("temperature_difference", 0.1, -150, 150),
+        "mean": Quantity("temperature", 0.1, -60, 100),
     }
 
     def __init__(self, depth_m: float) -> None:
@@ -33,12 +35,12 @@ class Gradient:
         self.now = (top_cel, bottom_cel)
 
     def read(self) -> Mapping[str, float | None]:
-        """gradient K/m and difference K; absent where a probe is."""
+        """gradient K/m, difference K, mean Cel; absent where a probe is."""
         (top, bottom), self.now = self.now, (None, None)
         if top is None or bottom is None:
             return {}
         steepness = gradient(top, bottom, self.depth_m)
-        return {"gradient": steepness, "difference": top - bottom}
+        return {"gradient": steepness, "difference": top - bottom, "mean": (top + bottom) / 2}
 
 
 DRIVER, TWIN = Gradient, None

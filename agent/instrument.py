@@ -21,6 +21,7 @@ FIRST_BACK_OFF_S = 1.0
 LONGEST_BACK_OFF_S = 300.0
 STALE_S = 300.0  #: after so long without a good value a sensor that once answered is stale
 TELL_AFTER = 3  #: failures in a row before the far side is told (a noisy cable fails once)
+FEATURES_S = 10.0  #: the longest that one waits for features of another table on a small Pi
 LOOK_S = 20.0  #: between rows, so often one looks whether a sensor samples by itself
 
 FAULTS = BaseException  #: a call of sys.exit, a cancelled task of asyncio are faults as well
@@ -182,7 +183,12 @@ class Instrument:
         """The newest good value if it is young enough: what another instrument compensates with.
 
         What an interval did not tell, such as a missed mode, is not filled from the one before.
+        Features that another table has asked for at this moment are waited for: tables of one
+        interval begin at the same time, and what is asked while they are computed would be absent
+        in every row.
         """
+        if self._windowed and self._lock.acquire(timeout=FEATURES_S):
+            self._lock.release()
         value, when = self.latest.get(quantity, (0.0, -math.inf))
         young = self.clock.monotonic() - when <= within_s and when >= self._asked_at
         return value if young else None

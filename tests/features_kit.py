@@ -19,11 +19,22 @@ ADXL355_NOISE = 22.5e-6 * G  # m/s2 per sqrt(Hz), data sheet table 1
 SETTLE_S = 60.0
 
 
-def response(mode: Mode, samples: int, rate_hz: float, rng: np.random.Generator) -> Array:
-    """Modal acceleration of unit rms under a white force, shape (samples,), stationary."""
+def response(
+    mode: Mode,
+    samples: int,
+    rate_hz: float,
+    rng: np.random.Generator,
+    strength: Array | float = 1.0,
+) -> Array:
+    """Modal acceleration of unit rms under a white force, shape (samples,), stationary.
+
+    `strength`, shape (samples,), times the force makes it a load that comes and goes.
+    """
     settle = int(SETTLE_S * rate_hz)
     b, a = Resonator(mode, 1 / rate_hz).filter()
-    raw = lfilter(b, a, rng.normal(size=samples + settle))[settle:]
+    force = rng.normal(size=samples + settle)
+    force[settle:] *= strength
+    raw = lfilter(b, a, force)[settle:]
     return np.asarray(raw / np.sqrt(sensitivity(mode, rate_hz)))
 
 
@@ -42,16 +53,29 @@ def bridge(
     rate_hz: float = 125.0,
     rms: float = 0.001 * G,
     noise: float = ADXL355_NOISE,
+    strength: Array | float = 1.0,
 ) -> Array:
     """Acceleration in m/s2, shape (samples, axes): every mode of `rms`, white sensor `noise`."""
     rng = np.random.default_rng(seed)
     samples = int(seconds * rate_hz)
     out = rng.normal(scale=noise * np.sqrt(rate_hz / 2), size=(samples, len(modes[0].shape)))
     for mode in modes:
-        out += np.outer(rms * response(mode, samples, rate_hz, rng), mode.shape)
+        out += np.outer(rms * response(mode, samples, rate_hz, rng, strength), mode.shape)
     return out
 
 
 def law(frequency_hz: float, damping: float, seconds: float) -> float:
     """Least relative scatter of a frequency from ambient vibration (Au 2014)."""
     return float(np.sqrt(damping / (2 * np.pi * frequency_hz * seconds)))
+
+
+def burst(t: Array, hz: float, width_s: float, phase: float) -> Array:
+    """Velocity in m/s of a wave under a bell, at times about its middle."""
+    return np.asarray(0.005 * np.exp(-((t / width_s) ** 2)) * np.sin(2 * np.pi * hz * t + phase))
+
+
+def burst_acceleration(t: Array, hz: float, width_s: float, phase: float) -> Array:
+    """Its acceleration in m/s2."""
+    angle = 2 * np.pi * hz * t + phase
+    turn = 2 * np.pi * hz * np.cos(angle) - 2 * t / width_s**2 * np.sin(angle)
+    return np.asarray(0.005 * np.exp(-((t / width_s) ** 2)) * turn)

@@ -330,11 +330,16 @@ def test_export_without_a_store_is_one_line(tmp_path: Path) -> None:
 # -- demo ----------------------------------------------------------------------------------------
 
 
-def test_demo_prints_lines_and_compares_both_sides() -> None:
-    done = run("demo", "--speed", "600", "--duration", "1.5")
+def test_demo_prints_lines_compares_both_sides_and_tells_the_truth(tmp_path: Path) -> None:
+    path = tmp_path / "truth.csv"
+    done = run("demo", "--speed", "600", "--duration", "1.5", "--truth", str(path))
     assert done.exit_code == 0, done.output
     assert "identical" in done.output
     assert "B/value" in done.output
+    assert f"truth: {path}\n" in done.output
+    head, *rows = path.read_text().splitlines()
+    assert "room.co2" in head
+    assert len(rows) > 5
 
 
 def test_demo_replays_a_recording(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_a_pair_of_probes_gives_a_gradient() -> None:
     pair = Gradient(depth_m=1.5)
     pair.setup()
     pair.compensate(top_cel=25.0, bottom_cel=19.0)
-    assert pair.read() == {"gradient": 4.0, "difference": 6.0}
+    assert pair.read() == {"gradient": 4.0, "difference": 6.0, "mean": 22.0}
     assert pair.read() == {}
     pair.compensate(top_cel=25.0)
     assert pair.read() == {}

@@ -12,7 +12,7 @@ from agent.features.lines import on_line, sine_like
 from agent.features.spectrum import band_levels, peaks, points_for, welch
 from agent.features.statistics import completeness, summaries
 from agent.features.velocity import peak_velocities
-from tests.features_kit import MODES, bridge
+from tests.features_kit import MODES, bridge, burst, burst_acceleration
 
 RATE = 125.0
 TIME = np.arange(75_000) / RATE
@@ -147,21 +147,21 @@ def test_ppv_of_a_burst_is_within_one_per_cent(rate_hz, frequency_hz):
     width = 3 / frequency_hz
     for phase in (0.0, 0.7, 1.4):
         fine = np.arange(-10_000, 10_000) / 10_000 * 3 * width
-        shape = velocity_of(fine, frequency_hz, width, phase)
-        acceleration = derivative(time - 60.003, frequency_hz, width, phase) + 0.05
+        shape = burst(fine, frequency_hz, width, phase)
+        acceleration = burst_acceleration(time - 60.003, frequency_hz, width, phase) + 0.05
         (found,) = peak_velocities([acceleration[:, None]], rate_hz)
         assert found.value == pytest.approx(abs(shape).max(), rel=0.01)
         assert found.frequency_hz == pytest.approx(frequency_hz, rel=0.05)
 
 
-def velocity_of(t: np.ndarray, f: float, width: float, phase: float) -> np.ndarray:
-    return 0.005 * np.exp(-((t / width) ** 2)) * np.sin(2 * np.pi * f * t + phase)
-
-
-def derivative(t: np.ndarray, f: float, width: float, phase: float) -> np.ndarray:
-    bell = 0.005 * np.exp(-((t / width) ** 2))
-    angle = 2 * np.pi * f * t + phase
-    return bell * (2 * np.pi * f * np.cos(angle) - 2 * t / width**2 * np.sin(angle))
+def test_ppv_of_two_tops_alike_is_that_of_the_higher_one_wherever_samples_fall():
+    time, hz, width = np.arange(2500) / RATE, 38.1, 3 / 38.1
+    for step in range(20):
+        phase = step * np.pi / 20
+        shape = burst(np.linspace(-width, width, 20_001), hz, width, phase)
+        acceleration = burst_acceleration(time - 10 - step / 20 / RATE, hz, width, phase)
+        (found,) = peak_velocities([acceleration[:, None]], RATE)
+        assert found.value == pytest.approx(abs(shape).max(), rel=0.003)
 
 
 def test_ppv_is_the_largest_of_all_stretches_per_axis():

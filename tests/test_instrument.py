@@ -204,3 +204,40 @@ def test_an_interrupt_is_a_persons_in_the_main_thread_and_else_the_drivers(
     assert instrument.state == "absent"
     with pytest.raises(KeyboardInterrupt):
         Instrument("air", sensor, instrument.clock).ask()
+
+
+class SlowWindow(Thermometer):
+    """A window whose features take as long as the test wants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def cut(self, end: float, length_s: float, table: str = "") -> None:
+        """An interval."""
+
+    def hold(self, length_s: float) -> None:
+        """Samples."""
+
+    def trouble(self) -> None:
+        """None."""
+
+    def read(self) -> Mapping[str, float | None]:
+        self.begun.set()
+        assert self.go.wait(10)
+        return super().read()
+
+
+def test_features_that_another_table_is_waiting_for_are_waited_for(clock: VirtualClock) -> None:
+    window, found = SlowWindow(), []
+    instrument = Instrument("acc", window, clock)
+    asking = threading.Thread(target=instrument.ask, args=((0.0, 600.0, "modes"),))
+    asking.start()
+    assert window.begun.wait(10)
+    looking = threading.Thread(target=lambda: found.append(instrument.recent("temperature")))
+    looking.start()
+    looking.join(0.05)
+    window.go.set()
+    asking.join()
+    looking.join()
+    assert found == [21.0]

@@ -34,6 +34,7 @@ FASTEST_RADIO = 30.0  #: times real time: a modem answers through a real pseudo-
       stadtsinn demo --replay office.csv          a recording through the simulated chips
       stadtsinn demo --replay my.csv --column CO2=room.co2 --column "T/10=room.temperature*0.1"
       stadtsinn demo --faults breaks.toml         what happens when things break
+      stadtsinn demo --profile bridge --truth truth.csv   what a perfect node would have measured
       stadtsinn demo --loadtest "48 t crane"      a crane stands on a bridge; its report
       stadtsinn demo --lorawan                    through a LoRaWAN modem and network inside
       stadtsinn demo --lorawan udp://127.0.0.1:1700 --modem lora_e5 \\
@@ -52,6 +53,10 @@ FASTEST_RADIO = 30.0  #: times real time: a modem answers through a real pseudo-
               help="What a column of the recording is; else by known headers.")  # fmt: skip
 @click.option("--faults", type=click.Path(path_type=Path, dir_okay=False),
               help="A TOML timetable of what breaks when.")  # fmt: skip
+@click.option("--truth", type=click.Path(path_type=Path, dir_okay=False, writable=True),
+              metavar="FILE.csv",
+              help="At the end: what was true at each row's start, to compare; of a bridge "
+                   "its modes' frequencies too, and its vehicles in a second file.")  # fmt: skip
 @click.option("--loadtest", default="", metavar="NAME",
               help="A load test of a bridge, by itself: its report at the end.")  # fmt: skip
 @click.option("--lorawan", is_flag=False, flag_value="inside", metavar="[udp://HOST:PORT]",
@@ -70,6 +75,7 @@ def demo(
     replay: Path | None,
     columns: tuple[str, ...],
     faults: Path | None,
+    truth: Path | None,
     loadtest: str,
     lorawan: str | None,
     modem: str | None,
@@ -114,6 +120,8 @@ def demo(
         with running(made):
             (show_live if live else show_lines)(made, duration)
         code = summary(made)
+        if truth:
+            code = max(code, tell_truth(made, truth))
         sys.exit(max(code, report_crane(made)) if loadtest else code)
 
 
@@ -228,6 +236,17 @@ def outgoing(made: Demo) -> Iterator[str]:
         count, frame = uplink.frames, uplink.last_frame
         yield f"sent: frame {count}, {len(frame)} bytes, {frame.hex()}" if count > sent else ""
         sent = count
+
+
+def tell_truth(made: Demo, path: Path) -> int:
+    """Write what was true beside what was measured. The exit code."""
+    try:
+        files = made.write_truth(path)
+    except OSError as error:
+        click.echo(f"stadtsinn: --truth: {path}: {error.strerror}", err=True)
+        return BAD
+    click.echo(f"truth: {' and '.join(map(str, files)) or 'no row, no truth: let it run longer'}")
+    return 0
 
 
 def report_crane(made: Demo) -> int:

@@ -32,7 +32,7 @@ from agent.plan import make_plan, read_profile
 from agent.schema import Cell, Missing, registered_schemas
 from agent.simulate import SimDoors, check_feeds, make_world
 from drivers.modems.keys import Keys
-from drivers.sim import timetable
+from drivers.sim import export, timetable
 from drivers.sim.replay import Replay
 from drivers.sim.timetable import Fault
 from drivers.sim.world import LiveTruth, World
@@ -170,6 +170,20 @@ class Demo:
             else:
                 missing.append(key)
         return missing
+
+    def write_truth(self, path: Path) -> list[Path]:
+        """What was true in the simulated world at the start of each row, as CSV; the files.
+
+        One of no rows is not written. Raises OSError.
+        """
+        tables = [one.name for one in self.node.config.table]
+        rows = [row for name in tables for _, row in self.node.store.rows(name)]
+        starts = [row.start for row in rows if row.start is not None]
+        if not starts:
+            return []
+        step = min(one.layout.interval_s for one in self.node.samplers)
+        begin, end = min(starts), max(starts) + step
+        return export.write_truth(path, self.doors.world, begin, end, step)
 
     def deviations(self) -> dict[str, tuple[int, int]]:
         """Replay: largest difference to the recording in steps, and how many rows, by column."""

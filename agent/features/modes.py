@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent.features.arrays import Array, Complex, Segments
+from agent.features.level import levelled
 from agent.features.lines import LINES_HZ, on_line, sine_like
 from agent.features.ssi import Poles, correlations, decimation, poles
 
@@ -71,7 +72,7 @@ def identify(segments: Segments, rate_hz: float, settings: Settings | None = Non
         return []
     factor = decimation(rate_hz, how.highest_hz)
     rows = max(LEAST_ROWS, round(how.lag_s * rate_hz / factor / 2))
-    found = correlations(usable, rate_hz, factor, 2 * rows)
+    found = correlations(levelled(usable, rate_hz), rate_hz, factor, 2 * rows)
     if not found[0].trace() > 0:
         return []
     diagram = poles(found, rate_hz / factor, rows, how.highest_order)

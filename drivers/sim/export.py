@@ -1,4 +1,4 @@
-"""The truth of a simulated bridge as CSV files: slow channels, vehicles."""
+"""The truth of a simulated world as CSV files: channels; of a bridge its modes and vehicles too."""
 
 from __future__ import annotations
 
@@ -7,13 +7,30 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from drivers.sim.bridge import Bridge
+from drivers.sim.world import World
 
 VEHICLE_COLUMNS = ("unix", "weight_t", "lane", "speed_m_s", "peak_strain_um_m", "stands_s")
 
 
+def write_truth(
+    path: Path, world: World, begin: float, end: float, interval_s: float
+) -> list[Path]:
+    """The channels into `path`; of a bridge its vehicles into a file beside it. What was written.
+
+    A row's `unix` is the start of the node's row of that time. A value that is read once is to be
+    compared with that row's, features of an interval with the one that ended there.
+    """
+    write_channels(path, world, begin, end, interval_s)
+    if not isinstance(world, Bridge):
+        return [path]
+    beside = path.with_name(f"{path.stem}-vehicles{path.suffix}")
+    write_vehicles(beside, world, begin - interval_s, end)
+    return [path, beside]
+
+
 def write_channels(
     path: Path,
-    bridge: Bridge,
+    world: World,
     begin: float,
     end: float,
     interval_s: float,
@@ -21,19 +38,22 @@ def write_channels(
 ) -> None:
     """A row every `interval_s` from `begin` until before `end` (unix seconds).
 
-    Without `channels` the slow ones, without vehicles. The modes' frequencies (Hz) come last.
+    Without `channels` all of a world, of a bridge the slow ones, without vehicles. The modes'
+    frequencies (Hz) of a bridge come last.
     """
-    names = bridge.slow_channels if channels is None else channels
-    ask = bridge.resting if channels is None else bridge.truth
-    modes = [f"mode_{number}_hz" for number in range(1, len(bridge.modes) + 1)]
+    bridge = world if isinstance(world, Bridge) else None
+    names, ask = channels or world.channels, world.truth
+    if bridge and channels is None:
+        names, ask = bridge.slow_channels, bridge.resting
+    modes = [f"mode_{number}_hz" for number in range(1, len(bridge.modes) + 1)] if bridge else []
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["unix", *names, *modes])
         for row in range(round((end - begin) / interval_s)):
             unix = begin + row * interval_s
             values = [ask(name, unix) for name in names]
-            figures = [f"{one:.6g}" for one in (*values, *bridge.frequencies(unix))]
-            writer.writerow([f"{unix:.3f}", *figures])
+            last = bridge.frequencies(unix) if bridge else ()
+            writer.writerow([f"{unix:.3f}", *(f"{one:.6g}" for one in (*values, *last))])
 
 
 def write_vehicles(path: Path, bridge: Bridge, begin: float, end: float) -> None:
