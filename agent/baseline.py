@@ -9,11 +9,12 @@ figures, not a judgement of the structure.
 
 from __future__ import annotations
 
-import json
+import struct
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal
 
+from agent.codec import cbor
 from agent.health import HealthDoor
 from drivers.api import Quantity
 
@@ -89,29 +90,24 @@ class Baseline:
         if not self._changed:
             return None
         self._changed = False
-        kept: dict[str, Any] = {"version": self.version, "learned_days": self.learned_days}
-        kept["day"] = self.day
-        kept["learned"] = self.learned and plain(self.learned)
-        kept["line"] = self.line and plain(self.line)
-        kept["days"] = {day: plain(sums) for day, sums in self.days.items()}
-        kept["level"], kept["alarm"] = self.level, self.alarm
-        return json.dumps(kept).encode()
+        learned, line = self.learned and numbers(self.learned), self.line and numbers(self.line)
+        days = {day: numbers(sums) for day, sums in self.days.items()}
+        change = [self.level, self.alarm]
+        return cbor.dump([self.version, self.learned_days, self.day, learned, line, days, change])
 
     def restore(self, kept: bytes) -> None:
         """Go on where `state` was; another version begins anew."""
         from agent.features.baseline import Baseline as Line
         from agent.features.regression import Sums
 
-        found = json.loads(kept)
-        if found["version"] != self.version:
+        version, learned_days, day, learned, line, days, (level, alarm) = cbor.load(kept)
+        if version != self.version:
             return
-        learned, line = found["learned"], found["line"]
-        self.learned_days, self.day = found["learned_days"], found["day"]
-        self.learned = None if learned is None else Sums(**learned)
-        if line is not None:
-            self.line = Line(**line)
-        self.days = {int(day): Sums(**sums) for day, sums in found["days"].items()}
-        self.level, self.alarm = found["level"], found["alarm"]
+        self.learned_days, self.day = learned_days, day
+        self.learned = learned and Sums(*learned)
+        self.line = line and Line(*line)
+        self.days = {day: Sums(*sums) for day, sums in days.items()}
+        self.level, self.alarm = level, alarm
 
     def _learn(self, value: float, celsius: float, day: int) -> dict[str, float | None]:
         from agent.features.regression import Sums
@@ -132,6 +128,9 @@ class Baseline:
         deviation = line.deviation(value, celsius)
         if deviation is not None:
             values["deviation"] = deviation
+            if day not in self.days and self.days:
+                last = max(self.days)
+                self.days[last] = rounded(self.days[last])
             self.days[day] = self.days.get(day, Sums()).add(celsius, deviation)
             while len(self.days) > DAYS_KEPT:
                 del self.days[min(self.days)]
@@ -157,9 +156,16 @@ class Baseline:
         return values
 
 
-def plain(found: Sums | Line) -> dict[str, Any]:
-    """Its numbers by name; asdict copies each deeply, which for sixty days takes milliseconds."""
-    return {one.name: getattr(found, one.name) for one in fields(found)}
+def numbers(found: Sums | Line) -> list[Any]:
+    """What it holds; astuple copies each deeply, which for sixty days takes milliseconds."""
+    return [getattr(found, one.name) for one in fields(found)]
+
+
+def rounded(day: Sums) -> Sums:
+    """A day that is over, in numbers of 24 bits: it is written with each row for two months."""
+    rows, *rest = numbers(day)
+    form = f"{len(rest)}f"
+    return type(day)(rows, *struct.unpack(form, struct.pack(form, *rest)))
 
 
 DRIVER, TWIN = Baseline, None
