@@ -169,7 +169,7 @@ class MqttConfig(LinkConfig, frozen=True, kw_only=True, tag="mqtt"):
     key_file: str = ""
     client_id: str = ""  #: default: the node's name
     keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 60
-    limit_bytes: Annotated[int, Meta(ge=51, le=262_144)] = 16_384
+    limit_bytes: Annotated[int, Meta(ge=51, le=262_144)] = 12_288
     json: bool = False  #: also one JSON object per row on <topic>/json
 
 

@@ -13,7 +13,7 @@ from agent.store.owed import Owed
 FRESH_S = 3600.0  #: messages younger than this go before all rows
 LONGEST_S = 14_400  #: WIRE.md section 2: m x interval never exceeds four hours
 CANDIDATES = 512  #: most rows handed out for one frame
-IN_ORDER = 2048  #: the same for back-fill that goes in order, over links that are quick
+IN_ORDER = 1536  #: the same for back-fill that goes in order, over links that are quick
 SMALL = 64  #: most rows of a hole that is filled at once; a longer one goes coarse first
 
 #: a row as it is kept: seq, boot, mono_ms, start, cells, layout

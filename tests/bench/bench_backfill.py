@@ -59,7 +59,7 @@ def synchronous(node: Node, word: str) -> None:
 def drain(node: Node) -> tuple[float, list[float], dict[int, float], list[int]]:
     """Rows per second, waits of puts (s), start of each live row -> when it was put, and bytes in
     memory at each."""
-    uplink, layout = node.uplinks[0], node.samplers[0].layout
+    uplink = node.uplinks[0]
     daemon = Daemon([Job("link-city", uplink.step, uplink.wake)], node.clock, str, node.stopping)
     thread = threading.Thread(target=daemon.run)
     owed, puts, live = node.store.counts().owed["city"], [], {}
@@ -68,19 +68,25 @@ def drain(node: Node) -> tuple[float, list[float], dict[int, float], list[int]]:
     thread.start()
     while node.store.counts().owed["city"] > 0:
         now = START + ROWS + AGO_S + len(puts)
-        due_ms = round(node.clock.monotonic() * 1000)
         live[now] = time.time()
-        put = time.perf_counter()
-        row = Row(0, node.store.boot, due_ms, now, cells_to_bytes([1] * 9))
-        node.store.put(layout, row)
-        puts.append(time.perf_counter() - put)
+        puts.append(put(node, now))
         memory.append(resident())
-        while time.perf_counter() - put < LIVE_EVERY_S and node.store.counts().owed["city"]:
+        until = began + len(puts) * LIVE_EVERY_S
+        while time.perf_counter() < until and node.store.counts().owed["city"]:
             time.sleep(0.01)
     took = time.perf_counter() - began
     node.stopping.set()
     thread.join()
     return (owed + len(puts)) / took, puts, live, memory
+
+
+def put(node: Node, start: int) -> float:
+    """How long a row of this slot waits until it is kept, in seconds."""
+    due_ms = round(node.clock.monotonic() * 1000)
+    row = Row(0, node.store.boot, due_ms, start, cells_to_bytes([1] * 9))
+    began = time.perf_counter()
+    node.store.put(node.samplers[0].layout, row)
+    return time.perf_counter() - began
 
 
 def resident() -> int:
@@ -101,9 +107,9 @@ def listen(url: str) -> None:
     print(json.dumps([(at, cbor.load(frame)[1]) for at, frame in lines]))
 
 
-def drained() -> tuple[float, int, float, float, float, float]:
-    """One outage: rows/s, frames out of order, slowest live row and longest put (s), memory (bytes)
-    more than before, and more in the second half."""
+def drained() -> tuple[float, int, float, float, float, float, float]:
+    """One outage: rows/s, frames out of order, slowest live row, longest put (s), longest of as
+    many with nothing else to do, memory (bytes) more than before, and more in the second half."""
     with tempfile.TemporaryDirectory(dir=ROOT, prefix=".bench-") as name:
         broker = Broker(Path(name) / "broker", extra="max_queued_messages 0")
         broker.start()
@@ -113,6 +119,10 @@ def drained() -> tuple[float, int, float, float, float, float]:
         far.stdout.readline()
         node = prepare(Path(name), broker.url)
         rate, puts, live, memory = drain(node)
+        alone = []
+        for n in range(len(puts)):
+            time.sleep(LIVE_EVERY_S)
+            alone.append(put(node, START + ROWS + AGO_S + len(puts) + n))
         node.close()
         time.sleep(0.5)
         heard = json.loads(far.communicate("")[0])
@@ -122,12 +132,13 @@ def drained() -> tuple[float, int, float, float, float, float]:
     wrong = sum(later < sooner for sooner, later in pairwise(old))
     early, late = memory[: len(memory) // 2], memory[len(memory) // 2 :]
     more = max(memory) - memory[0]
-    return rate, wrong, max(delays), max(puts), more, max(late) - max(early)
+    return rate, wrong, max(delays), max(puts), max(alone), more, max(late) - max(early)
 
 
 def lines() -> list[Line]:
     """The median rate, the worst of all else."""
-    rates, wrong, delays, puts, more, later = zip(*(drained() for _ in range(ROUNDS)), strict=True)
+    rounds = [drained() for _ in range(ROUNDS)]
+    rates, wrong, delays, puts, alone, more, later = zip(*rounds, strict=True)
     rate = statistics.median(rates)
     return [
         Line(
@@ -140,6 +151,7 @@ def lines() -> list[Line]:
         Line("back-fill: frames out of order", sum(wrong), "", 0),
         Line("back-fill: slowest live row meanwhile", max(delays), "s", 1),
         Line("back-fill: longest wait of a put meanwhile", 1000 * max(puts), "ms", 10),
+        Line("back-fill: longest of as many puts without it", 1000 * max(alone), "ms"),
         Line("back-fill: memory more than before it", max(more) / 1e6, "MB"),
         Line("back-fill: memory more in its second half", max(later) / 1e6, "MB", 0.5),
     ]
