@@ -105,6 +105,11 @@ class Instrument:
         if self._windowed:
             self._windowed.hold(interval_s)
 
+    @property
+    def streams(self) -> bool:
+        """Whether its sensor samples by itself."""
+        return self._windowed is not None
+
     def watch(self) -> float:
         """Between rows: whether a sensor that samples by itself does so. Seconds until the next
         look; infinite for other sensors."""
@@ -213,7 +218,7 @@ class Instrument:
         judged: dict[str, Reading] = {}
         for name, value in values.items():
             quantity = quantities.get(name)
-            number = math.nan if value is None else value.__float__()  # text has none
+            number = value if type(value) is float else made_float(value)
             if quantity is None or number != number:
                 judged[name] = Missing.FAILED
                 continue
@@ -263,3 +268,8 @@ class Instrument:
             level = logging.INFO if state == "ok" else logging.WARNING
             log.log(level, "sensor=%s state=%s%s", self.name, state, quoted)
         self.state, self.reason = state, reason
+
+
+def made_float(value: float | None) -> float:
+    """A float of whatever kind of number; raises AttributeError for text."""
+    return math.nan if value is None else value.__float__()

@@ -58,6 +58,7 @@ class Sampler:
     _due: Due | None = None
     _last_start: int | None = None
     _instruments: list[tuple[int, Instrument]] = field(default_factory=list)  # with first column
+    _streams: list[tuple[int, Instrument]] = field(default_factory=list)  # those among them
     _columns: list[tuple[int, str, int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -67,6 +68,7 @@ class Sampler:
                 first.setdefault(id(source.instrument), (index, source.instrument))
         # what others compensate with is asked first
         self._instruments = sorted(first.values(), key=lambda one: bool(one[1].inputs))
+        self._streams = [one for one in self._instruments if one[1].streams]
         fields = self.layout.schema.fields
         self._columns = [
             (id(source.instrument), source.quantity, *field_.ratio())
@@ -114,7 +116,7 @@ class Sampler:
 
     def _watch(self, wait_s: float) -> float:
         """Between rows: a stream that fails is told now, not when its row is due."""
-        for column, instrument in self._instruments:
+        for column, instrument in self._streams:
             wait_s = min(wait_s, instrument.watch())
             code = instrument.news()
             if code is not None:
@@ -141,12 +143,13 @@ class Sampler:
             values[id(one)] = one.ask(slot)
         cells: list[Cell] = []
         for instrument, quantity, up, down in self._columns:
-            cell = values[instrument].get(quantity, NOT_AVAILABLE)
-            if not isinstance(cell, Missing):
-                cell = round(cell * up / down)
-                if not -RAW_LIMIT < cell < RAW_LIMIT:  # does not fit the wire
-                    cell = Missing.ABOVE if cell > 0 else Missing.BELOW
-            cells.append(cell)
+            value = values[instrument].get(quantity, NOT_AVAILABLE)
+            if isinstance(value, float):
+                raw = round(value * up / down)
+                fits = -RAW_LIMIT < raw < RAW_LIMIT
+                cells.append(raw if fits else Missing.ABOVE if raw > 0 else Missing.BELOW)
+            else:
+                cells.append(value)
         row = Row(0, self.store.boot, round(due.mono * 1000), due.start, cells_to_bytes(cells))
         self.latest = cells
         events, settings = self._events(cells, row)

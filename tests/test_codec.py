@@ -284,7 +284,6 @@ BROKEN = [
     b"\x89" + b"\x61a" * 9,  # text
     b"\x89" + b"\x01" * 10,  # more than the head says
     b"\x89\x18" + b"\x01" * 10,  # not the shortest form, and one more
-    b"\x88" + b"\x01" * 9,
 ]
 
 

@@ -202,14 +202,12 @@ def _joined(rows: Sequence[Row], width: int) -> tuple[list[Any], bool] | None:
 
     None if unsound.
     """
-    head, blobs = cbor.array_head(width), Rows.of(rows).cells
-    if {blob[: len(head)] for blob in blobs} != {head}:
-        return None
-    cells = [blob[len(head) :] for blob in blobs]
+    head = len(cbor.array_head(width))
+    cells = [blob[head:] for blob in Rows.of(rows).cells]
     try:
         long_head = cbor.array_head(len(rows) * width + 1)
         flat: list[Any] = cbor.load(b"".join([long_head, *cells, cbor.dump(NO_CELL)]))
-        if flat.pop() != NO_CELL:  # a row has more or fewer cells than its head says
+        if flat.pop() != NO_CELL:  # they are more or fewer than the layout says
             return None
         if all_numbers(flat):
             return flat, True
