@@ -326,18 +326,23 @@ def prepare(
     if isinstance(clock, PacedClock):
         clock.leash = leash(node.streams.values())
     listener = listen(broker, config, far, clock)
-    if radio:
-        where = f"a {link.modem} and {radio.server or 'a LoRaWAN network server inside'}"
-    elif broker:
-        where = f"its own mosquitto, {broker.url}"
-    else:
-        where = f"files in {folder}; with mosquitto installed a real broker: apt install mosquitto"
+    modem = link.modem if radio else ""
+    where = way_out(radio, modem, broker, folder)
     demo = Demo(node, clock, doors, far, broker, listener, table, recording, where, radio, run_dir)
     if loadtest and node.loadtest is not None:
         from agent.demo.loadtest import Crane
 
         demo.crane = Crane(loadtest, node.loadtest, doors.world, clock, demo.done)
     return demo
+
+
+def way_out(radio: Radio | None, modem: str, broker: brokers.Broker | None, folder: Path) -> str:
+    """How frames leave, in words."""
+    if radio:
+        return f"a {modem} and {radio.server or 'a LoRaWAN network server inside'}"
+    if broker:
+        return f"its own mosquitto, {broker.url}"
+    return f"files in {folder}; with mosquitto installed a real broker: apt install mosquitto"
 
 
 def check_columns(columns: Mapping[str, tuple[str, float]], world: World) -> None:
