@@ -1,19 +1,18 @@
-"""The one place that builds: doors, instruments, tables, store, links, jobs."""
+"""The one place that builds: buses, instruments, tables, store, links, jobs."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from agent import codec
-from agent.alarm import CLEARED
 from agent.clock import Clock
-from agent.commands import Commands
+from agent.codec.messages import hello, node_event, schema_slice
 from agent.config.sections import (
     Config,
     LinkConfig,
@@ -21,68 +20,29 @@ from agent.config.sections import (
 )
 from agent.config.source import Source
 from agent.daemon import Daemon, Job
-from agent.doors import Doors, RealDoors
-from agent.health import HealthDoor
-from agent.instrument import Instrument
-from agent.keeper import Keeper
-from agent.links import Link
-from agent.links.make import fill_s, make_link, policy, style
-from agent.messages import hello, node_event, schema_slice
-from agent.parcel import Message
+from agent.housekeeping import Housekeeping
+from agent.measure.buses import Buses, MachineBuses
+from agent.measure.health import HealthSource
+from agent.measure.instrument import Instrument
+from agent.measure.sampler import Sampler, alarm_key, state_key
+from agent.measure.sampler import Source as ColumnSource
+from agent.measure.stream import Stream
+from agent.measure.window import Window
+from agent.model.alarm import CLEARED
+from agent.model.batch import Message
 from agent.plan import Plan, make_plan, read_profile
 from agent.plan.tables import TablePlan
 from agent.plan.triggers import TriggerPlan
-from agent.sampler import Sampler, alarm_key, state_key
-from agent.sampler import Source as ColumnSource
-from agent.settings import Settings, fill_key, interval_key, limits_key, packed_key
+from agent.status import Node
 from agent.store import Store
-from agent.stream import Stream
-from agent.uplink import Uplink
-from agent.window import Window
+from agent.transport.commands import Commands
+from agent.transport.links import Link
+from agent.transport.links.make import fill_s, make_link, policy, style
+from agent.transport.settings import Settings, fill_key, interval_key, limits_key, packed_key
+from agent.transport.uplink import Uplink
 
 if TYPE_CHECKING:
-    from agent.loadtest.job import LoadTest
-
-
-@dataclass
-class Node:
-    """A built node: everything a command wants to look at."""
-
-    config: Config
-    clock: Clock
-    store: Store
-    instruments: Mapping[str, Instrument]
-    streams: Mapping[str, Stream]
-    samplers: Sequence[Sampler]
-    uplinks: list[Uplink] = field(default_factory=list)
-    jobs: list[Job] = field(default_factory=list)
-    loadtest: LoadTest | None = None
-    stopping: threading.Event = field(default_factory=threading.Event)
-
-    def snapshot(self) -> dict[str, Any]:
-        """What `stadtsinn status` shows."""
-        from agent.status import snapshot
-
-        return snapshot(self)
-
-    def headline(self) -> str:
-        """One line for the service manager."""
-        bad = self.bad_sensors()
-        owed = self.store.counts().owed
-        waiting = ", ".join(f"{name} owes {count}" for name, count in owed.items())
-        return f"{len(self.instruments) - len(bad)}/{len(self.instruments)} sensors; {waiting}"
-
-    def bad_sensors(self) -> list[str]:
-        """Names of the sensors that are not well."""
-        return [one.name for one in self.instruments.values() if one.state not in ("ok", "new")]
-
-    def close(self) -> None:
-        """Leave every link in order, write what is still owed, close the store."""
-        if self.loadtest is not None:
-            self.loadtest.close()
-        for uplink in self.uplinks:
-            uplink.link.close()
-        self.store.close()
+    pass
 
 
 def open_node(
@@ -98,21 +58,21 @@ def open_node(
     """
     clock = Clock()
     config, source = read_profile(profile)
-    made = make_plan(config, source, machine_doors(config, source, clock, simulate=simulate))
+    made = make_plan(config, source, open_buses(config, source, clock, simulate=simulate))
     return build(made, clock, store_path=store_path, state_file=state_file)
 
 
-def machine_doors(config: Config, source: Source, clock: Clock, *, simulate: bool) -> Doors:
+def open_buses(config: Config, source: Source, clock: Clock, *, simulate: bool) -> Buses:
     """The buses of this machine, or simulated ones in its own time. Raises ConfigError."""
-    health = HealthDoor(clock)
+    health = HealthSource(clock)
     if not simulate:
-        return RealDoors(clock, health)
-    from agent.simulate import SimDoors, check_feeds, make_world
+        return MachineBuses(clock, health)
+    from agent.simulate import SimBuses, check_feeds, make_world
 
     world = make_world(config, source)
     check_feeds(config, source, world)
     given = config.simulate
-    return SimDoors(clock, clock.system_utc, world, given.feeds, health, given.rate_error)
+    return SimBuses(clock, clock.system_utc, world, given.feeds, health, given.rate_error)
 
 
 def build(
@@ -136,8 +96,8 @@ def build(
     )
     store.open()
     store.new_event = partial(node_event, clock=clock)
-    health = getattr(made.doors, "node", None)
-    if isinstance(health, HealthDoor):
+    health = getattr(made.buses, "node", None)
+    if isinstance(health, HealthSource):
         health.store = store
     settings = Settings(store, profile_values(made))
     instruments = make_instruments(made, clock)
@@ -147,7 +107,7 @@ def build(
     streams = make_streams(made, clock)
     samplers = [make_sampler(one, made, store, clock, settings, instruments) for one in made.tables]
     node = Node(config, clock, store, instruments, streams, samplers)
-    if isinstance(health, HealthDoor):
+    if isinstance(health, HealthSource):
         health.bad_sensors = lambda: len(node.bad_sensors())
     add_jobs(node, made, settings, links, state_file)
     return node
@@ -219,9 +179,9 @@ def add_jobs(
     links: Mapping[str, Link],
     state_file: Path | None,
 ) -> None:
-    """One job per table and link, and the keeper."""
+    """One job per table and link, and the housekeeping."""
     store, clock, config = node.store, node.clock, node.config
-    health = getattr(made.doors, "node", None)
+    health = getattr(made.buses, "node", None)
     store.links({one.name: policy(one, settings) for one in config.link})
     say_hello = partial(new_hello, node, made)
     commands = Commands(
@@ -232,15 +192,15 @@ def add_jobs(
         link = links.get(one.name) or make_link(one, made, store, clock, wake, node.stopping)
         node.uplinks.append(Uplink(one.name, link, store, clock, commands, style(one), wake))
         store.wakes.append(wake)
-        if isinstance(health, HealthDoor) and isinstance(one, LorawanConfig):
+        if isinstance(health, HealthSource) and isinstance(one, LorawanConfig):
             health.radio = getattr(link, "radio", dict)
     greet = Greeting(node, made, say_hello)
-    keeper = Keeper(store, clock, greet, node.snapshot, state_file)
+    housekeeping = Housekeeping(store, clock, greet, node.snapshot, state_file)
     node.jobs += [Job(f"table-{one.layout.table}", one.step, one.wake) for one in node.samplers]
     node.jobs += [Job(f"stream-{name}", one.step, one.wake) for name, one in node.streams.items()]
     node.jobs += make_triggers(node, made)
     node.jobs += [Job(f"link-{one.name}", one.step, one.wake) for one in node.uplinks]
-    node.jobs.append(Job("keeper", keeper.step))
+    node.jobs.append(Job("housekeeping", housekeeping.step))
     add_loadtest(node, state_file)
 
 
@@ -248,12 +208,12 @@ def add_loadtest(node: Node, state_file: Path | None) -> None:
     """The jobs of load tests, where a command can reach them: in the run directory."""
     if state_file is None:
         return
-    from agent.loadtest.desk import Desk
     from agent.loadtest.job import LoadTest
+    from agent.loadtest.mailbox import Mailbox
 
-    home, desk = node.store.path.parent / "loadtests", Desk(state_file.parent)
+    home, mailbox = node.store.path.parent / "loadtests", Mailbox(state_file.parent)
     name, streams = node.config.node.name, node.streams
-    node.loadtest = LoadTest(name, home, desk, node.clock, streams, node.instruments)
+    node.loadtest = LoadTest(name, home, mailbox, node.clock, streams, node.instruments)
     node.jobs.append(Job("loadtest", node.loadtest.step))
     for number, one in enumerate(node.loadtest.askers):
         node.jobs.append(Job(f"loadtest-sensors-{number}", one.step, one.wake))

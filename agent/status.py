@@ -1,18 +1,28 @@
-"""What a running node tells about itself: written to state.json, shown by `status` and demo."""
+"""A built node, and what it tells about itself: written to state.json, shown by `status` and demo.
+
+The command that shows it is cli/status.py.
+"""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from agent.instrument import Instrument
-from agent.sampler import Sampler
-from agent.schema import Missing, quantity_kinds
-from agent.stream import Stream
-from agent.uplink import Uplink
+from agent.clock import Clock
+from agent.config.sections import Config
+from agent.daemon import Job
+from agent.measure.instrument import Instrument
+from agent.measure.sampler import Sampler
+from agent.measure.stream import Stream
+from agent.model.schema import Missing, quantity_kinds
+from agent.store import Store
+from agent.transport.uplink import Uplink
 
 if TYPE_CHECKING:
-    from agent.node import Node
+    from agent.loadtest.job import LoadTest
 
 REASONS = {
     Missing.NOT_AVAILABLE: "not available",
@@ -20,6 +30,45 @@ REASONS = {
     Missing.ABOVE: "above range",
     Missing.FAILED: "failed",
 }
+
+
+@dataclass
+class Node:
+    """A built node: everything a command wants to look at."""
+
+    config: Config
+    clock: Clock
+    store: Store
+    instruments: Mapping[str, Instrument]
+    streams: Mapping[str, Stream]
+    samplers: Sequence[Sampler]
+    uplinks: list[Uplink] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    loadtest: LoadTest | None = None
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What `stadtsinn status` shows."""
+        return snapshot(self)
+
+    def headline(self) -> str:
+        """One line for the service manager."""
+        bad = self.bad_sensors()
+        owed = self.store.counts().owed
+        waiting = ", ".join(f"{name} owes {count}" for name, count in owed.items())
+        return f"{len(self.instruments) - len(bad)}/{len(self.instruments)} sensors; {waiting}"
+
+    def bad_sensors(self) -> list[str]:
+        """Names of the sensors that are not well."""
+        return [one.name for one in self.instruments.values() if one.state not in ("ok", "new")]
+
+    def close(self) -> None:
+        """Leave every link in order, write what is still owed, close the store."""
+        if self.loadtest is not None:
+            self.loadtest.close()
+        for uplink in self.uplinks:
+            uplink.link.close()
+        self.store.close()
 
 
 def snapshot(node: Node) -> dict[str, Any]:
@@ -83,9 +132,9 @@ def unit(instrument: Instrument, name: str) -> str:
 def table(sampler: Sampler) -> dict[str, Any]:
     """Newest row of a table, in units."""
     row = {}
-    for field, cell in zip(sampler.layout.schema.fields, sampler.latest, strict=False):
-        shown = REASONS[cell] if isinstance(cell, Missing) else field.value(cell)
-        row[field.name] = {"value": shown, "unit": field.unit}
+    for column, cell in zip(sampler.layout.schema.fields, sampler.latest, strict=False):
+        shown = REASONS[cell] if isinstance(cell, Missing) else column.value(cell)
+        row[column.name] = {"value": shown, "unit": column.unit}
     return {"interval_s": sampler.layout.interval_s, "late": sampler.late, "row": row}
 
 

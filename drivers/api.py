@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
+
+log = logging.getLogger(__name__)
+
+
+def __getattr__(name: str) -> Any:
+    """What 0.1 called `Batch`, for one release more: drivers of others may still import it."""
+    if name == "Batch":
+        log.warning("drivers.api.Batch state=renamed reason='import Samples instead'")
+        return Samples
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 
 class DeviceError(Exception):
@@ -75,7 +86,7 @@ class Compensated(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Samples:
     """Samples drained from a FIFO, oldest first, one tuple per sample in the order of `axes`."""
 
     samples: Sequence[Sequence[float]]
@@ -98,7 +109,7 @@ class Fifo(Protocol):
         """Identify, self-test, configure, start. Safe to call again. Raises DeviceError."""
         ...
 
-    def drain(self) -> Batch:
+    def drain(self) -> Samples:
         """All samples since the last call. Raises DeviceError."""
         ...
 

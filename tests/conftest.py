@@ -12,7 +12,7 @@ import pytest
 from agent import codec
 from agent.clock import VirtualClock
 from agent.demo.broker import Broker
-from agent.parcel import Framed
+from agent.model.batch import Encoded
 from tests.cddl import ZCBOR, refused
 
 MONDAY = 1_767_600_000.0  # 2026-01-05 08:00 UTC
@@ -45,13 +45,13 @@ def collected() -> Iterator[None]:
     """Frames that codec.frame makes in any test; zcbor looks at them behind the last one."""
     made_by, frames = codec.frame, dict[bytes, set[bytes]]()
 
-    def frame(*arguments: Any, **options: Any) -> Framed:
-        framed = made_by(*arguments, **options)
-        for made in framed.frames:
+    def frame(*arguments: Any, **options: Any) -> Encoded:
+        encoded = made_by(*arguments, **options)
+        for made in encoded.frames:
             alike = frames.setdefault(made[:2], set())
             if len(alike) < (EACH if len(made) <= SHORT else 3):
                 alike.add(made)
-        return framed
+        return encoded
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(codec, "frame", frame)

@@ -7,7 +7,7 @@ from typing import Any
 from drivers.api import NOT_JOINED, ModemError
 from drivers.bus.pins import Pins
 from drivers.bus.port import Port
-from drivers.modems.keys import Keys
+from drivers.keys import Keys
 from drivers.modems.reset import ResetPin
 from drivers.sim.lorawan.air import AirFaults, RoughAir
 from drivers.sim.lorawan.device import Device

@@ -10,8 +10,8 @@ from random import Random
 
 from agent.clock import VirtualClock
 from agent.codec import decoder
-from agent.keeper import EVERY_S
-from agent.uplink import IDLE_S
+from agent.housekeeping import EVERY_S
+from agent.transport.uplink import IDLE_S
 from drivers.api import Quantity
 from tests.radio_rig import RadioRig
 
@@ -114,7 +114,7 @@ class MonthRig(RadioRig):
         """Build the node; where it would look every few seconds it looks every few minutes."""
         super().start()
         for job in self.node.jobs:
-            if job.name == "keeper" or job.name.startswith("link-"):
+            if job.name == "housekeeping" or job.name.startswith("link-"):
                 job.step = seldom(job.step)
 
     def take(self, payload: bytes, at: float) -> None:

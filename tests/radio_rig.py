@@ -10,12 +10,13 @@ from agent.codec import bytes_to_cells, encode_downlink
 from agent.config import parse
 from agent.daemon import run_virtual
 from agent.demo.farside import FarSide
-from agent.health import HealthDoor
-from agent.links.lorawan import LorawanLink
-from agent.node import Node, build
+from agent.measure.health import HealthSource
+from agent.model.schema import Missing, registered_schemas
+from agent.node import build
 from agent.plan import make_plan
-from agent.schema import Missing, registered_schemas
-from agent.simulate import SimDoors, make_world
+from agent.simulate import SimBuses, make_world
+from agent.status import Node
+from agent.transport.links.lorawan import LorawanLink
 from drivers.sim.lorawan.network import SimNetwork
 from tests.conftest import MONDAY
 
@@ -27,7 +28,7 @@ driver = "sht4x"
 bus = "i2c-1"
 [[instrument]]
 name = "node"
-driver = "agent.health"
+driver = "health"
 [[table]]
 name = "air"
 interval_s = 60
@@ -71,9 +72,9 @@ class RadioRig:
         config, source = parse(self.folder / "node.toml", self.text)
         self.source = source
         world, clock = make_world(config, source), self.clock
-        self.doors = SimDoors(clock, clock.true_utc, world, {}, HealthDoor(clock))
-        self.doors.network = self.network
-        made = make_plan(config, source, self.doors)
+        self.buses = SimBuses(clock, clock.true_utc, world, {}, HealthSource(clock))
+        self.buses.network = self.network
+        made = make_plan(config, source, self.buses)
         self.node: Node = build(made, clock, store_path=self.folder / "store.db")
 
     def cut_power(self) -> None:

@@ -16,9 +16,9 @@ from agent.events.records import (
     Segment,
     bytes_of,
 )
-from agent.links import LinkError, nothing
 from agent.store import LinkPolicy, Store
-from agent.uplink import Uplink
+from agent.transport.links import LinkError, nothing
+from agent.transport.uplink import Uplink
 from tests.conftest import MONDAY
 
 AXES = ("x", "y", "z")
@@ -123,7 +123,7 @@ def decoder_of(frame: bytes) -> decoder.Raw:
 
 def message_framed(node: Node, number: int):  # type: ignore[no-untyped-def]
     """As if the whole record had gone."""
-    from agent.parcel import Framed, Parcel
+    from agent.model.batch import Batch, Encoded
 
     seq = node.archive._messages[number]
-    return Framed((b"",), Parcel("message", message(record(number).head)._replace(seq=seq)))
+    return Encoded((b"",), Batch("message", message(record(number).head)._replace(seq=seq)))

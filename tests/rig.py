@@ -10,11 +10,12 @@ from agent.clock import VirtualClock
 from agent.config import parse
 from agent.daemon import run_virtual
 from agent.demo.farside import FarSide
-from agent.doors import RealDoors
-from agent.health import HealthDoor
-from agent.links import LinkError, nothing
-from agent.node import Node, build
+from agent.measure.buses import MachineBuses
+from agent.measure.health import HealthSource
+from agent.node import build
 from agent.plan import make_plan
+from agent.status import Node
+from agent.transport.links import LinkError, nothing
 
 PROFILE = """
 node = { name = "ghs", restart_by_downlink = true }
@@ -108,7 +109,7 @@ class Rig:
 def make_rig(folder: Path, clock: VirtualClock, text: str = PROFILE) -> Rig:
     """A node from profile text."""
     config, source = parse(folder / "node.toml", text)
-    made = make_plan(config, source, RealDoors(clock, HealthDoor(clock)))
+    made = make_plan(config, source, MachineBuses(clock, HealthSource(clock)))
     link = MemoryLink(clock)
     node = build(made, clock, store_path=folder / "store.db", links={"city": link})
     return Rig(node, link, clock)

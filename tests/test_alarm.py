@@ -1,7 +1,7 @@
 """Thresholds: hysteresis, hold time, missing values, limits that change."""
 
-from agent.alarm import ABOVE, BELOW, CLEARED, Alarm
-from agent.schema import Missing
+from agent.model.alarm import ABOVE, BELOW, CLEARED, Alarm
+from agent.model.schema import Missing
 
 
 def codes(alarm: Alarm, cells: list, every_s: float = 1.0) -> list:

@@ -1,4 +1,4 @@
-"""Simulated buses are drop-ins for the real libraries; the doors say what to do."""
+"""Simulated buses are drop-ins for the real libraries; the buses say what to do."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import pytest
 import serial
 import smbus2
 
-from agent.catalog import find
 from agent.clock import Clock, VirtualClock
 from agent.config import parse
-from agent.doors import RealDoors
-from agent.instrument import Instrument
+from agent.measure.buses import MachineBuses
+from agent.measure.driver_registry import find
+from agent.measure.instrument import Instrument
+from agent.model.schema import Missing
 from agent.node import make_instruments
 from agent.plan import make_plan
-from agent.schema import Missing
-from agent.simulate import SimDoors, make_world
+from agent.simulate import SimBuses, make_world
 from drivers.api import BusError, DataError, Quantity
 from drivers.bus.i2c import I2C, KernelBus
 from drivers.bus.pins import Pins
@@ -166,10 +166,10 @@ def test_a_chip_that_is_asked_too_early_does_not_acknowledge(clock: VirtualClock
 
 
 def test_a_tape_takes_down_what_goes_over_a_bus(bus: SimI2C, clock: VirtualClock) -> None:
-    door = I2C(bus, clock)
-    door.tape = []
-    door.write_read(0x10, b"\x01", 2)
-    assert door.tape == ["w 10 01", "r 10 5b 58"]
+    i2c = I2C(bus, clock)
+    i2c.tape = []
+    i2c.write_read(0x10, b"\x01", 2)
+    assert i2c.tape == ["w 10 01", "r 10 5b 58"]
 
 
 def test_a_bus_that_is_not_switched_on_says_how(clock: VirtualClock) -> None:
@@ -208,13 +208,13 @@ columns = [{ name = "left", from = "left.temperature" }]
 
 
 @pytest.fixture
-def channels(tmp_path: Path, clock: VirtualClock) -> tuple[SimDoors, dict[str, Instrument]]:
+def channels(tmp_path: Path, clock: VirtualClock) -> tuple[SimBuses, dict[str, Instrument]]:
     config, source = parse(tmp_path / "node.toml", CHANNELS)
-    doors = SimDoors(clock, clock.true_utc, make_world(config, source), {})
-    instruments = make_instruments(make_plan(config, source, doors), clock)
+    buses = SimBuses(clock, clock.true_utc, make_world(config, source), {})
+    instruments = make_instruments(make_plan(config, source, buses), clock)
     for name, cel in (("left", 5.0), ("right", -5.0), ("upstream", 20.0)):
-        doors.twins[name].truth = {**doors.twins[name].truth, "temperature": cel}
-    return doors, instruments
+        buses.twins[name].truth = {**buses.twins[name].truth, "temperature": cel}
+    return buses, instruments
 
 
 def temperatures(instruments: dict[str, Instrument]) -> list[object]:
@@ -223,32 +223,32 @@ def temperatures(instruments: dict[str, Instrument]) -> list[object]:
 
 
 def test_one_address_on_two_buses_is_two_chips(
-    channels: tuple[SimDoors, dict[str, Instrument]],
+    channels: tuple[SimBuses, dict[str, Instrument]],
 ) -> None:
-    doors, instruments = channels
-    assert sorted(doors.buses) == ["i2c-1", "i2c-11", "i2c-12"]
+    buses, instruments = channels
+    assert sorted(buses.buses) == ["i2c-1", "i2c-11", "i2c-12"]
     assert temperatures(instruments) == [5, -5, 20]
-    doors.faults["right"].unplugged = True
+    buses.faults["right"].unplugged = True
     assert temperatures(instruments) == [5, Missing.FAILED, 20]
 
 
 def test_a_stuck_channel_does_not_stop_the_others(
-    channels: tuple[SimDoors, dict[str, Instrument]], clock: VirtualClock
+    channels: tuple[SimBuses, dict[str, Instrument]], clock: VirtualClock
 ) -> None:
-    doors, instruments = channels
-    doors.buses["i2c-11"].stuck = True
+    buses, instruments = channels
+    buses.buses["i2c-11"].stuck = True
     assert temperatures(instruments) == [Missing.FAILED, -5, 20]
     assert instruments["left"].reason == "0x44: Connection timed out"
-    doors.buses["i2c-11"].stuck = False
+    buses.buses["i2c-11"].stuck = False
     clock.sleep(2)
     assert temperatures(instruments) == [5, -5, 20]
 
 
 def test_a_gauge_takes_the_air_of_an_instrument_on_another_bus(
-    channels: tuple[SimDoors, dict[str, Instrument]],
+    channels: tuple[SimBuses, dict[str, Instrument]],
 ) -> None:
-    doors, instruments = channels
-    doors.twins["river"].truth = {"distance": 4.0, "temperature": 5.0}
+    buses, instruments = channels
+    buses.twins["river"].truth = {"distance": 4.0, "temperature": 5.0}
     assert instruments["river"].ask()["level"] == pytest.approx(1.895, abs=0.001)  # 11 cm wrong
     instruments["left"].ask()
     assert instruments["river"].ask()["level"] == pytest.approx(2.0, abs=0.001)
@@ -256,10 +256,8 @@ def test_a_gauge_takes_the_air_of_an_instrument_on_another_bus(
 
 def test_each_bus_of_the_kernel_has_a_door_of_its_own(clock: VirtualClock, tmp_path: Path) -> None:
     config, _ = parse(tmp_path / "node.toml", CHANNELS)
-    doors = RealDoors(clock)
-    left, right, again = (
-        doors.door(config.instrument[index], find("sht4x")) for index in (0, 1, 0)
-    )
+    buses = MachineBuses(clock)
+    left, right, again = (buses.bus(config.instrument[index], find("sht4x")) for index in (0, 1, 0))
     assert left is again
     assert isinstance(left, I2C)
     assert isinstance(right, I2C)

@@ -14,12 +14,12 @@ from click.testing import CliRunner, Result
 from agent.cli import group
 from agent.clock import VirtualClock
 from agent.demo.broker import Broker, free_port
-from agent.shipped import shipped
+from agent.resources import resource
 from tests.bench.bench_cost import profile as canned_profile
 from tests.rig import make_rig
 
 ROOT = Path(__file__).parents[1]
-SCHOOL = str(shipped("nodes/school.toml"))
+SCHOOL = str(resource("nodes/school.toml"))
 
 
 OWN = """
@@ -85,7 +85,7 @@ WRONG = [
     ("address = 0x76 ", "address = 0x44 ", "0x44 on i2c-1 is 'climate' already"),
     ('world = "school_day"', 'world = "school_dai"', "did you mean 'school_day'?"),
     ('"room.pressure" }', '"room.presure" }', "mean 'room.pressure'?"),
-    ('"air.pressure" =', '"press.presure" =', "does not feel 'presure'; did you mean 'pressure'?"),
+    ('"air.pressure" =', '"press.presure" =', "does not sense 'presure'; did you mean 'pressure'?"),
     ('"air.pressure" =', '"aer.pressure" =', "no instrument 'aer'"),
     ('body = "plain"', 'body = "plane"', "'plane': expected one of packed, plain"),
 ]  # fmt: skip
@@ -241,7 +241,7 @@ def test_probe_reads_every_sensor_and_greets_every_link(tmp_path: Path, broker: 
 def test_probe_beside_a_running_node_says_what_to_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.store.file.in_use", lambda path: path.name == "store.db")
+    monkeypatch.setattr("agent.store.database.in_use", lambda path: path.name == "store.db")
     shown = json.loads(run("probe", "--simulate", "--json", school(tmp_path)).output)
     assert "in use by the running node: sudo systemctl stop stadtsinn" in shown[-1]["text"]
     assert [one["good"] for one in shown] == [True] * 6 + [False]

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from agent import codec
 from agent.cli.decode import decode
 from agent.codec import explain
-from agent.schema import field_for, registered_schemas
+from agent.model.schema import field_for, registered_schemas
 from tests.fuzz.frames import valid_frames
 
 SCHOOL = "84 01 19 86 85 01 4b 44 5b 92 28 bc 30 df 06 b0 2c 98"

@@ -46,7 +46,7 @@ def test_the_key_is_shown_only_when_asked_for(tmp_path: Path) -> None:
 
 @pytest.mark.no_cover
 def test_airtime_says_how_often_the_node_may_send(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.airtime_plan.SIMULATED_S", 4 * 3600)
+    monkeypatch.setattr("agent.cli.lorawan_airtime.SIMULATED_S", 4 * 3600)
     words = ("airtime", PROFILE, "--table", "air", "--simulate", "--sf", "7,12")
     shown = typed(*words)
     assert shown.exit_code == 0, shown.output
@@ -64,16 +64,16 @@ def test_airtime_from_stored_rows(tmp_path: Path) -> None:
     assert "try --simulate" in typed(*words).output
     from agent.clock import VirtualClock
     from agent.daemon import run_virtual
-    from agent.health import HealthDoor
+    from agent.measure.health import HealthSource
     from agent.node import build
     from agent.plan import make_plan, read_profile
-    from agent.simulate import SimDoors, make_world
+    from agent.simulate import SimBuses, make_world
     from tests.conftest import MONDAY
 
     config, source = read_profile(profile)
     clock = VirtualClock(MONDAY)
-    doors = SimDoors(clock, clock.true_utc, make_world(config, source), {}, HealthDoor(clock))
-    node = build(make_plan(config, source, doors), clock)
+    buses = SimBuses(clock, clock.true_utc, make_world(config, source), {}, HealthSource(clock))
+    node = build(make_plan(config, source, buses), clock)
     run_virtual(node.jobs, clock, 3600)
     node.close()
     shown = typed(*words)

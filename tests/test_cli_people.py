@@ -17,7 +17,7 @@ from agent.cli.picture import picture
 from agent.clock import VirtualClock
 from agent.demo import prepare
 from agent.demo.broker import installed
-from agent.shipped import shipped
+from agent.resources import resource
 from tests.rig import make_rig
 from tests.test_cli import SCHOOL, run
 
@@ -29,7 +29,7 @@ def test_the_picture_fits_into_a_terminal_of_24_lines(
     rows = "\n".join(f"{2000 + n},{400 + n},{n},{500 + n}" for n in range(15))
     (tmp_path / "rec.csv").write_text(f"temp_cC,hum_permille,lux,co2_ppm\n{rows}\n")
     made = prepare(
-        shipped("nodes/school.toml"), tmp_path / "demo", speed=1, replay=tmp_path / "rec.csv"
+        resource("nodes/school.toml"), tmp_path / "demo", speed=1, replay=tmp_path / "rec.csv"
     )
     made.start()
     made.done.wait(20)

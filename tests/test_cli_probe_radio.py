@@ -22,7 +22,7 @@ MODEMS = ("rak3172", "lora_e5", "rn2483", "la66")
 
 def looked(rig: RadioRig, prepare: Any = None) -> list[Finding]:
     """What probe says of the link, on a modem that nothing else uses."""
-    made = make_plan(rig.node.config, rig.source, rig.doors)
+    made = make_plan(rig.node.config, rig.source, rig.buses)
     config = made.config.link[0]
     if prepare:
         prepare()

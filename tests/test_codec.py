@@ -10,8 +10,8 @@ from agent import codec
 from agent.clock import VirtualClock
 from agent.codec import CodecError, Style, decoder
 from agent.codec.packed import pack, to_bytes, unpack
-from agent.parcel import EVENT, HELLO, RAW, SLICE, Framed, Layout, Message, Parcel, Row
-from agent.schema import Cell, Field, Missing, Schema, registered
+from agent.model.batch import EVENT, HELLO, RAW, SLICE, Batch, Encoded, Layout, Message, Row
+from agent.model.schema import Cell, Field, Missing, Schema, registered
 
 NOW = 1_767_606_060  # 2026-01-05 09:41 UTC
 RAWS = st.integers(-(2**31) + 1, 2**31 - 1)
@@ -33,7 +33,7 @@ def tables(draw: st.DrawFn) -> tuple[Schema, list[list[Cell]]]:
     return Schema(700, fields), draw(st.lists(row, min_size=1, max_size=20))
 
 
-def parcel(
+def batch(
     schema: Schema,
     cells: Sequence[Sequence[Cell]],
     *,
@@ -41,7 +41,7 @@ def parcel(
     boot: int = 1,
     interval_s: int = 60,
     **options: bool,
-) -> Parcel:
+) -> Batch:
     """Rows newest first; undated if `start` is None."""
     rows = [
         Row(
@@ -53,20 +53,20 @@ def parcel(
         )
         for k, row in enumerate(cells)
     ]
-    return Parcel("live", None, Layout(1, "t", schema, interval_s), rows, boot=1, **options)
+    return Batch("live", None, Layout(1, "t", schema, interval_s), rows, boot=1, **options)
 
 
-def read(framed: Framed, schema: Schema) -> list[decoder.Data]:
+def read(encoded: Encoded, schema: Schema) -> list[decoder.Data]:
     """What the frames say."""
-    said = [decoder.decode(made, lambda _: schema) for made in framed.frames]
+    said = [decoder.decode(made, lambda _: schema) for made in encoded.frames]
     assert all(isinstance(one, decoder.Data) for one in said)
     return said  # type: ignore[return-value]
 
 
-def merged(framed: Framed, schema: Schema) -> dict[int | None, list[Cell]]:
+def merged(encoded: Encoded, schema: Schema) -> dict[int | None, list[Cell]]:
     """Start -> cells, merged by column as a receiver does; what no frame has is not available."""
     rows: dict[int | None, list[Cell]] = {}
-    for data in read(framed, schema):
+    for data in read(encoded, schema):
         for start, cells in zip(data.starts(NOW + 5.0), data.rows or (), strict=True):
             row = rows.setdefault(start, [Missing.NOT_AVAILABLE] * len(schema.fields))
             for column, cell in zip(data.columns, cells, strict=True):
@@ -81,15 +81,15 @@ def test_rows_come_back_exactly(
     table: tuple[Schema, list[list[Cell]]], packed: bool, in_order: bool, limit: int
 ) -> None:
     schema, cells = table
-    given_ = parcel(schema, cells, packed=packed, in_order=in_order)
-    framed = codec.frame(given_, limit, VirtualClock(NOW + 5.0))
-    assert all(len(made) <= limit for made in framed.frames)
-    count = len(framed.rows)
+    given_ = batch(schema, cells, packed=packed, in_order=in_order)
+    encoded = codec.frame(given_, limit, VirtualClock(NOW + 5.0))
+    assert all(len(made) <= limit for made in encoded.frames)
+    count = len(encoded.rows)
     assert count >= 1
     taken = slice(-count, None) if in_order else slice(0, count)
-    assert list(framed.rows) == list(given_.rows[taken])
-    starts = [row.start for row in framed.rows]
-    assert merged(framed, schema) == dict(zip(starts, cells[taken], strict=True))
+    assert list(encoded.rows) == list(given_.rows[taken])
+    starts = [row.start for row in encoded.rows]
+    assert merged(encoded, schema) == dict(zip(starts, cells[taken], strict=True))
 
 
 @pytest.mark.no_cover
@@ -169,16 +169,16 @@ ROW: list[Cell] = [2145, 473, 101325, 812, 63, 104, 420, 512, 402]
 def test_fixed_length_frames_are_exactly_as_long_as_the_limit(limit: int, packed: bool) -> None:
     rows = [[cell - k for cell in ROW if isinstance(cell, int)] for k in range(80)]
     for count in range(1, 80):
-        given_ = parcel(SCHOOL, rows[:count], packed=packed)
-        framed = codec.frame(
+        given_ = batch(SCHOOL, rows[:count], packed=packed)
+        encoded = codec.frame(
             given_, limit, VirtualClock(NOW + 5.0), Style(whole_slots=False, fixed_length=True)
         )
-        assert [len(made) for made in framed.frames] == [limit]
-        assert read(framed, SCHOOL)[0].rows == rows[: len(framed.rows)]
+        assert [len(made) for made in encoded.frames] == [limit]
+        assert read(encoded, SCHOOL)[0].rows == rows[: len(encoded.rows)]
 
 
 def test_every_length_can_be_padded_to() -> None:
-    (made,) = codec.frame(parcel(SCHOOL, [ROW]), 51, VirtualClock(NOW)).frames
+    (made,) = codec.frame(batch(SCHOOL, [ROW]), 51, VirtualClock(NOW)).frames
     for length in range(len(made), 700):
         filled = codec.padded(made, length)
         assert len(filled) == length
@@ -187,10 +187,10 @@ def test_every_length_can_be_padded_to() -> None:
 
 @pytest.mark.no_cover
 def test_as_many_rows_as_fit_go_into_a_frame() -> None:
-    given_ = parcel(SCHOOL, [ROW] * 200, packed=True)
+    given_ = batch(SCHOOL, [ROW] * 200, packed=True)
     for limit in range(30, 120):
-        framed = codec.frame(given_, limit, VirtualClock(NOW))
-        more = parcel(SCHOOL, [ROW] * (len(framed.rows) + 1), packed=True)
+        encoded = codec.frame(given_, limit, VirtualClock(NOW))
+        more = batch(SCHOOL, [ROW] * (len(encoded.rows) + 1), packed=True)
         (longer,) = codec.frame(more, 4096, VirtualClock(NOW)).frames
         assert len(longer) > limit
 
@@ -200,8 +200,8 @@ def test_as_many_rows_as_fit_go_into_a_frame() -> None:
 
 def time_of(clock: VirtualClock, style: Style | None = None, **options: int | None) -> object:
     """The time item of a one-row frame."""
-    framed = codec.frame(parcel(SCHOOL, [ROW], **options), 222, clock, style)  # type: ignore[arg-type]
-    return read(framed, SCHOOL)[0].time
+    encoded = codec.frame(batch(SCHOOL, [ROW], **options), 222, clock, style)  # type: ignore[arg-type]
+    return read(encoded, SCHOOL)[0].time
 
 
 def test_a_young_dated_row_has_a_short_slot_and_an_old_one_the_whole() -> None:
@@ -229,16 +229,16 @@ def test_undated_rows_have_an_age_or_boot_and_tick() -> None:
 
 
 def test_boot_and_tick_have_no_start() -> None:
-    framed = codec.frame(
-        parcel(SCHOOL, [ROW, ROW], start=None, boot=0), 222, VirtualClock(0.0, trust="")
+    encoded = codec.frame(
+        batch(SCHOOL, [ROW, ROW], start=None, boot=0), 222, VirtualClock(0.0, trust="")
     )
-    assert read(framed, SCHOOL)[0].starts(NOW) == [None, None]
+    assert read(encoded, SCHOOL)[0].starts(NOW) == [None, None]
     assert decoder.slot_start(5, 60, None) is None
 
 
 def test_thinned_rows_count_in_the_longer_interval() -> None:
     rows = [Row(9 - k, 1, 0, NOW - 60 * 5 - 240 * k, codec.cells_to_bytes(ROW)) for k in range(3)]
-    given_ = Parcel("backfill", None, Layout(1, "t", SCHOOL, 60), rows, step=4, boot=1)
+    given_ = Batch("backfill", None, Layout(1, "t", SCHOOL, 60), rows, step=4, boot=1)
     data = read(codec.frame(given_, 222, VirtualClock(NOW)), SCHOOL)[0]
     assert data.step_s == 240
     assert data.starts(NOW) == [row.start // 240 * 240 for row in rows if row.start]
@@ -247,34 +247,34 @@ def test_thinned_rows_count_in_the_longer_interval() -> None:
 @pytest.mark.parametrize(("interval_s", "item"), [(1, -1), (60, 1), (90, -90), (14_400, 240)])
 def test_whole_minutes_are_positive_and_seconds_negative(interval_s: int, item: int) -> None:
     (made,) = codec.frame(
-        parcel(SCHOOL, [ROW], interval_s=interval_s), 222, VirtualClock(NOW)
+        batch(SCHOOL, [ROW], interval_s=interval_s), 222, VirtualClock(NOW)
     ).frames
     assert codec.cbor.load(made)[2] == item
     assert decoder.step_of(item) == interval_s
 
 
-# -- what cannot be packed, framed or read ------------------------------------------------------
+# -- what cannot be packed, encoded or read ------------------------------------------------------
 
 
 def test_a_value_too_far_off_makes_the_frame_plain() -> None:
     rows = [ROW, [2**31 - 1, *ROW[1:]]]
-    framed = codec.frame(parcel(SCHOOL, rows, packed=True), 222, VirtualClock(NOW))
-    assert isinstance(read(framed, SCHOOL)[0].body, tuple)
-    assert read(framed, SCHOOL)[0].rows == rows
+    encoded = codec.frame(batch(SCHOOL, rows, packed=True), 222, VirtualClock(NOW))
+    assert isinstance(read(encoded, SCHOOL)[0].body, tuple)
+    assert read(encoded, SCHOOL)[0].rows == rows
 
 
 def test_a_column_that_is_empty_in_just_the_chosen_rows_is_omitted() -> None:
     gap = Missing.NOT_AVAILABLE
     rows = [[gap, *ROW[1:]]] * 30 + [ROW] * 30
     for packed in (False, True):
-        framed = codec.frame(parcel(SCHOOL, rows, packed=packed), 51, VirtualClock(NOW))
-        assert read(framed, SCHOOL)[0].omit == 1
+        encoded = codec.frame(batch(SCHOOL, rows, packed=packed), 51, VirtualClock(NOW))
+        assert read(encoded, SCHOOL)[0].omit == 1
 
 
 def test_never_every_column_is_omitted() -> None:
     rows = [[Missing.NOT_AVAILABLE] * 9] * 2
-    framed = codec.frame(parcel(SCHOOL, rows), 51, VirtualClock(NOW))
-    assert read(framed, SCHOOL)[0].rows == [[Missing.NOT_AVAILABLE]] * 2
+    encoded = codec.frame(batch(SCHOOL, rows), 51, VirtualClock(NOW))
+    assert read(encoded, SCHOOL)[0].rows == [[Missing.NOT_AVAILABLE]] * 2
 
 
 BROKEN = [
@@ -289,26 +289,26 @@ BROKEN = [
 
 @pytest.mark.parametrize("cells", BROKEN)
 def test_a_broken_row_ends_a_frame_and_alone_is_refused(cells: bytes) -> None:
-    good = parcel(SCHOOL, [ROW] * 3)
+    good = batch(SCHOOL, [ROW] * 3)
     broken = Row(5, 1, 0, NOW, cells)
-    later = Parcel("live", None, good.layout, [*good.rows[:2], broken, good.rows[2]], boot=1)
+    later = Batch("live", None, good.layout, [*good.rows[:2], broken, good.rows[2]], boot=1)
     assert list(codec.frame(later, 222, VirtualClock(NOW)).rows) == list(good.rows[:2])
-    in_order = Parcel("backfill", None, good.layout, later.rows, boot=1, in_order=True)
+    in_order = Batch("backfill", None, good.layout, later.rows, boot=1, in_order=True)
     assert list(codec.frame(in_order, 222, VirtualClock(NOW)).rows) == list(good.rows[2:])
-    first = Parcel("live", None, good.layout, [broken, *good.rows], boot=1)
+    first = Batch("live", None, good.layout, [broken, *good.rows], boot=1)
     with pytest.raises(CodecError, match="row 5"):
         codec.frame(first, 222, VirtualClock(NOW))
 
 
 def test_a_number_of_32_bits_is_refused() -> None:
     with pytest.raises(CodecError, match="31 bits"):
-        codec.frame(parcel(SCHOOL, [[2**31, *ROW[1:]]]), 222, VirtualClock(NOW))
+        codec.frame(batch(SCHOOL, [[2**31, *ROW[1:]]]), 222, VirtualClock(NOW))
 
 
 def test_a_limit_below_one_column_is_refused() -> None:
     for packed in (False, True):
         with pytest.raises(CodecError, match="needs more than 9 bytes"):
-            codec.frame(parcel(SCHOOL, [ROW], packed=packed), 9, VirtualClock(NOW))
+            codec.frame(batch(SCHOOL, [ROW], packed=packed), 9, VirtualClock(NOW))
 
 
 @pytest.mark.parametrize(
@@ -359,7 +359,7 @@ def test_an_unknown_schema_keeps_the_body() -> None:
 def message(kind: int, body: bytes, limit: int) -> Sequence[bytes]:
     """Its frames."""
     one = Message(1, kind, 1, 0, NOW, body)
-    return codec.frame(Parcel("message", one, boot=1), limit, VirtualClock(NOW)).frames
+    return codec.frame(Batch("message", one, boot=1), limit, VirtualClock(NOW)).frames
 
 
 def test_a_long_schema_becomes_slices_that_are_each_useful() -> None:
@@ -400,8 +400,8 @@ def test_what_is_no_downlink_is_refused(frame: str) -> None:
 
 def test_json_rows_name_values_and_reasons() -> None:
     rows: list[list[Cell]] = [ROW, [Missing.FAILED, Missing.ABOVE, Missing.BELOW, *ROW[3:]]]
-    framed = codec.frame(parcel(SCHOOL, rows), 222, VirtualClock(NOW))
-    old, new = decoder.json_rows(read(framed, SCHOOL)[0], SCHOOL, NOW + 1.0)
+    encoded = codec.frame(batch(SCHOOL, rows), 222, VirtualClock(NOW))
+    old, new = decoder.json_rows(read(encoded, SCHOOL)[0], SCHOOL, NOW + 1.0)
     assert (new["time"], new["temp"], new["pm25"]) == ("2026-01-05T09:41:00Z", 21.45, 6.3)
     assert old["reason"] == {"temp": "failed", "hum": "high", "pres": "low"}
     assert old["temp"] is None

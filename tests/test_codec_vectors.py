@@ -7,8 +7,8 @@ import pytest
 from agent import codec
 from agent.clock import VirtualClock
 from agent.codec import Style, decoder
-from agent.parcel import ACK, EVENT, SLICE, Layout, Message, Parcel, Row
-from agent.schema import Cell, Missing, Schema, field_for, registered, registered_schemas
+from agent.model.batch import ACK, EVENT, SLICE, Batch, Layout, Message, Row
+from agent.model.schema import Cell, Missing, Schema, field_for, registered, registered_schemas
 
 NEWEST = 1_767_606_060  # 2026-01-05 09:41 UTC
 SCHOOL = registered(1)
@@ -26,20 +26,18 @@ PLAIN_THREE = (
 )
 
 
-def parcel(rows: Sequence[Sequence[Cell]], *, packed: bool, dated: bool = True) -> Parcel:
+def batch(rows: Sequence[Sequence[Cell]], *, packed: bool, dated: bool = True) -> Batch:
     """Rows of schema 1, newest first, a minute apart, of this boot."""
     made = [
         Row(9 - k, 1, -60_000 * k, NEWEST - 60 * k if dated else None, codec.cells_to_bytes(row))
         for k, row in enumerate(rows)
     ]
-    return Parcel("live", None, Layout(1, "air", SCHOOL, 60), made, packed=packed, boot=1)
+    return Batch("live", None, Layout(1, "air", SCHOOL, 60), made, packed=packed, boot=1)
 
 
-def framed(rows: Sequence[Sequence[Cell]], *, packed: bool, style: Style | None = None) -> str:
+def encoded(rows: Sequence[Sequence[Cell]], *, packed: bool, style: Style | None = None) -> str:
     """The one frame of these rows, in hex."""
-    (made,) = codec.frame(
-        parcel(rows, packed=packed), 222, VirtualClock(NEWEST + 3.0), style
-    ).frames
+    (made,) = codec.frame(batch(rows, packed=packed), 222, VirtualClock(NEWEST + 3.0), style).frames
     return made.hex()
 
 
@@ -65,7 +63,7 @@ def of(hexed: str) -> str:
     ],
 )
 def test_worked_data_frames(rows: list[list[Cell]], packed: bool, expected: str) -> None:
-    assert framed(rows, packed=packed) == of(expected)
+    assert encoded(rows, packed=packed) == of(expected)
     data = says(expected)
     assert data.rows == rows
     assert data.starts(NEWEST + 20.0)[0] == NEWEST
@@ -74,7 +72,7 @@ def test_worked_data_frames(rows: list[list[Cell]], packed: bool, expected: str)
 def test_worked_frame_with_a_failed_sensor_has_an_escape() -> None:
     rows = [list(row) for row in ROWS]
     rows[0][4] = Missing.FAILED
-    made = framed(rows, packed=True)
+    made = encoded(rows, packed=True)
     assert made.startswith(of("84 01 19 86 85 01 58 18 44 5b 92 28 bc 00 00 3b"))
     assert len(bytes.fromhex(made)) == 32
     assert says(made).rows == rows
@@ -83,14 +81,14 @@ def test_worked_frame_with_a_failed_sensor_has_an_escape() -> None:
 def test_worked_frame_without_pm_sensors_omits_both_columns() -> None:
     rows = [[*row[:4], Missing.NOT_AVAILABLE, Missing.NOT_AVAILABLE, *row[6:]] for row in ROWS]
     made = "85 01 19 86 85 01 52 44 5b 92 28 bc 01 ac 0b 26 25 31 9c 59 4a 62 a9 27 c0 18 30"
-    assert framed(rows, packed=True) == of(made)
+    assert encoded(rows, packed=True) == of(made)
     assert says(made).rows == [[*row[:4], *row[6:]] for row in ROWS]
     assert says(made).columns == [0, 1, 2, 3, 6, 7, 8]
 
 
 def test_worked_frame_without_a_trusted_clock_carries_an_age() -> None:
     clock = VirtualClock(0.0, trust="")
-    (made,) = codec.frame(parcel(ROWS[:1], packed=True, dated=False), 51, clock).frames
+    (made,) = codec.frame(batch(ROWS[:1], packed=True, dated=False), 51, clock).frames
     assert made.hex() == of("84 01 20 01 4b" + ONE)
     assert says(made.hex()).starts(NEWEST + 59.0) == [NEWEST]
 
@@ -98,7 +96,7 @@ def test_worked_frame_without_a_trusted_clock_carries_an_age() -> None:
 def test_worked_frame_padded_to_51_bytes() -> None:
     expected = "86 01 19 86 85 01 56" + THREE + "00 54" + "00" * 20
     style = Style(fixed_length=True)
-    (made,) = codec.frame(parcel(ROWS, packed=True), 51, VirtualClock(NEWEST + 3.0), style).frames
+    (made,) = codec.frame(batch(ROWS, packed=True), 51, VirtualClock(NEWEST + 3.0), style).frames
     assert made.hex() == of(expected)
     assert says(expected).rows == ROWS
 
@@ -107,7 +105,7 @@ def test_worked_event() -> None:
     body = codec.event_body(1, 3, 1, 1534)
     message = Message(1, EVENT, 1, 0, NEWEST + 33, body)
     clock = VirtualClock(NEWEST + 34.0)
-    (made,) = codec.frame(Parcel("message", message, boot=1), 51, clock).frames
+    (made,) = codec.frame(Batch("message", message, boot=1), 51, clock).frames
     assert made.hex() == of("86 20 01 19 87 4d 03 01 19 05 fe")
     assert decoder.decode(made, registered_schemas().get) == decoder.Event(1, 34637, 3, 1, 1534)
 
@@ -120,7 +118,7 @@ def test_worked_schema_slice_and_private_number() -> None:
     ]
     assert codec.private_number(fields) == 58697
     message = Message(1, SLICE, 1, 0, None, codec.slice_body(58697, 3, 0, fields))
-    (made,) = codec.frame(Parcel("message", message), 51, VirtualClock()).frames
+    (made,) = codec.frame(Batch("message", message), 51, VirtualClock()).frames
     assert made.hex() == of(
         "88 21 19 e5 49 01 03 00"
         "86 18 67 21 19 07 d0 08 02 64 74 65 6d 70"
@@ -136,6 +134,6 @@ def test_worked_downlink_and_its_ack() -> None:
     assert codec.encode_downlink(1, 42, 1, 1, 5) == downlink
     assert decoder.parse_downlink(downlink) == decoder.Downlink(1, 42, (1, 1, 5))
     message = Message(1, ACK, 1, 0, None, codec.ack_body(42, 0))
-    (made,) = codec.frame(Parcel("message", message), 51, VirtualClock()).frames
+    (made,) = codec.frame(Batch("message", message), 51, VirtualClock()).frames
     assert made.hex() == of("83 22 18 2a 00")
     assert decoder.decode(made, registered_schemas().get) == decoder.Ack(42, 0)

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 import drivers.sensors
-from agent.catalog import find
 from agent.clock import VirtualClock
-from agent.schema import quantity_kinds
+from agent.measure.driver_registry import find
+from agent.model.schema import quantity_kinds
 from drivers.api import BusError, DataError, DeviceError
 from drivers.bus.i2c import I2C
 from drivers.bus.port import Port
@@ -104,9 +104,9 @@ class Bench:
         assert driver.twin is not None
         self.twin: Any = driver.twin()
         self.faults: Faults
-        self.driver: Any = driver.make(self._door(driver.door, driver.options), {})
+        self.driver: Any = driver.make(self._bus(driver.bus_kind, driver.options), {})
 
-    def _door(self, kind: str, options: Mapping[str, Any]) -> object:
+    def _bus(self, kind: str, options: Mapping[str, Any]) -> object:
         if kind == "i2c":
             bus = SimI2C(self.clock)
             self.faults = bus.attach(options["address"].default, self.twin)

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from agent.cli import group
 from agent.config import load
 from agent.demo import RADIO_FILL_S, Radio, radio_link
-from agent.shipped import shipped
+from agent.resources import resource
 from agent.simulate import PRACTICE_KEY
 
 IDENTITY = ("70B3D57ED0051234", "0102030405060708", PRACTICE_KEY)
@@ -35,14 +35,14 @@ def test_a_recording_comes_out_of_the_network_server_as_it_was(
 
 
 def test_the_profiles_own_link_is_used(tmp_path: Path) -> None:
-    config, _ = load(shipped("nodes/school-lorawan.toml"))
+    config, _ = load(resource("nodes/school-lorawan.toml"))
     link = radio_link(config, Radio("", "", *IDENTITY), tmp_path)
     assert (link.modem, link.fixed_length, link.limit_bytes) == ("rak3172", True, 115)
     assert link.carries == ("air", "events")
     assert (link.fill_s, link.data_rate) == (RADIO_FILL_S, 5)
     assert Path(link.app_key_file).read_text() == PRACTICE_KEY
     assert radio_link(config, Radio("la66", "", *IDENTITY), tmp_path).modem == "la66"
-    other, _ = load(shipped("nodes/school.toml"))
+    other, _ = load(resource("nodes/school.toml"))
     assert radio_link(other, Radio("", "", *IDENTITY), tmp_path).modem == "rak3172"
 
 

@@ -7,11 +7,11 @@ import random
 
 import pytest
 
-from agent.baseline import Baseline
 from agent.clock import VirtualClock
 from agent.features.regression import Sums
-from agent.gradient import Gradient
-from agent.health import HealthDoor
+from agent.measure.baseline import Baseline
+from agent.measure.gradient import Gradient
+from agent.measure.health import HealthSource
 
 HOUR_S = 3600.0
 
@@ -29,7 +29,7 @@ class Watch:
         self.chance = random.Random(1)
 
     def made(self, **options: object) -> Baseline:
-        return Baseline(HealthDoor(self.clock), **{"train_days": 14.0} | options)
+        return Baseline(HealthSource(self.clock), **{"train_days": 14.0} | options)
 
     def days(self, days: float, k: float = 0.005, drift: float = 0.0, warmer: float = 0.0) -> dict:
         found: dict = {}
@@ -125,7 +125,7 @@ def test_two_months_of_days_are_few_bytes_with_each_row_and_come_back_exactly() 
 
 def test_training_time_has_to_be_a_day_at_least() -> None:
     with pytest.raises(ValueError, match="train_days"):
-        Baseline(HealthDoor(VirtualClock()), train_days=0.5)
+        Baseline(HealthSource(VirtualClock()), train_days=0.5)
 
 
 def test_sums_are_least_squares_and_can_be_merged() -> None:

@@ -5,7 +5,7 @@ Every twelfth window of two months here; `python -m tests.bench features` looks 
 
 from __future__ import annotations
 
-from agent.alarm import ABOVE
+from agent.model.alarm import ABOVE
 from tests.tones_month import A_DAY, JUNE, Tones
 
 

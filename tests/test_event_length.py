@@ -10,14 +10,14 @@ from agent import codec
 from agent.clock import VirtualClock
 from agent.codec import LONGEST_EVENT, CodecError, Style, decoder
 from agent.codec.explain import CODES, explain
+from agent.codec.messages import event, node_event
 from agent.codec.wire import RAW_LIMIT
 from agent.events.detectors import Found
 from agent.events.trigger import MOST, Watch
-from agent.messages import event, node_event
-from agent.parcel import EVENT, Message, Parcel
+from agent.model.batch import EVENT, Batch, Message
+from agent.model.schema import Schema, field_for
 from agent.plan.tables import MOST_COLUMNS
 from agent.plan.triggers import TriggerPlan
-from agent.schema import Schema, field_for
 from tests.conftest import MONDAY
 from tests.trigger_kit import SCHEMA, VIBRATION, vibration
 
@@ -72,10 +72,10 @@ def told() -> Iterator[tuple[int, int | None, int, Value, bytes]]:
         yield schema, column, 10, several, codec.event_body(schema, column, 10, several)
 
 
-def framed(body: bytes, time: str, limit: int = 4096) -> bytes:
+def encoded(body: bytes, time: str, limit: int = 4096) -> bytes:
     boot, clock, style, born, mono_s, start, _ = TIMES[time]
     message = Message(1, EVENT, born, mono_s * 1000, start, body)
-    (made,) = codec.frame(Parcel("message", message, boot=boot), limit, clock, style).frames
+    (made,) = codec.frame(Batch("message", message, boot=boot), limit, clock, style).frames
     return made
 
 
@@ -83,7 +83,7 @@ def framed(body: bytes, time: str, limit: int = 4096) -> bytes:
 def test_no_event_is_longer_than_24_bytes_and_each_says_what_it_is(time: str) -> None:
     codes = set()
     for schema, column, code, value, body in told():
-        made = framed(body, time)
+        made = encoded(body, time)
         said = decoder.decode(made, lambda _: None)
         assert isinstance(said, decoder.Event)
         assert len(made) <= 24
@@ -118,12 +118,12 @@ def kept(value: Value, said: Any, length: int) -> Any:
 def test_decode_tells_what_had_no_room(time: str, column: int, expected: str) -> None:
     fields = tuple(field_for(f"c{n}", "acceleration", 1e-4) for n in range(25))
     schema = Schema(65_535, fields)
-    made = framed(codec.event_body(65_535, column, 10, [MOST, MOST, MOST, 3]), time)
+    made = encoded(codec.event_body(65_535, column, 10, [MOST, MOST, MOST, 3]), time)
     assert explain(made, {65_535: schema}.get, MONDAY)[-1][1] == f"value: {expected}"
 
 
 def test_a_usual_event_of_an_earlier_boot_keeps_its_area() -> None:
-    made = framed(codec.event_body(58_697, 3, 10, [2500, 320, 4000, 2]), "boot")
+    made = encoded(codec.event_body(58_697, 3, 10, [2500, 320, 4000, 2]), "boot")
     said = decoder.decode(made, lambda _: None)
     assert isinstance(said, decoder.Event)
     assert said.value == (2500, 320, 4000, 2)
@@ -131,7 +131,7 @@ def test_a_usual_event_of_an_earlier_boot_keeps_its_area() -> None:
 
 @pytest.mark.parametrize(("limit", "expected"), [(21, 4), (20, 3), (17, 2), (14, 1)])
 def test_a_way_out_with_less_room_gets_fewer_figures(limit: int, expected: int) -> None:
-    made = framed(codec.event_body(65_535, 0, 10, [MOST, MOST, MOST, 3]), "short", limit)
+    made = encoded(codec.event_body(65_535, 0, 10, [MOST, MOST, MOST, 3]), "short", limit)
     said = decoder.decode(made, lambda _: None)
     assert isinstance(said, decoder.Event)
     assert isinstance(said.value, Sequence)
@@ -141,4 +141,4 @@ def test_a_way_out_with_less_room_gets_fewer_figures(limit: int, expected: int) 
 
 def test_an_event_is_refused_only_where_not_even_its_peak_has_room() -> None:
     with pytest.raises(CodecError, match="does not fit"):
-        framed(codec.event_body(65_535, 0, 10, [MOST, MOST, MOST, 3]), "short", 11)
+        encoded(codec.event_body(65_535, 0, 10, [MOST, MOST, MOST, 3]), "short", 11)

@@ -10,11 +10,11 @@ from agent.cli import group
 from agent.clock import VirtualClock
 from agent.config import parse
 from agent.daemon import run_virtual
-from agent.health import HealthDoor
+from agent.measure.health import HealthSource
+from agent.measure.window import Window
 from agent.node import build
 from agent.plan import make_plan
-from agent.simulate import SimDoors, check_feeds, make_world
-from agent.window import Window
+from agent.simulate import SimBuses, check_feeds, make_world
 from tests.rig import MemoryLink
 from tests.trigger_kit import shaken
 
@@ -58,12 +58,12 @@ def test_events_and_records_of_a_whole_node(tmp_path: Path, clock: VirtualClock)
     config, source = parse(tmp_path / "node.toml", PROFILE)
     world = make_world(config, source)
     check_feeds(config, source, world)
-    doors = SimDoors(clock, clock.true_utc, world, config.simulate.feeds, HealthDoor(clock))
-    made = make_plan(config, source, doors)
+    buses = SimBuses(clock, clock.true_utc, world, config.simulate.feeds, HealthSource(clock))
+    made = make_plan(config, source, buses)
     link = MemoryLink(clock)
     node = build(made, clock, store_path=tmp_path / "store.db", links={"city": link})
-    gauge = doors.twins["s1"]
-    doors.twins["acc"].motion = shaken(40.0, 4.0, 0.2)
+    gauge = buses.twins["s1"]
+    buses.twins["acc"].motion = shaken(40.0, 4.0, 0.2)
     run_virtual(node.jobs, clock, 30)
     gauge.truth = {"strain": gauge.truth["strain"] + 20}
     run_virtual(node.jobs, clock, 35)
@@ -95,20 +95,20 @@ def test_a_chip_that_only_a_trigger_listens_to_is_told_when_it_fails_and_is_back
     tmp_path: Path, clock: VirtualClock
 ) -> None:
     config, source = parse(tmp_path / "node.toml", GAUGES)
-    doors = SimDoors(clock, clock.true_utc, make_world(config, source), {}, HealthDoor(clock))
+    buses = SimBuses(clock, clock.true_utc, make_world(config, source), {}, HealthSource(clock))
     link = MemoryLink(clock)
-    made = make_plan(config, source, doors)
+    made = make_plan(config, source, buses)
     node = build(made, clock, store_path=tmp_path / "store.db", links={"city": link})
     told = lambda: [(e.column, e.code) for e in link.far.events if e.schema]  # noqa: E731
     run_virtual(node.jobs, clock, 30)
     assert [one.state for one in node.instruments.values()] == ["ok", "ok"]
-    doors.faults["s2"].unplugged = True
+    buses.faults["s2"].unplugged = True
     run_virtual(node.jobs, clock, 110)
     assert told() == [(0, 4)]
-    doors.faults["s2"].unplugged = False
+    buses.faults["s2"].unplugged = False
     run_virtual(node.jobs, clock, 150)
     assert told() == [(0, 4), (0, 5)]
-    doors.faults["s1"].unplugged = True  # its table tells it, and nobody else
+    buses.faults["s1"].unplugged = True  # its table tells it, and nobody else
     run_virtual(node.jobs, clock, 300)
     assert told() == [(0, 4), (0, 5), (0, 4)]
     node.close()

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from agent import extras
-from agent.shipped import shipped
+from agent.plan import optional as extras
+from agent.resources import resource
 from tests.test_cli import SCHOOL, run
 
-BRIDGE = str(shipped("nodes/bridge.toml"))
-RADIO = str(shipped("nodes/school-lorawan.toml"))
+BRIDGE = str(resource("nodes/bridge.toml"))
+RADIO = str(resource("nodes/school-lorawan.toml"))
 HOW = "Please type:  "
 
 
@@ -27,7 +27,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
         ("run", "--simulate", BRIDGE),
         ("probe", "--simulate", BRIDGE),
         ("demo", "--profile", "bridge"),
-        ("check", str(shipped("nodes/footbridge.toml"))),
+        ("check", str(resource("nodes/footbridge.toml"))),
     ],
 )
 @pytest.mark.usefixtures("bare")
@@ -71,7 +71,7 @@ def test_a_simulated_radio_without_cryptography_is_one_line(
 
 
 def test_check_tells_an_installer_what_a_profile_needs() -> None:
-    told = {name: run("check", "--extras", str(shipped(f"nodes/{name}.toml"))).output.strip()
+    told = {name: run("check", "--extras", str(resource(f"nodes/{name}.toml"))).output.strip()
             for name in ("school", "bridge", "footbridge", "school-lorawan")}  # fmt: skip
     assert told == {
         "school": "", "bridge": "bridge", "footbridge": "bridge,lorawan",

@@ -8,7 +8,7 @@ import pytest
 from scipy.signal import welch as scipy_welch
 
 from agent.features.arrays import fast_length
-from agent.features.lines import on_line, sine_like
+from agent.features.machine_tones import on_line, sine_like
 from agent.features.spectrum import band_levels, peaks, points_for, welch
 from agent.features.statistics import completeness, summaries
 from agent.features.velocity import peak_velocities

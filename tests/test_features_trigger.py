@@ -11,7 +11,7 @@ from agent.features.filter import bandpass, resting, run
 from agent.features.passage import State as PassageState
 from agent.features.passage import interrupted as passage_interrupted
 from agent.features.passage import passages
-from agent.features.trigger import Edge, Settings, State, interrupted, ratios
+from agent.features.sta_lta import Edge, Settings, State, interrupted, ratios
 
 with warnings.catch_warnings():  # obspy reads entry points the old way
     warnings.simplefilter("ignore", DeprecationWarning)

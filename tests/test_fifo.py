@@ -21,9 +21,9 @@ import pytest
 from smbus2 import i2c_msg
 
 import drivers.sensors
-from agent.catalog import find
 from agent.clock import VirtualClock
-from drivers.api import Batch, BusError, DataError, DeviceError
+from agent.measure.driver_registry import find
+from drivers.api import BusError, DataError, DeviceError, Samples
 from drivers.bus.i2c import I2C
 from drivers.sim.i2c import SimI2C
 
@@ -84,7 +84,7 @@ class Bench:
         self.driver: Any = found.make(I2C(self.bus, self.clock), options)
 
     def ready(self) -> Bench:
-        """Set up, its first batch taken."""
+        """Set up, its first drained taken."""
         self.driver.setup()
         self.clock.sleep(0.1)
         first = self.drain()
@@ -92,11 +92,11 @@ class Bench:
         assert first.samples
         return self
 
-    def drain(self) -> Batch:
-        batch: Batch = self.driver.drain()
-        return batch
+    def drain(self) -> Samples:
+        drained: Samples = self.driver.drain()
+        return drained
 
-    def after(self, seconds: float) -> Batch:
+    def after(self, seconds: float) -> Samples:
         """What it delivers when it was left alone for so long."""
         self.clock.sleep(seconds)
         return self.drain()
@@ -111,9 +111,9 @@ class Bench:
 
         twin.motion = motion
 
-    def numbers(self, batch: Batch) -> list[int]:
+    def numbers(self, drained: Samples) -> list[int]:
         """Which samples these are, modulo TURN."""
-        return [round(one[0] / G / self.special.step_g) for one in batch.samples]
+        return [round(one[0] / G / self.special.step_g) for one in drained.samples]
 
 
 @pytest.fixture(params=NAMES)
@@ -127,18 +127,18 @@ def test_it_sets_up_and_delivers_what_it_says(name: str) -> None:
         before = bench.clock.monotonic()
         bench.driver.setup()
         assert bench.clock.monotonic() - before <= bench.special.setup_s
-        batch = bench.after(0.2)
-        assert batch.gap  # what was before the restart is not in it
-        assert batch.lost is None
-        batch = bench.after(0.1)
-        assert not batch.gap
-        assert batch.lost == 0
-        assert len(batch.samples) == pytest.approx(0.1 * bench.driver.rate_hz, abs=2)
-        assert {len(one) for one in batch.samples} == {len(bench.driver.axes)}
+        drained = bench.after(0.2)
+        assert drained.gap  # what was before the restart is not in it
+        assert drained.lost is None
+        drained = bench.after(0.1)
+        assert not drained.gap
+        assert drained.lost == 0
+        assert len(drained.samples) == pytest.approx(0.1 * bench.driver.rate_hz, abs=2)
+        assert {len(one) for one in drained.samples} == {len(bench.driver.axes)}
     assert bench.driver.unit == "m/s2"
     assert bench.driver.rate_hz == bench.special.rates[0]
     assert bench.driver.depth_s <= bench.special.held / bench.driver.rate_hz
-    assert bench.drain() == Batch([], gap=False, lost=0)
+    assert bench.drain() == Samples([], gap=False, lost=0)
 
 
 def test_the_truth_comes_back_over_the_range_below_zero_too(name: str) -> None:
@@ -146,8 +146,8 @@ def test_the_truth_comes_back_over_the_range_below_zero_too(name: str) -> None:
     values = [g * G for g in (-1.99, -1.0, -0.35, -0.001, 0.0, 0.0003, 0.35, 1.0, 1.99)]
     for truth in itertools.product(values, repeat=len(bench.driver.axes)):
         bench.twin.truth = {**bench.twin.truth, **dict(zip("xyz", truth, strict=False))}
-        felt = bench.after(0.03).samples[-1]
-        assert felt == pytest.approx(truth, abs=bench.special.step_g * G / 2 * 1.001)
+        sensed = bench.after(0.03).samples[-1]
+        assert sensed == pytest.approx(truth, abs=bench.special.step_g * G / 2 * 1.001)
 
 
 def test_beyond_the_range_it_stays_at_its_end(name: str) -> None:
@@ -205,9 +205,9 @@ def test_after_a_bus_error_in_the_middle_the_next_batch_has_a_gap(name: str) -> 
     with pytest.raises(BusError):
         bench.after(0.1)
     bench.twin.read, bench.faults.errno = read, 0
-    batch = bench.after(0.1)
-    assert batch.samples
-    assert (batch.gap, batch.lost) == (True, None)
+    drained = bench.after(0.1)
+    assert drained.samples
+    assert (drained.gap, drained.lost) == (True, None)
     assert not bench.after(0.1).gap
 
 
@@ -255,17 +255,17 @@ def test_it_waits_as_long_as_it_says_and_loses_nothing(name: str) -> None:
     bench.drain()
     first = bench.numbers(bench.after(0.1))[-1]
     stall_s = bench.driver.depth_s - 2 / bench.driver.rate_hz
-    batch = bench.after(stall_s)
-    assert (batch.gap, batch.lost) == (False, 0)
-    assert len(batch.samples) >= int(stall_s * bench.driver.rate_hz)
-    assert bench.numbers(batch) == list(range(first + 1, first + 1 + len(batch.samples)))
+    drained = bench.after(stall_s)
+    assert (drained.gap, drained.lost) == (False, 0)
+    assert len(drained.samples) >= int(stall_s * bench.driver.rate_hz)
+    assert bench.numbers(drained) == list(range(first + 1, first + 1 + len(drained.samples)))
 
 
 def test_an_overrun_is_a_gap_and_only_that(name: str) -> None:
     bench = Bench(name).ready()
-    batch = bench.after(bench.special.held / bench.driver.rate_hz + 0.5)
-    assert (batch.gap, batch.lost) == (True, None)
-    assert len(batch.samples) == bench.special.held
+    drained = bench.after(bench.special.held / bench.driver.rate_hz + 0.5)
+    assert (drained.gap, drained.lost) == (True, None)
+    assert len(drained.samples) == bench.special.held
     assert not bench.after(0.1).gap
 
 
@@ -278,16 +278,16 @@ def check_stalls(bench: Bench, hours: float, chance: random.Random) -> tuple[int
     delivered = missing = gaps = 0
     while bench.clock.monotonic() < hours * 3600:
         stall = chance.expovariate(1) * chance.choice((1, 40)) if chance.random() < 0.1 else 1 / 3
-        batch = bench.after(min(bench.driver.depth_s * stall, TURN / 2 / bench.driver.rate_hz))
-        numbers = bench.numbers(batch)
+        drained = bench.after(min(bench.driver.depth_s * stall, TURN / 2 / bench.driver.rate_hz))
+        numbers = bench.numbers(drained)
         if not numbers:
             continue
         skipped = (numbers[0] - newest - 1) % TURN
-        assert skipped == 0 or batch.gap
-        assert batch.lost in (None, skipped)
+        assert skipped == 0 or drained.gap
+        assert drained.lost in (None, skipped)
         assert numbers == [(numbers[0] + n) % TURN for n in range(len(numbers))]
         delivered, missing, newest = delivered + len(numbers), missing + skipped, numbers[-1]
-        gaps += batch.gap
+        gaps += drained.gap
     bench.twin.catch_up(bench.clock.monotonic())
     assert delivered + missing + len(bench.twin.queue) == bench.twin.produced - start
     return gaps, missing
@@ -331,10 +331,10 @@ def test_flipped_bits_are_an_error_or_data_and_setup_cures(name: str) -> None:
     bench.faults.flip = 0.5
     for _ in range(500):
         try:
-            batch = bench.after(0.05)
+            drained = bench.after(0.05)
         except DeviceError:
             continue
-        assert all(abs(value) < 2.1 * G for one in batch.samples for value in one)
+        assert all(abs(value) < 2.1 * G for one in drained.samples for value in one)
     bench.faults.flip = 0.0
     bench.ready()
     assert not bench.after(0.1).gap
@@ -409,11 +409,13 @@ def test_iis2iclx_loses_nothing_while_linux_stalls_for_two_seconds(deep: int) ->
     bench.number()
     last = bench.numbers(bench.after(0.1))[-1]
     for _ in range(20):
-        batch = bench.after(2.0)
-        assert len(batch.samples) >= 208
-        assert (batch.gap, batch.lost) == (False, 0)
-        assert bench.numbers(batch) == [(last + 1 + n) % TURN for n in range(len(batch.samples))]
-        last = bench.numbers(batch)[-1]
+        drained = bench.after(2.0)
+        assert len(drained.samples) >= 208
+        assert (drained.gap, drained.lost) == (False, 0)
+        assert bench.numbers(drained) == [
+            (last + 1 + n) % TURN for n in range(len(drained.samples))
+        ]
+        last = bench.numbers(drained)[-1]
 
 
 @pytest.mark.parametrize(("range_g", "step_g"), [(0.5, 15e-6), (1, 31e-6), (2, 61e-6), (3, 122e-6)])
@@ -443,9 +445,9 @@ def test_iis2iclx_wrong_tags_are_counted_and_the_newest_run_is_kept(mask: int) -
     bench.number()
     last = bench.numbers(bench.after(0.1))[-1]
     spoil(bench, {3, 5, 6}, mask)
-    batch = bench.after(0.2)
-    assert (batch.gap, batch.lost) == (True, 7)
-    assert bench.numbers(batch)[0] == last + 1 + 7
+    drained = bench.after(0.2)
+    assert (drained.gap, drained.lost) == (True, 7)
+    assert bench.numbers(drained)[0] == last + 1 + 7
     assert bench.driver.resyncs == 3
     assert not bench.after(0.1).gap
 
@@ -456,10 +458,10 @@ def test_iis2iclx_a_wrong_tag_at_the_end_is_the_next_batchs_gap() -> None:
     bench.twin.catch_up(bench.clock.monotonic())
     last = len(bench.twin.queue) - 1
     spoil(bench, {last}, 0x01)
-    batch = bench.drain()
-    assert (len(batch.samples), batch.gap) == (last, False)
-    batch = bench.after(0.1)
-    assert (batch.gap, batch.lost) == (True, None)
+    drained = bench.drain()
+    assert (len(drained.samples), drained.gap) == (last, False)
+    drained = bench.after(0.1)
+    assert (drained.gap, drained.lost) == (True, None)
 
 
 def test_iis2iclx_words_missing_in_the_middle_are_noticed_by_the_counter() -> None:
@@ -467,9 +469,9 @@ def test_iis2iclx_words_missing_in_the_middle_are_noticed_by_the_counter() -> No
     bench.clock.sleep(0.2)
     bench.twin.catch_up(bench.clock.monotonic())
     del bench.twin.queue[4], bench.twin.queue[4]
-    batch = bench.drain()
-    assert (batch.gap, batch.lost) == (True, None)
-    assert len(batch.samples) == pytest.approx(0.2 * 104 - 6, abs=1)
+    drained = bench.drain()
+    assert (drained.gap, drained.lost) == (True, None)
+    assert len(drained.samples) == pytest.approx(0.2 * 104 - 6, abs=1)
 
 
 def test_iis2iclx_without_any_good_word_is_an_error() -> None:
@@ -506,16 +508,16 @@ def test_adxl355_finds_x_again_when_words_are_missing(gone: int) -> None:
     for _ in range(gone):
         bench.twin.catch_up(bench.clock.monotonic())
         bench.twin._word()
-    batch = bench.drain()
-    assert (batch.gap, batch.lost) == (True, 1)
-    assert bench.numbers(batch)[0] == last + 2
+    drained = bench.drain()
+    assert (drained.gap, drained.lost) == (True, 1)
+    assert bench.numbers(drained)[0] == last + 2
     assert bench.driver.resyncs == 3 - gone
-    newest = bench.numbers(batch)[-1]
+    newest = bench.numbers(drained)[-1]
     for _ in range(10):  # from here on samples begin in one burst and end in the next
-        batch = bench.after(0.1)
-        assert (batch.gap, batch.lost) == (False, 0)
-        assert bench.numbers(batch)[0] == newest + 1
-        newest = bench.numbers(batch)[-1]
+        drained = bench.after(0.1)
+        assert (drained.gap, drained.lost) == (False, 0)
+        assert bench.numbers(drained)[0] == newest + 1
+        newest = bench.numbers(drained)[-1]
 
 
 @pytest.mark.parametrize(
@@ -529,9 +531,9 @@ def test_adxl355_wrong_marks_cost_one_sample(which: int, mask: int) -> None:
     last = bench.numbers(bench.after(0.1))[-1]
     word, numbers = bench.twin._word, itertools.count()
     bench.twin._word = lambda: word() ^ (mask if next(numbers) == which else 0)
-    batch = bench.after(0.15)
-    assert (batch.gap, batch.lost) == (True, 5)
-    assert bench.numbers(batch)[0] == last + 6
+    drained = bench.after(0.15)
+    assert (drained.gap, drained.lost) == (True, 5)
+    assert bench.numbers(drained)[0] == last + 6
     assert not bench.after(0.1).gap
 
 
@@ -548,7 +550,7 @@ def test_adxl355_empty_words_are_no_samples() -> None:
     bench.drain()
     assert I2C(bench.bus, bench.clock).write_read(0x1D, b"\x11", 6) == bytes.fromhex("000002" * 2)
     bench.twin._word = lambda: 0x000002
-    assert bench.after(0.1) == Batch([], gap=False, lost=0)
+    assert bench.after(0.1) == Samples([], gap=False, lost=0)
 
 
 def test_adxl355_shows_exactly_the_gap_it_is() -> None:
@@ -556,10 +558,10 @@ def test_adxl355_shows_exactly_the_gap_it_is() -> None:
     bench.number()
     last = bench.numbers(bench.after(0.1))[-1]
     for stall_s in (0.25, 0.3, 1.0, 2.0, 0.25):
-        batch = bench.after(stall_s)
-        numbers = bench.numbers(batch)
+        drained = bench.after(stall_s)
+        numbers = bench.numbers(drained)
         missing = numbers[0] - last - 1
-        assert batch.gap == (missing > 0)
+        assert drained.gap == (missing > 0)
         assert missing == max(0, missing)
         assert len(numbers) + missing == pytest.approx(stall_s * 125, abs=2)
         last = numbers[-1]
@@ -667,8 +669,8 @@ def test_iis2iclx_by_st_s_driver(range_g: float, control: str, mg: float) -> Non
     chip = find("iis2iclx").make(I2C(bus, VirtualClock()), {"range_g": range_g})
     chip.setup()
     assert bus.written == ["0f", "1205", "1802", "1244", f"10{control}", "0904", "0a06"]
-    batch = chip.drain()  # type: ignore[attr-defined]
-    for found, counts in zip(batch.samples, raw, strict=True):
+    drained = chip.drain()  # type: ignore[attr-defined]
+    for found, counts in zip(drained.samples, raw, strict=True):
         assert found == pytest.approx([one * mg / 1000 * G for one in counts], rel=1e-9)
     assert bus.written[-4:] == ["3a", "78", "10", "0a"]
 

@@ -8,8 +8,8 @@ import cbor2
 import pytest
 
 from agent.clock import VirtualClock
-from agent.links import LinkError
-from agent.links.file import FileLink
+from agent.transport.links import LinkError
+from agent.transport.links.file import FileLink
 from tests.conftest import MONDAY
 
 ONE, TWO = bytes.fromhex("84011a01c18685018102"), bytes.fromhex("8401192a2b0143010203")

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from agent.clock import Clock, VirtualClock
-from agent.health import DRIVER, Health, HealthDoor
-from agent.schema import quantity_kinds, registered
+from agent.measure.health import DRIVER, Health, HealthSource
+from agent.model.schema import quantity_kinds, registered
 from tests.rig import make_rig
 
 
@@ -27,7 +27,7 @@ def pi(root: Path) -> Path:
 
 
 def test_a_pi_tells_its_temperature_supply_memory_and_uptime(tmp_path: Path) -> None:
-    values = Health(HealthDoor(VirtualClock(), root=pi(tmp_path))).read()
+    values = Health(HealthSource(VirtualClock(), root=pi(tmp_path))).read()
     assert values["cpu_temperature"] == 48.312
     assert values["undervoltage"] == 1
     assert values["memory_available"] == 320.0
@@ -42,21 +42,21 @@ def test_what_a_machine_does_not_have_is_absent(tmp_path: Path) -> None:
     (root / "sys/class/hwmon/hwmon1/in0_lcrit_alarm").unlink()
     (root / "proc/self/io").unlink()
     (root / "proc/meminfo").write_text("MemTotal: 5 kB\n")
-    values = Health(HealthDoor(VirtualClock(), root=root)).read()
+    values = Health(HealthSource(VirtualClock(), root=root)).read()
     assert not values.keys() & {"cpu_temperature", "undervoltage", "written", "memory_available"}
 
 
 def test_written_bytes_count_from_midnight_on(tmp_path: Path, clock: VirtualClock) -> None:
-    door = HealthDoor(clock, root=pi(tmp_path))
-    assert door.written_today() == 20.0
+    source = HealthSource(clock, root=pi(tmp_path))
+    assert source.written_today() == 20.0
     clock.sleep(86_400)
-    assert door.written_today() == 0.0
+    assert source.written_today() == 0.0
     (tmp_path / "proc/self/io").write_text("write_bytes: 25000000\n")
-    assert door.written_today() == 5.0
+    assert source.written_today() == 5.0
 
 
 def test_this_machine_answers_too() -> None:
-    health = DRIVER(HealthDoor(Clock()))
+    health = DRIVER(HealthSource(Clock()))
     health.setup()
     values = health.read()
     assert values["uptime"] > 0
@@ -70,8 +70,8 @@ def test_the_store_tells_what_is_owed_and_how_often_the_agent_started(
     for starts in (1, 2):
         rig = make_rig(tmp_path, clock)
         rig.run(120)
-        door = HealthDoor(clock, rig.node.store)
-        values = Health(door).read()
+        source = HealthSource(clock, rig.node.store)
+        values = Health(source).read()
         assert values["restarts"] == starts
         assert values["owed"] == 0
         rig.node.close()

@@ -23,16 +23,16 @@ def test_everybody_may_read_the_state_whatever_the_services_umask(
     tmp_path: Path, clock: VirtualClock
 ) -> None:
     rig = make_rig(tmp_path, clock)
-    keeper = rig.node.jobs[-1].step.__self__  # type: ignore[attr-defined]
-    keeper.state_file = tmp_path / "state.json"
+    housekeeping = rig.node.jobs[-1].step.__self__  # type: ignore[attr-defined]
+    housekeeping.state_file = tmp_path / "state.json"
     before = os.umask(0o077)
     try:
         rig.run(10)
     finally:
         os.umask(before)
         rig.node.close()
-    assert keeper.state_file.stat().st_mode & 0o777 == 0o644
-    assert json.loads(keeper.state_file.read_text())["node"] == "ghs"
+    assert housekeeping.state_file.stat().st_mode & 0o777 == 0o644
+    assert json.loads(housekeeping.state_file.read_text())["node"] == "ghs"
 
 
 def test_a_file_that_may_not_be_read_says_what_to_type(

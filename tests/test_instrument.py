@@ -12,8 +12,8 @@ import pytest
 
 from agent.clock import VirtualClock
 from agent.config.sections import Calibration
-from agent.instrument import LONGEST_BACK_OFF_S, Instrument
-from agent.schema import Missing
+from agent.measure.instrument import LONGEST_BACK_OFF_S, Instrument
+from agent.model.schema import Missing
 from drivers.api import BusError, Quantity
 
 

@@ -1,4 +1,4 @@
-"""Sampler, uplink, keeper and commands together, in virtual time."""
+"""Sampler, uplink, housekeeping and commands together, in virtual time."""
 
 import logging
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ import pytest
 from agent import codec
 from agent.clock import BUILT, VirtualClock
 from agent.codec import bytes_to_cells, decoder
-from agent.links import LinkError
-from agent.schema import Missing, registered_schemas
+from agent.model.schema import Missing, registered_schemas
+from agent.transport.links import LinkError
 from drivers.api import BusError
 from tests.conftest import MONDAY
 from tests.rig import PROFILE, Rig, Room, make_rig

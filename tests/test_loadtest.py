@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from agent.catalog import find
 from agent.cli import group
 from agent.cli import loadtest as command
 from agent.cli.picture import loadtest as told_of
@@ -26,21 +25,22 @@ from agent.clock import VirtualClock
 from agent.config import parse
 from agent.config.sections import Calibration
 from agent.daemon import Job, run_virtual
-from agent.demo import loadtest as demo_loadtest
-from agent.demo.loadtest import Crane
-from agent.features.report import Part, envelope, parts_of
-from agent.health import HealthDoor
-from agent.instrument import Instrument
+from agent.demo import crane as demo_loadtest
+from agent.demo.crane import Crane
+from agent.features.loadtest_figures import Part, envelope, parts_of
 from agent.loadtest import files, page, recording, report, svg
-from agent.loadtest.desk import REQUEST, Desk, ask
 from agent.loadtest.job import LoadTest
+from agent.loadtest.mailbox import REQUEST, Mailbox, ask
 from agent.loadtest.read import Recorded, read
 from agent.loadtest.sensors import Asker
+from agent.measure.driver_registry import find
+from agent.measure.health import HealthSource
+from agent.measure.instrument import Instrument
+from agent.measure.stream import Polled, Stream
+from agent.model.stretch import Read, Stretch
 from agent.node import build
 from agent.plan import make_plan
-from agent.ring import Read, Stretch
-from agent.simulate import SimDoors
-from agent.stream import Polled, Stream
+from agent.simulate import SimBuses
 from drivers.bus.i2c import I2C
 from drivers.sim.i2c import SimI2C
 from drivers.sim.onewire import SimOneWire
@@ -63,7 +63,7 @@ driver = "nau7802"
 bus = "i2c-1"
 [[instrument]]
 name = "node"
-driver = "agent.health"
+driver = "health"
 [[table]]
 name = "slow"
 interval_s = 60
@@ -95,7 +95,7 @@ class Parking:
         self.parked.append((weight_t, at, duration_s, position))
 
 
-class Felt(Mapping[str, float]):
+class Truth(Mapping[str, float]):
     """A truth that changes with time."""
 
     def __init__(self, **of_time: Callable[[], float]) -> None:
@@ -147,9 +147,9 @@ class Site:
         """A new daemon on the same disk."""
         if self.test is not None:
             self.test.close()
-        desk = Desk(self.folder / "run")
+        mailbox = Mailbox(self.folder / "run")
         self.test = LoadTest(
-            "bridge-1", self.folder / "loadtests", desk, self.clock, self.streams,
+            "bridge-1", self.folder / "loadtests", mailbox, self.clock, self.streams,
             self.instruments, lambda path: self.free,
         )  # fmt: skip
         self.jobs = [Job("test", self.test.step)]
@@ -203,7 +203,7 @@ class Site:
 
     def _asked(self, name: str, driver: str, **truth: Callable[[], float]) -> None:
         self.instruments[name] = Instrument(name, self._chip(name, driver), self.clock)
-        self.twins[name].truth = Felt(**{**steady(self.twins[name].truth), **truth})
+        self.twins[name].truth = Truth(**{**steady(self.twins[name].truth), **truth})
 
 
 def steady(truth: Mapping[str, float]) -> dict[str, Callable[[], float]]:
@@ -369,7 +369,7 @@ def test_without_a_node_the_command_says_so_at_once_or_after_waiting(
     done = CliRunner().invoke(group, words)
     assert done.exit_code == 1
     assert "no node answers in" in done.output
-    Desk(tmp_path).tell()  # a node that died
+    Mailbox(tmp_path).tell()  # a node that died
     done = CliRunner().invoke(group, words)
     assert "is it running? systemctl status stadtsinn" in done.output
     assert not list(tmp_path.glob("*.request*"))
@@ -611,8 +611,8 @@ def test_a_node_with_a_run_directory_has_the_job_and_stops_it_in_order(
         monkeypatch.setattr(demo_loadtest, name, 6.0)
     config, source = parse(tmp_path / "node.toml", BRIDGE)
     world = Parking(clock.true_utc())
-    doors = SimDoors(clock, clock.true_utc, world, config.simulate.feeds, HealthDoor(clock))
-    made = make_plan(config, source, doors)
+    buses = SimBuses(clock, clock.true_utc, world, config.simulate.feeds, HealthSource(clock))
+    made = make_plan(config, source, buses)
     links = {"city": MemoryLink(clock)}
     node = build(
         made, clock, store_path=tmp_path / "store.db", links=links,

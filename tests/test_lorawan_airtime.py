@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from agent.airtime_plan import company, day
+from agent.cli.lorawan_airtime import company, day
 from agent.codec import cells_to_bytes
-from agent.parcel import Layout, Row
-from agent.schema import registered
-from drivers.airtime import airtime_s, uplink_s
+from agent.model.batch import Layout, Row
+from agent.model.schema import registered
+from drivers.time_on_air import airtime_s, uplink_s
 
 
 @pytest.mark.parametrize(

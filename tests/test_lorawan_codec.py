@@ -16,7 +16,7 @@ import yaml
 from agent import codec
 from agent.clock import VirtualClock
 from agent.codec import Style, decoder
-from agent.schema import Cell, Field, Missing, Schema, registered, registered_schemas
+from agent.model.schema import Cell, Field, Missing, Schema, registered, registered_schemas
 from hw.lorawan import expected, generate, tables, vectors
 from hw.lorawan.vectors import NEWEST, RECEIVED
 from tests.codec_kit import CODEC, Engine, Node, QuickJS, same

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from drivers.sim.lorawan import commands as mac
+from drivers.sim.lorawan import mac_codec as mac
 from drivers.sim.lorawan.device import Device
 from drivers.sim.lorawan.events import (
     Joined,

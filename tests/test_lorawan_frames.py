@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.sim.lorawan import commands as mac
+from drivers.sim.lorawan import mac_codec as mac
 from drivers.sim.lorawan.crypto import session_keys
 from tests.lorawan_kit import APP_KEY, DEV_EUI, JOIN_EUI, Field
 

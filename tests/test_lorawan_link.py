@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from agent.airtime import PARTS, Airtime, Scratch
 from agent.clock import VirtualClock
 from agent.codec import cbor, decoder
+from agent.codec.messages import node_event
 from agent.config.source import ConfigError
-from agent.links import LinkError, lorawan
-from agent.links.lorawan import PORTS, JoinBackoff
-from agent.messages import node_event
-from agent.parcel import ACK, EVENT, HELLO
-from agent.schema import registered_schemas
+from agent.model.batch import ACK, EVENT, HELLO
+from agent.model.schema import registered_schemas
+from agent.transport.airtime import PARTS, Airtime, Scratch
+from agent.transport.links import LinkError, lorawan
+from agent.transport.links.lorawan import PORTS, JoinBackoff
 from drivers.modems.eu868 import LIMIT, airtime_s
 from drivers.sim.lorawan.air import Heard
 from drivers.sim.lorawan.region import Radio
@@ -74,7 +74,7 @@ def test_a_node_that_starts_again_does_not_join_again(tmp_path: Path) -> None:
 def test_alarms_are_confirmed_rows_are_not_and_ports_tell_kinds_apart(tmp_path: Path) -> None:
     rig = RadioRig(tmp_path)
     rig.run(4000)
-    rig.doors.twins["air"].truth = {"temperature": 70.0, "relative_humidity": 40.0}
+    rig.buses.twins["air"].truth = {"temperature": 70.0, "relative_humidity": 40.0}
     rig.run(120)
     uplinks = [one for one in rig.network.server.uplinks if one.port]
     assert {one.port for one in uplinks} <= set(PORTS.values())
@@ -100,7 +100,7 @@ def test_fixed_length_frames_tell_nothing_by_length_or_hour(tmp_path: Path) -> N
         def __getitem__(self, name: str) -> float:
             return values[name] + lively[0] * chance.uniform(-5, 5)
 
-    rig.doors.twins["air"].truth = Truth(values)
+    rig.buses.twins["air"].truth = Truth(values)
     for _ in range(2):  # empty, in use
         rig.run(6300)
         lively[0] = not lively[0]

@@ -28,8 +28,8 @@ from drivers.api import (
     ModemError,
 )
 from drivers.bus.port import Port
+from drivers.keys import Keys
 from drivers.modems.dialogue import Dialogue
-from drivers.modems.keys import Keys
 from tests.modem_kit import APP_KEY, DEV_EUI, EUI, JOIN_EUI, Bench, Timer
 
 END = {"rak3172": "\r\n", "lora_e5": "\r\n", "rn2483": "\r\n", "la66": "\n\r"}

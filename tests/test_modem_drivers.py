@@ -23,7 +23,7 @@ from drivers.api import (
     Downlink,
     ModemError,
 )
-from drivers.modems.keys import Keys, bare, masked
+from drivers.keys import Keys, bare, masked
 from tests.modem_kit import APP_KEY, DEV_EUI, EUI, JOIN_EUI, Bench
 
 NAMES = ("rak3172", "lora_e5", "rn2483", "la66")

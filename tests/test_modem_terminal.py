@@ -9,7 +9,7 @@ import pytest
 from agent.clock import SimClock
 from drivers.api import BusError
 from drivers.bus.port import Port
-from drivers.modems.keys import Keys
+from drivers.keys import Keys
 from drivers.modems.rak3172 import DRIVER, TWIN
 from drivers.sim.lorawan.device import Device
 from drivers.sim.lorawan.server import NetworkServer

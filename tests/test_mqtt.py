@@ -18,12 +18,12 @@ from agent import codec
 from agent.clock import Clock
 from agent.config.sections import MqttConfig
 from agent.demo.broker import Broker, free_port
-from agent.links import LinkError
-from agent.links import mqtt as module
-from agent.links.listen import Listener
-from agent.links.mqtt import MqttLink
-from agent.parcel import EVENT, HELLO, SLICE
-from agent.schema import registered_schemas
+from agent.model.batch import EVENT, HELLO, SLICE
+from agent.model.schema import registered_schemas
+from agent.transport.links import LinkError
+from agent.transport.links import mqtt as module
+from agent.transport.links.listen import Listener
+from agent.transport.links.mqtt import MqttLink
 
 FRAME = bytes.fromhex("84011a01c1868501890a0a0a0a0a0a0a0a0a")
 Make = Callable[..., MqttLink]

@@ -13,7 +13,7 @@ from agent.cli.demo import matches
 from agent.clock import VirtualClock
 from agent.demo import STREAM_SPEED, prepare, usual_speed
 from agent.demo.paced import PacedClock, leash
-from agent.shipped import shipped
+from agent.resources import resource
 from tests.window_kit import GAUGE, LINK, THREE_AXES, make_window_rig, table
 
 FAST = 1e9  #: any time at all is later than any leash
@@ -87,8 +87,8 @@ def test_a_demo_that_is_much_too_fast_loses_no_sample_and_no_row(
 
 
 def test_a_profile_with_streams_runs_slower_by_default() -> None:
-    assert usual_speed(shipped("nodes/bridge.toml")) == STREAM_SPEED
-    assert usual_speed(shipped("nodes/school.toml")) == 60
+    assert usual_speed(resource("nodes/bridge.toml")) == STREAM_SPEED
+    assert usual_speed(resource("nodes/school.toml")) == 60
 
 
 def test_a_stream_says_until_when_it_has_time(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_stream_says_until_when_it_has_time(tmp_path: Path) -> None:
     now = rig.clock.monotonic()
     assert now < acc.due_by < now + 32 / 125  # type: ignore[operator]
     assert now < eps.due_by < now + 1.5 / 4  # type: ignore[operator]
-    rig.doors.faults["acc"].unplugged = True
+    rig.buses.faults["acc"].unplugged = True
     rig.run(1)
     assert acc.due_by is None
     rig.node.close()

@@ -10,14 +10,14 @@ import pytest
 from rich.console import Console
 
 from agent.cli.picture import MOST_BAD, crowd, last_event, mode_lines, picture, typical
-from agent.cli.spectrum import Spectrum, axis, bars, fitted, height, marks, numbers
+from agent.cli.spectrum_plot import Spectrum, axis, bars, fitted, height, marks, numbers
 from agent.codec.decoder import Event
 from agent.demo.farside import FarSide
 from agent.demo.paced import PacedClock
 from agent.demo.watch import Marked, View, Watch
-from agent.features.look import levels
-from agent.ring import Ring
-from drivers.api import Batch
+from agent.features.preview import levels
+from agent.measure.ring import Ring
+from drivers.api import Samples
 from tests.window_kit import LEVEL, WindowRig, make_window_rig, table
 
 HOW = "window = { modes = [2.5, 4.3, 5.6, 7.1], mode_width = 0.05, highest_hz = 10.0 }"
@@ -55,7 +55,7 @@ def sensor(state: str = "ok", reason: str = "", **values: float) -> dict[str, ob
 def test_a_spectrum_of_a_sine_has_its_peak_where_it_is() -> None:
     ring, rate_hz = Ring(2, 8000), 100.0
     wave = [math.sin(2 * math.pi * 3 * n / rate_hz) for n in range(6000)]
-    ring.append(Batch([(one, 0.1 * one) for one in wave]), at=60.0)
+    ring.append(Samples([(one, 0.1 * one) for one in wave]), at=60.0)
     found = levels(ring.stretches(), 2, rate_hz, 8.0)
     assert found is not None
     resolution, decibels = found
@@ -66,9 +66,9 @@ def test_a_spectrum_of_a_sine_has_its_peak_where_it_is() -> None:
 
 def test_the_watch_sees_the_ring_and_the_newest_row(bridge: WindowRig) -> None:
     watch = Watch(bridge.node)
-    view = watch.look()
+    view = watch.preview()
     assert view is not None
-    assert view is watch.look()  # once a second
+    assert view is watch.preview()  # once a second
     assert (view.instrument, view.highest_hz, view.rows) == ("acc", 10.0, True)
     assert [one.label for one in view.modes] == ["f1", "f2", "f3", "f4"]
     f1, _, f3, _ = view.modes
@@ -83,7 +83,7 @@ def test_the_watch_sees_the_ring_and_the_newest_row(bridge: WindowRig) -> None:
 def test_a_node_without_modes_has_no_spectrum(tmp_path: Path) -> None:
     rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 60, "rms_x"))
     watch = Watch(rig.node)
-    assert watch.look() is None
+    assert watch.preview() is None
     assert list(mode_lines(rig.link.far, watch, set())) == []
     rig.node.close()
 

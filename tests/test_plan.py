@@ -8,9 +8,9 @@ import pytest
 from agent.config import load, parse
 from agent.config.source import ConfigError
 from agent.plan import make_plan
-from agent.shipped import shipped
+from agent.resources import resource
 
-SCHOOL = shipped("nodes/school.toml").read_text()
+SCHOOL = resource("nodes/school.toml").read_text()
 URL = 'url = "mqtt://localhost:1883"'
 TWICE = '\n[[link]]\nname = "two"\nkind = "mqtt"\nurl = "mqtt://localhost:1883/"\n'
 DUST = '\n[[instrument]]\nname = "more"\ndriver = "pms5003"\nbus = "/dev/serial0"\n'
@@ -29,7 +29,7 @@ WRONG = [
     ("", OWN.format(WIDE), "table[2].columns: has 54, a table has at most 53"),
     ("", DUST, "instrument[6].bus: /dev/serial0 belongs to 'dust' already"),
     ('bus = "i2c-1" ', 'bus = "spi-1" ', "'spi-1' is none: driver 'sht4x' needs one, such as"),
-    ("", CARELESS, "LookupError: no desk"),
+    ("", CARELESS, "LookupError: no mailbox"),
     ('bus = "/dev/serial0"', 'bus = "serial0"', "'serial0' is none: driver 'pms5003' needs one"),
     (":1883", ":99999", "link[0].url: port 99999 does not exist"),
     (URL, URL + '\npassword_file = "/x"', "link[0].password_file: needs 'user' as well"),
@@ -85,12 +85,12 @@ class Careless:
     """Somebody's driver, whose constructor does more than store."""
 
     def __init__(self) -> None:
-        raise LookupError("no desk")
+        raise LookupError("no mailbox")
 
 
 DRIVER = Careless
 
-BRIDGE = shipped("nodes/bridge.toml").read_text()
+BRIDGE = resource("nodes/bridge.toml").read_text()
 SLIPS = [  # in the parts that a class room has not: key of the error, what is said
     ('kind = "vibration" ', 'kind = "vibraton" ', "trigger[0].kind", "one of vehicle, vibration"),
     ("floor = 0.006", "flor = 0.006", "trigger[0].flor", "did you mean 'floor'?"),
@@ -123,7 +123,7 @@ def test_a_profile_out_of_an_editor_that_marks_its_files_is_read(tmp_path: Path)
 
 
 def test_a_modem_and_a_sensor_do_not_share_a_serial_line() -> None:
-    text = shipped("nodes/school-lorawan.toml").read_text()
+    text = resource("nodes/school-lorawan.toml").read_text()
     port = text.split('port = "')[1].split('"')[0]
     text += f'\n[[instrument]]\nname = "more"\ndriver = "pms5003"\nbus = "{port}"\n'
     with pytest.raises(ConfigError, match=f"{port} belongs to instrument 'more' already"):

@@ -18,10 +18,10 @@ from agent.events.records import (
     bytes_of,
     floats_of,
 )
-from agent.links.listen import Listener
-from agent.links.mqtt import MqttLink
-from agent.parcel import Message
+from agent.model.batch import Message
 from agent.store import LinkPolicy, Store
+from agent.transport.links.listen import Listener
+from agent.transport.links.mqtt import MqttLink
 from tests.conftest import MONDAY
 from tests.record_kit import Node, decoder_of, message_framed, record
 from tests.test_mqtt import until
@@ -169,9 +169,9 @@ def test_records_go_after_everything_else_and_never_over_the_radio(
     node.keep(record())
     hello = Message(0, -4, 1, 0, int(MONDAY), b"\x81\xa0")
     node.store.post(hello)
-    parcel = node.store.next("radio")
-    assert parcel is not None
-    assert parcel.kind == -4
+    batch = node.store.next("radio")
+    assert batch is not None
+    assert batch.kind == -4
     assert node.store.counts().messages == {"city": 2, "radio": 1}
     node.send()
     assert [frame[1] for frame in node.link.frames[:2]] == [0x23, 0x24]
@@ -204,10 +204,10 @@ def test_a_record_whose_file_is_bad_is_settled_and_counted(
 def test_a_frame_too_short_for_one_number_is_refused(tmp_path: Path, clock: VirtualClock) -> None:
     node = Node(tmp_path, clock)
     node.keep(record())
-    parcel = node.store.next("city")
-    assert parcel is not None
+    batch = node.store.next("city")
+    assert batch is not None
     with pytest.raises(CodecError, match="does not fit into 20 bytes"):
-        node.archive.frame(parcel, 20, Style())
+        node.archive.frame(batch, 20, Style())
     node.store.close()
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.codec import private_number
-from agent.schema import (
+from agent.model.schema import (
     Field,
     SchemaError,
     field_for,

@@ -14,21 +14,21 @@ from agent.cli import COMMANDS, group
 from agent.clock import VirtualClock
 from agent.config import load
 from agent.daemon import run_virtual
-from agent.health import HealthDoor
+from agent.measure.health import HealthSource
+from agent.model.schema import quantity_kinds
 from agent.node import build
 from agent.plan import make_plan, read_profile
-from agent.schema import quantity_kinds
-from agent.simulate import SimDoors, check_feeds, make_world
+from agent.simulate import SimBuses, check_feeds, make_world
 from tests.conftest import MONDAY
 from tests.rig import MemoryLink
 
 ROOT = Path(__file__).parents[1]
 PROFILES = sorted((ROOT / "hw" / "nodes").glob("*.toml"))
-DOORS = {  # vendor library -> who may import it
+VENDORS = {  # vendor library -> who may import it
     "smbus2": r"drivers/bus/i2c\.py|drivers/sim/.*",
     "serial": r"drivers/bus/port\.py|drivers/sim/.*",
     "RPi": r"drivers/bus/pins\.py",
-    "paho": r"agent/links/.*",
+    "paho": r"agent/transport/links/.*",
     "cbor2": r"agent/codec/cbor\.py",
     "sqlite3": r"agent/store/.*",
     "numpy": r"agent/features/.*",
@@ -73,8 +73,8 @@ def test_each_vendor_library_has_one_door() -> None:
     wrong = [
         f"{path.relative_to(ROOT)} imports {library}"
         for path in sources()
-        for library in imports(path) & DOORS.keys()
-        if not re.fullmatch(DOORS[library], path.relative_to(ROOT).as_posix())
+        for library in imports(path) & VENDORS.keys()
+        if not re.fullmatch(VENDORS[library], path.relative_to(ROOT).as_posix())
     ]
     assert wrong == []
 
@@ -98,15 +98,15 @@ def test_every_shipped_profile_starts_simulated(profile: Path, tmp_path: Path) -
     clock = VirtualClock(MONDAY)
     world = make_world(config, source)
     check_feeds(config, source, world)
-    doors = SimDoors(
+    buses = SimBuses(
         clock,
         clock.true_utc,
         world,
         config.simulate.feeds,
-        HealthDoor(clock),
+        HealthSource(clock),
         config.simulate.rate_error,
     )
-    made = make_plan(config, source, doors)
+    made = make_plan(config, source, buses)
     links = {one.name: MemoryLink(clock) for one in config.link}
     node = build(made, clock, store_path=tmp_path / "store.db", links=links)
     run_virtual(node.jobs, clock, clock.monotonic() + 41)

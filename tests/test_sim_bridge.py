@@ -14,9 +14,9 @@ from agent.features.modes import identify
 from agent.features.tracking import Reference, track
 from drivers.sim.bridge import Bridge
 from drivers.sim.defects import BearingTilt, CrackDrift, FrequencyDrop
-from drivers.sim.export import write_channels, write_vehicles
 from drivers.sim.fifo import G
 from drivers.sim.traffic import CLOSED_S, LENGTH_M, SPAN_M, Traffic, Vehicle
+from drivers.sim.truth_files import write_channels, write_vehicles
 from drivers.sim.vibration import BLOCK_S, RATE_HZ
 from tests.features_kit import law
 
@@ -99,7 +99,7 @@ def test_between_grid_points_a_cubic_is_good_enough() -> None:
         wave = [math.sin(omega * one / RATE_HZ) for one in points]
         return wave, wave, wave
 
-    bridge.felt._grid = sine  # type: ignore[assignment]
+    bridge.acceleration._grid = sine  # type: ignore[assignment]
     for n in range(700):
         unix = 3.0 + n / 399
         assert bridge.motion("deck.midspan")(unix)[1] == pytest.approx(

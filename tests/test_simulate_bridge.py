@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.catalog import find
 from agent.clock import VirtualClock
 from agent.config import parse
 from agent.config.source import ConfigError
-from agent.simulate import SimDoors, check_feeds, make_world
-from drivers.api import Batch
+from agent.measure.driver_registry import find
+from agent.simulate import SimBuses, check_feeds, make_world
+from drivers.api import Samples
 from drivers.bus.i2c import I2C
 from drivers.sim.bridge import Bridge
 from drivers.sim.defects import BearingTilt, CrackDrift, FrequencyDrop
@@ -55,20 +55,20 @@ rate_error = { acc2 = 0.004 }
 """
 
 
-def simulated(tmp_path: Path, text: str = PROFILE) -> tuple[SimDoors, VirtualClock]:
+def simulated(tmp_path: Path, text: str = PROFILE) -> tuple[SimBuses, VirtualClock]:
     config, source = parse(tmp_path / "node.toml", text)
     world, clock = make_world(config, source), VirtualClock(MONDAY)
     check_feeds(config, source, world)
     given = config.simulate
-    doors = SimDoors(clock, clock.true_utc, world, given.feeds, None, given.rate_error)
+    buses = SimBuses(clock, clock.true_utc, world, given.feeds, None, given.rate_error)
     for one in config.instrument:
-        doors.door(one, find(one.driver))
-    return doors, clock
+        buses.bus(one, find(one.driver))
+    return buses, clock
 
 
 def test_twins_with_a_fifo_move_with_the_bridge(tmp_path: Path) -> None:
-    doors, _ = simulated(tmp_path)
-    one, two = doors.twins["acc1"], doors.twins["acc2"]
+    buses, _ = simulated(tmp_path)
+    one, two = buses.twins["acc1"], buses.twins["acc2"]
     assert one.noise
     assert two.rate_error == 0.004
     assert 0 < abs(one.rate_error) <= 0.01
@@ -79,20 +79,20 @@ def test_twins_with_a_fifo_move_with_the_bridge(tmp_path: Path) -> None:
 
 
 def test_slow_twins_feel_the_bridge_and_their_own_noise(tmp_path: Path) -> None:
-    doors, _ = simulated(tmp_path)
+    buses, _ = simulated(tmp_path)
     for name, quantity, channel, rms in (
         ("crack", "crack_width", "crack.width_1", 0.003),
         ("gauge", "strain", "deck.midspan.strain_1", 0.06),
     ):
         truth = Bridge(3).truth(channel, MONDAY)
-        found = np.array([doors.twins[name].truth[quantity] for _ in range(400)]) - truth
+        found = np.array([buses.twins[name].truth[quantity] for _ in range(400)]) - truth
         assert found.std() == pytest.approx(rms, rel=0.15)
         assert abs(found.mean()) < 0.2 * rms
 
 
 def test_noise_and_rate_of_the_chip_arrive_through_its_driver(tmp_path: Path) -> None:
-    doors, clock = simulated(tmp_path)
-    driver = find("adxl355").make(I2C(doors.buses["i2c-1"], clock), {})
+    buses, clock = simulated(tmp_path)
+    driver = find("adxl355").make(I2C(buses.buses["i2c-1"], clock), {})
     driver.setup()
     drain, samples = driver.drain, []  # type: ignore[attr-defined]
     clock.sleep(0.1)
@@ -100,10 +100,10 @@ def test_noise_and_rate_of_the_chip_arrive_through_its_driver(tmp_path: Path) ->
     begin = clock.monotonic()
     for _ in range(80):
         clock.sleep(0.1)
-        batch: Batch = drain()
-        assert not batch.gap
-        samples.extend(batch.samples)
-    twin = doors.twins["acc1"]
+        drained: Samples = drain()
+        assert not drained.gap
+        samples.extend(drained.samples)
+    twin = buses.twins["acc1"]
     seconds = clock.monotonic() - begin
     assert len(samples) == pytest.approx(125 * (1 + twin.rate_error) * seconds, abs=1.1)
     times = [twin.since + (twin.made - n) / twin.rate_hz for n in range(len(samples))][::-1]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from agent.clock import VirtualClock
-from agent.parcel import ACK, HELLO, Row
+from agent.model.batch import ACK, HELLO, Row
 from agent.store import LinkPolicy, Resend, Store
-from agent.store.export import Reader
+from agent.store.reader import Reader
 from tests.conftest import MONDAY
 from tests.durable.kit import AIR, CELLS, DECK, Kit, kit
 
@@ -261,11 +261,11 @@ def test_new_rows_wake_the_links(node: Kit) -> None:
 def test_a_message_is_owed_until_it_is_acknowledged(node: Kit) -> None:
     message = node.message(b"hello", HELLO)
     seq = node.store.post(message)
-    parcel = node.store.next("city")
-    assert parcel is not None
-    assert parcel.message == message._replace(seq=seq)
-    assert (parcel.urgency, parcel.kind, parcel.boot) == ("message", HELLO, 1)
-    node.ack(parcel)
+    batch = node.store.next("city")
+    assert batch is not None
+    assert batch.message == message._replace(seq=seq)
+    assert (batch.urgency, batch.kind, batch.boot) == ("message", HELLO, 1)
+    node.ack(batch)
     assert node.store.next("city") is None
 
 
@@ -276,18 +276,18 @@ def test_messages_survive_a_restart(node: Kit) -> None:
     node.store.flush()
     again = node.crash()
     again.store.links({"city": LinkPolicy()})
-    parcel = again.store.next("city")
-    assert parcel is not None
-    assert parcel.message is not None
-    assert parcel.message.body == b"two"
+    batch = again.store.next("city")
+    assert batch is not None
+    assert batch.message is not None
+    assert batch.message.body == b"two"
     again.store.close()
 
 
 def test_events_are_written_with_their_row(node: Kit) -> None:
     node.store.put(node.layout, node.row(), [node.message(b"alarm")])
-    parcel = node.store.next("city")
-    assert parcel is not None
-    assert parcel.urgency == "alarm"
+    batch = node.store.next("city")
+    assert batch is not None
+    assert batch.urgency == "alarm"
 
 
 def test_a_message_for_one_link_is_owed_by_that_one(node: Kit) -> None:
@@ -421,7 +421,7 @@ def test_a_row_that_cannot_be_framed_is_counted_and_owed_no_longer(node: Kit) ->
 def test_export_reads_a_span_of_time_in_many_short_transactions(
     node: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.store.export.ROWS", 3)
+    monkeypatch.setattr("agent.store.reader.ROWS", 3)
     node.put(10)
     start = round(MONDAY)
     found = [row.seq for _, row in node.store.rows("air", start + 60, start + 8 * 60)]
@@ -432,7 +432,7 @@ def test_export_reads_a_span_of_time_in_many_short_transactions(
 
 
 def test_export_goes_on_while_rows_come_in(node: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.store.export.ROWS", 2)
+    monkeypatch.setattr("agent.store.reader.ROWS", 2)
     node.put(4)
     rows = node.store.rows("air")
     first = next(rows)
@@ -468,9 +468,9 @@ def test_many_threads_put_while_another_drains(tmp_path: Path, clock: VirtualClo
     helper = Kit.__new__(Kit)
     helper.store = store
     while any(one.is_alive() for one in fillers) or store.counts().owed["city"]:
-        parcel = store.next("city")
-        if parcel is not None and parcel.layout is not None:
-            got[parcel.layout.table] += helper.ack(parcel)
+        batch = store.next("city")
+        if batch is not None and batch.layout is not None:
+            got[batch.layout.table] += helper.ack(batch)
     for one in fillers:
         one.join()
     assert all(sorted(seqs) == list(range(1, 101)) for seqs in got.values())

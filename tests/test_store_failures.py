@@ -10,7 +10,7 @@ import pytest
 
 from agent.clock import VirtualClock
 from agent.store import LinkPolicy, Resend
-from agent.store.file import Damaged, Full, Refused, meaning
+from agent.store.database import Damaged, Full, Refused, meaning
 from agent.store.retention import make_room
 from tests.conftest import MONDAY
 from tests.durable.disk import Pages, Tmpfs, small_disk
@@ -59,8 +59,8 @@ def test_a_file_that_is_no_database_is_set_aside_at_the_start(
             f"store={node.store.path} state=damaged reason='file is not a database' "
             f"kept_as={node.store.path}.damaged-20260105T080000Z"
         ]
-        parcel = node.store.next("city")
-        assert parcel.message.body == bytes([11, 0])
+        batch = node.store.next("city")
+        assert batch.message.body == bytes([11, 0])
 
 
 def test_boot_numbers_of_a_lost_file_do_not_come_again(tmp_path: Path, clock: VirtualClock) -> None:

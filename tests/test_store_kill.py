@@ -10,7 +10,7 @@ import pytest
 
 from agent.clock import VirtualClock
 from agent.store import LinkPolicy
-from agent.store.file import in_use
+from agent.store.database import in_use
 from tests.durable.kit import Kit
 from tests.durable.putter import cells_of
 

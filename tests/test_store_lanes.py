@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.clock import VirtualClock
-from agent.parcel import ACK, HELLO, RAW, Framed, Parcel, Row
+from agent.model.batch import ACK, HELLO, RAW, Batch, Encoded, Row
 from agent.store import LinkPolicy
 from agent.store.lanes import equally_spaced, most_step, stretched, suggested_step
 from tests.conftest import MONDAY
@@ -35,14 +35,14 @@ def fill(node: Kit, starts: range, layout=None) -> None:
 
 def lanes(node: Kit) -> list[str]:
     found = []
-    while (parcel := node.store.next("city")) is not None:
-        found.append(parcel.lane if parcel.message is None else f"message {parcel.message.kind}")
-        node.ack(parcel)
+    while (batch := node.store.next("city")) is not None:
+        found.append(batch.lane if batch.message is None else f"message {batch.message.kind}")
+        node.ack(batch)
     return found
 
 
-def starts(parcel: Parcel | None) -> list[int]:
-    return [row.start - round(MONDAY) for row in parcel.rows] if parcel else []
+def starts(batch: Batch | None) -> list[int]:
+    return [row.start - round(MONDAY) for row in batch.rows] if batch else []
 
 
 # -- order ----------------------------------------------------------------------------------------
@@ -66,9 +66,9 @@ def test_alarms_overtake_other_messages_oldest_first(node: Kit) -> None:
     for body in (b"one", b"two"):
         node.store.post(node.message(body))
     bodies = []
-    while (parcel := node.store.next("city")) is not None:
-        bodies.append(parcel.message.body)
-        node.ack(parcel)
+    while (batch := node.store.next("city")) is not None:
+        bodies.append(batch.message.body)
+        node.ack(batch)
     assert bodies == [b"one", b"two", b"hello"]
 
 
@@ -106,17 +106,17 @@ def test_raw_chunks_go_last_even_when_fresh(node: Kit) -> None:
 
 def test_live_rows_go_at_once_newest_first(node: Kit) -> None:
     node.put(2)
-    parcel = node.store.next("city")
-    assert (parcel.lane, parcel.layout, parcel.step) == ("live", node.layout, 1)
-    assert starts(parcel) == [60, 0]
-    assert not parcel.in_order
+    batch = node.store.next("city")
+    assert (batch.lane, batch.layout, batch.step) == ("live", node.layout, 1)
+    assert starts(batch) == [60, 0]
+    assert not batch.in_order
 
 
 def test_live_is_not_older_than_two_intervals(node: Kit) -> None:
     node.put(10)
-    parcel = node.store.next("city")
-    assert starts(parcel) == [540, 480, 420]
-    node.ack(parcel)
+    batch = node.store.next("city")
+    assert starts(batch) == [540, 480, 420]
+    node.ack(batch)
     assert node.store.next("city").lane == "backfill"
 
 
@@ -127,9 +127,9 @@ def test_without_backfill_only_fresh_messages_and_live_rows_go(node: Kit) -> Non
     node.store.post(node.message(b"alarm"))
     node.put(1)
     for lane in ("message", "live"):
-        parcel = node.store.next("city", backfill=False)
-        assert parcel.lane == lane
-        node.ack(parcel)
+        batch = node.store.next("city", backfill=False)
+        assert batch.lane == lane
+        node.ack(batch)
     assert node.store.next("city", backfill=False) is None
     assert node.store.when("city", backfill=False) > 0
     assert lanes(node) == ["backfill", "message -4"]
@@ -169,9 +169,9 @@ def test_a_live_frame_waits_until_its_oldest_row_has_waited(node: Kit) -> None:
     assert node.store.next("city") is None
     node.later(1)
     assert node.store.when("city") == 0
-    parcel = node.store.next("city")
-    assert parcel.lane == "live"
-    assert len(parcel.rows) == 10
+    batch = node.store.next("city")
+    assert batch.lane == "live"
+    assert len(batch.rows) == 10
 
 
 def test_a_frame_that_was_asked_for_a_little_late_still_takes_its_oldest_row(node: Kit) -> None:
@@ -184,9 +184,9 @@ def test_a_frame_that_was_asked_for_a_little_late_still_takes_its_oldest_row(nod
 def test_a_live_frame_goes_when_it_is_full(node: Kit) -> None:
     links(node, fill_s=3600)
     node.put(61)
-    parcel = node.store.next("city")
-    assert len(parcel.rows) == 61
-    node.ack(parcel, most=7)  # that is what a frame took
+    batch = node.store.next("city")
+    assert len(batch.rows) == 61
+    node.ack(batch, most=7)  # that is what a frame took
     assert node.store.next("city").lane == "backfill"
     node.drain()
     node.later()
@@ -205,8 +205,8 @@ def test_a_frame_with_room_left_says_that_more_rows_fit_now(node: Kit) -> None:
     node.drain()
     node.later()
     node.put(7)
-    parcel = node.store.next("city")
-    node.store.ack("city", Framed((bytes(50),), parcel, parcel.rows, limit=200))  # fast again
+    batch = node.store.next("city")
+    node.store.ack("city", Encoded((bytes(50),), batch, batch.rows, limit=200))  # fast again
     node.later()
     node.put(27)
     assert node.store.next("city") is None
@@ -257,9 +257,9 @@ def test_tables_take_turns(node: Kit) -> None:
     node.put(300)
     node.put(300, deck)
     tables = []
-    while (parcel := node.store.next("city")) is not None:
-        tables.append(parcel.layout.table)
-        node.ack(parcel, most=100)
+    while (batch := node.store.next("city")) is not None:
+        tables.append(batch.layout.table)
+        node.ack(batch, most=100)
     assert all(one != two for one, two in itertools.pairwise(tables[:6]))
 
 
@@ -269,9 +269,9 @@ def test_overlap_goes_on_into_older_rows_owed_or_not(node: Kit) -> None:
     node.drain()
     node.later()
     node.put(1)
-    parcel = node.store.next("city")
-    assert starts(parcel) == [300, 240, 180, 120, 60, 0]
-    node.ack(parcel, most=2)
+    batch = node.store.next("city")
+    assert starts(batch) == [300, 240, 180, 120, 60, 0]
+    node.ack(batch, most=2)
     assert node.store.next("city") is None
 
 
@@ -281,9 +281,9 @@ def test_overlap_goes_on_into_older_rows_owed_or_not(node: Kit) -> None:
 def test_backfill_goes_oldest_first_and_in_order(node: Kit) -> None:
     start = round(MONDAY) - 86_400
     fill(node, range(start, start + 1200 * 60, 60))
-    parcel = node.store.next("city")
-    assert (parcel.lane, parcel.in_order, len(parcel.rows)) == ("backfill", True, 1200)
-    assert [parcel.rows[0].seq, parcel.rows[-1].seq] == [1200, 1]
+    batch = node.store.next("city")
+    assert (batch.lane, batch.in_order, len(batch.rows)) == ("backfill", True, 1200)
+    assert [batch.rows[0].seq, batch.rows[-1].seq] == [1200, 1]
     frames = node.drain(most=100)
     assert [one for frame in frames for one in reversed(frame)] == list(range(1, 1201))
     assert len(frames) == 12
@@ -317,8 +317,8 @@ def test_a_missed_slot_starts_a_new_frame(node: Kit) -> None:
 def test_every_second_row_goes_as_one_frame_with_step_two(node: Kit) -> None:
     start = round(MONDAY) - 86_400
     fill(node, range(start, start + 1200, 120))
-    parcel = node.store.next("city")
-    assert (parcel.step, len(parcel.rows)) == (2, 10)
+    batch = node.store.next("city")
+    assert (batch.step, len(batch.rows)) == (2, 10)
 
 
 @pytest.mark.parametrize(
@@ -361,14 +361,14 @@ def test_scarce_airtime_goes_from_coarse_to_fine(node: Kit) -> None:
     fill(node, range(day, day + 86_400, 600), ten)
     seen: list[int] = []
     steps = []
-    while (parcel := node.store.next("city")) is not None:
-        assert (parcel.lane, parcel.in_order) == ("backfill", False)
-        slots = [row.start // 600 for row in parcel.rows]
-        assert all(one - two == parcel.step for one, two in itertools.pairwise(slots))
-        assert slots[0] % parcel.step == 0
-        steps.append(parcel.step)
+    while (batch := node.store.next("city")) is not None:
+        assert (batch.lane, batch.in_order) == ("backfill", False)
+        slots = [row.start // 600 for row in batch.rows]
+        assert all(one - two == batch.step for one, two in itertools.pairwise(slots))
+        assert slots[0] % batch.step == 0
+        steps.append(batch.step)
         seen += slots
-        node.ack(parcel, most=10)
+        node.ack(batch, most=10)
     assert steps[0] == 16
     assert steps == sorted(steps, reverse=True)
     assert set(seen) == set(range(day // 600, day // 600 + 144))
@@ -379,20 +379,20 @@ def test_scarce_airtime_gives_the_newest_of_a_step_first(node: Kit) -> None:
     links(node, coarse_first=True)
     day = round(MONDAY) // 86_400 * 86_400 - 86_400
     fill(node, range(day, day + 66_000, 60))
-    parcel = node.store.next("city")
-    assert parcel.step == 128
+    batch = node.store.next("city")
+    assert batch.step == 128
     wanted = [start for start in range(day, day + 66_000, 60) if start // 60 % 128 == 0]
-    assert [row.start for row in parcel.rows] == wanted[::-1]
+    assert [row.start for row in batch.rows] == wanted[::-1]
 
 
 def test_a_step_with_few_rows_waits_for_a_finer_one_that_has_them_too(node: Kit) -> None:
     links(node, coarse_first=True)
     day = round(MONDAY) // 86_400 * 86_400 - 86_400
     fill(node, range(day, day + 30_000, 60))
-    parcel = node.store.next("city")
-    assert parcel.step == 64  # three rows of step 128, eight of step 64
+    batch = node.store.next("city")
+    assert batch.step == 64  # three rows of step 128, eight of step 64
     wanted = [start for start in range(day, day + 30_000, 60) if start // 60 % 64 == 0]
-    assert [row.start for row in parcel.rows] == wanted[::-1]
+    assert [row.start for row in batch.rows] == wanted[::-1]
 
 
 def test_the_last_few_rows_of_a_long_hole_go_together(node: Kit) -> None:
@@ -403,9 +403,9 @@ def test_the_last_few_rows_of_a_long_hole_go_together(node: Kit) -> None:
     for first in range(1, 500, 2):
         owed.subtract(first, first)
     owed.subtract(1, 490)
-    parcel = node.store.next("city")
-    assert (parcel.step, len(parcel.rows)) == (1, 9)
-    assert [row.seq for row in parcel.rows if row.seq in owed] == [500, 498, 496, 494, 492]
+    batch = node.store.next("city")
+    assert (batch.step, len(batch.rows)) == (1, 9)
+    assert [row.seq for row in batch.rows if row.seq in owed] == [500, 498, 496, 494, 492]
 
 
 def test_a_small_hole_is_filled_at_once(node: Kit) -> None:
@@ -415,9 +415,9 @@ def test_a_small_hole_is_filled_at_once(node: Kit) -> None:
     owed = node.store._stock.links["city"].owed[1]
     owed.subtract(1, 100)
     owed.subtract(145, 200)
-    parcel = node.store.next("city")
-    assert (parcel.step, len(parcel.rows)) == (1, 44)  # as one lost frame leaves it
-    assert parcel.rows[0].seq == 144
+    batch = node.store.next("city")
+    assert (batch.step, len(batch.rows)) == (1, 44)  # as one lost frame leaves it
+    assert batch.rows[0].seq == 144
 
 
 def test_what_coarse_frames_leave_behind_is_one_hole() -> None:
@@ -435,8 +435,8 @@ def test_a_single_row_left_goes_alone(node: Kit) -> None:
     owed = node.store._stock.links["city"].owed[1]
     owed.subtract(1, 3)
     owed.subtract(5, 10)
-    parcel = node.store.next("city")
-    assert [row.seq for row in parcel.rows] == [4]
+    batch = node.store.next("city")
+    assert [row.seq for row in batch.rows] == [4]
 
 
 def test_rows_that_came_in_another_order_than_their_slots_are_settled_one_by_one(
@@ -469,6 +469,6 @@ def test_scarce_airtime_gives_undated_rows_in_order(node: Kit) -> None:
     before.put(4)
     after = before.crash(VirtualClock(MONDAY))
     links(after, coarse_first=True)
-    parcel = after.store.next("city")
-    assert (parcel.step, parcel.in_order, len(parcel.rows)) == (1, True, 4)
+    batch = after.store.next("city")
+    assert (batch.step, batch.in_order, len(batch.rows)) == (1, True, 4)
     after.store.close()

@@ -49,12 +49,12 @@ class Life:
 
     def send(self) -> None:
         link = self.chance.choice(list(LINKS))
-        parcel = self.node.store.next(link)
-        if parcel is None:
+        batch = self.node.store.next(link)
+        if batch is None:
             return
-        assert parcel.layout is not None
-        seqs = self.node.ack(parcel, link, self.chance.choice([1, 7, 1000]))
-        self.sent[link] |= {(parcel.layout.table, seq) for seq in seqs}
+        assert batch.layout is not None
+        seqs = self.node.ack(batch, link, self.chance.choice([1, 7, 1000]))
+        self.sent[link] |= {(batch.layout.table, seq) for seq in seqs}
 
     def wait(self) -> None:
         self.node.later(self.chance.choice([30, 600, 5000]))
@@ -105,10 +105,10 @@ class Life:
         self.trust()
         self.node.later(5000)
         for name in LINKS:
-            while (parcel := self.node.store.next(name)) is not None:
-                assert parcel.layout is not None
-                seqs = self.node.ack(parcel, name, self.chance.choice([3, 50]))
-                self.sent[name] |= {(parcel.layout.table, seq) for seq in seqs}
+            while (batch := self.node.store.next(name)) is not None:
+                assert batch.layout is not None
+                seqs = self.node.ack(batch, name, self.chance.choice([3, 50]))
+                self.sent[name] |= {(batch.layout.table, seq) for seq in seqs}
             assert self.sent[name] == self.put
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.clock import VirtualClock
-from agent.parcel import Row
+from agent.model.batch import Row
 from agent.store import LinkPolicy
 from agent.store.retention import make_room, thinned
 from tests.conftest import MONDAY
@@ -100,10 +100,10 @@ def test_thinned_rows_leave_the_owed_ranges(node: Kit) -> None:
     again = node.crash()
     again.store.links({"city": LinkPolicy()})
     assert again.store.counts().owed["city"] == again.store.counts().rows == 50
-    parcel = again.store.next("city")
-    again.ack(parcel)
-    parcel = again.store.next("city") if parcel.lane == "live" else parcel
-    assert parcel.step == 2
+    batch = again.store.next("city")
+    again.ack(batch)
+    batch = again.store.next("city") if batch.lane == "live" else batch
+    assert batch.step == 2
     again.drain()
     assert again.store.counts().owed["city"] == 0
     again.store.close()
@@ -225,12 +225,12 @@ def test_lost_rows_are_told_once_a_day(node: Kit) -> None:
         return len(drop.seqs)
 
     told = lose()
-    parcel = node.store.next("city")
-    assert parcel.message.body == bytes([8, told])
-    node.ack(parcel)
+    batch = node.store.next("city")
+    assert batch.message.body == bytes([8, told])
+    node.ack(batch)
     more = lose()
     assert node.store.next("city").message is None
     node.later(DAY)
     node.store.retain()
-    parcel = node.store.next("city")
-    assert parcel.message.body == bytes([8, more])
+    batch = node.store.next("city")
+    assert batch.message.body == bytes([8, more])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.clock import VirtualClock
-from agent.parcel import Row
+from agent.model.batch import Row
 from agent.store import LinkPolicy
 from tests.conftest import MONDAY
 from tests.durable.kit import AIR, CELLS, DECK, Kit, kit
@@ -93,9 +93,9 @@ def test_undated_rows_wait_for_a_clock_before_they_go_with_an_age(node: Kit) -> 
     node.later(479)
     assert node.store.next("city") is None
     node.later(1)
-    parcel = node.store.next("city")
-    assert [row.start for row in parcel.rows] == [None, None, None]
-    assert parcel.boot == parcel.rows[0].boot
+    batch = node.store.next("city")
+    assert [row.start for row in batch.rows] == [None, None, None]
+    assert batch.boot == batch.rows[0].boot
 
 
 def test_events_go_at_once_without_a_clock(node: Kit) -> None:
@@ -118,9 +118,9 @@ def test_undated_rows_of_an_earlier_boot_stay_so_and_go_at_once(node: Kit) -> No
     node.put(3)
     after = node.crash(VirtualClock(MONDAY + 3600))
     after.store.links({"city": LinkPolicy()})
-    parcel = after.store.next("city")
-    assert (parcel.lane, parcel.boot) == ("backfill", 2)
-    assert [(row.boot, row.start) for row in parcel.rows] == [(1, None)] * 3
+    batch = after.store.next("city")
+    assert (batch.lane, batch.boot) == ("backfill", 2)
+    assert [(row.boot, row.start) for row in batch.rows] == [(1, None)] * 3
     after.put(1)
     assert after.store.date() == 0
     assert starts(after) == [None, None, None, 3600]

@@ -12,11 +12,12 @@ from typing import Any, ClassVar
 import pytest
 
 from agent.clock import VirtualClock
-from agent.features import timeline as timing
-from agent.features.timeline import timeline
-from agent.ring import Read, Ring
-from agent.stream import Polled, Stream
-from drivers.api import Batch, DataError, Quantity
+from agent.features import sample_times as timing
+from agent.features.sample_times import timeline
+from agent.measure.ring import Ring
+from agent.measure.stream import Polled, Stream
+from agent.model.stretch import Read
+from drivers.api import DataError, Quantity, Samples
 from drivers.bus.i2c import I2C
 from drivers.sensors import adxl355, iis2iclx, lis2dw12, nau7802
 from drivers.sim.faults import Faults
@@ -116,8 +117,8 @@ def test_samples_keep_their_time_over_a_gap() -> None:
     assert line is not None
     for stretch in rig.stream.ring.stretches():
         for number in range(stretch.first, stretch.end, 50):
-            felt = stretch.samples[3 * (number - stretch.first)]
-            assert line.time(number) == pytest.approx(felt, abs=1.5 / 125)
+            sensed = stretch.samples[3 * (number - stretch.first)]
+            assert line.time(number) == pytest.approx(sensed, abs=1.5 / 125)
     middle = line.number(12.0)
     assert line.time(middle) >= 12.0 > line.time(middle - 1)
 
@@ -160,7 +161,7 @@ def test_an_absent_chip_is_said_once_and_comes_back(caplog: pytest.LogCaptureFix
 def test_whatever_a_driver_raises_is_its_fault(caplog: pytest.LogCaptureFixture) -> None:
     rig = Rig(adxl355)
 
-    def crash() -> Batch:
+    def crash() -> Samples:
         raise ZeroDivisionError("in the driver")
 
     rig.stream.fifo.drain = crash  # type: ignore[method-assign]
@@ -172,7 +173,7 @@ def test_whatever_a_driver_raises_is_its_fault(caplog: pytest.LogCaptureFixture)
 def test_a_chip_that_brings_nothing_is_set_up_anew() -> None:
     rig = Rig(adxl355)
     rig.run(2)
-    rig.stream.fifo.drain = lambda: Batch([])  # type: ignore[method-assign]
+    rig.stream.fifo.drain = lambda: Samples([])  # type: ignore[method-assign]
     while rig.stream.error is None and rig.clock.monotonic() < 20:
         rig.clock.sleep(rig.stream.step())
     assert isinstance(rig.stream.error, DataError)
@@ -182,8 +183,8 @@ def test_a_chip_that_brings_nothing_is_set_up_anew() -> None:
 def test_a_ring_forgets_its_oldest_samples_and_splits_at_gaps() -> None:
     ring = Ring(axes=2, capacity=10)
     for number in range(0, 24, 4):
-        batch = Batch([(n, -n) for n in range(number, number + 4)], gap=number == 16, lost=None)
-        ring.append(batch, at=number / 4)
+        drained = Samples([(n, -n) for n in range(number, number + 4)], gap=number == 16, lost=None)
+        ring.append(drained, at=number / 4)
     assert (ring.first, ring.end, ring.gaps) == (14, 24, 1)
     one, other = ring.stretches()
     assert list(one.samples) == [14, -14, 15, -15]
@@ -197,18 +198,18 @@ def test_a_ring_forgets_its_oldest_samples_and_splits_at_gaps() -> None:
 def test_a_ring_that_grows_keeps_what_it_has() -> None:
     ring = Ring(axes=1, capacity=10)
     for number in range(0, 24, 4):
-        ring.append(Batch([(n,) for n in range(number, number + 4)]), at=number / 4)
+        ring.append(Samples([(n,) for n in range(number, number + 4)]), at=number / 4)
     ring.grow(15)
     assert [list(one.samples) for one in ring.stretches()] == [list(range(14, 24))]
-    ring.append(Batch([(n,) for n in range(24, 28)]), at=7.0)
+    ring.append(Samples([(n,) for n in range(24, 28)]), at=7.0)
     assert list(ring.stretches()[0].samples) == list(range(14, 28))
-    ring.append(Batch([(n,) for n in range(28, 32)]), at=8.0)
+    ring.append(Samples([(n,) for n in range(28, 32)]), at=8.0)
     assert list(ring.stretches()[0].samples) == list(range(17, 32))
 
 
 def test_a_batch_longer_than_the_ring_leaves_its_newest_samples() -> None:
     ring = Ring(axes=1, capacity=3)
-    ring.append(Batch([(n,) for n in range(7)]), at=0.0)
+    ring.append(Samples([(n,) for n in range(7)]), at=0.0)
     assert list(ring.stretches()[0].samples) == [4, 5, 6]
 
 
@@ -297,7 +298,7 @@ def test_a_slow_sensor_that_is_asked_early_is_not_silent() -> None:
 def test_a_driver_that_ends_the_program_is_a_fault() -> None:
     rig = Rig(adxl355)
 
-    def leave() -> Batch:
+    def leave() -> Samples:
         raise SystemExit(1)
 
     rig.stream.fifo.drain = leave  # type: ignore[method-assign]

@@ -139,9 +139,9 @@ def test_a_record_holds_all_axes_before_and_after_equal_to_what_was_felt(
     step = 61e-6 * G
     for number, (x, y) in enumerate(zip(floats[::2], floats[1::2], strict=True)):
         at = head.mono_s + number / head.rate_hz
-        felt = bench.twin.motion(at)[1]
+        sensed = bench.twin.motion(at)[1]
         assert x == pytest.approx(0.1, abs=step)
-        assert y == pytest.approx(felt, abs=step + 0.01)  # the time is known to a millisecond
+        assert y == pytest.approx(sensed, abs=step + 0.01)  # the time is known to a millisecond
 
 
 def test_two_events_close_together_share_a_record_up_to_the_longest(

@@ -11,11 +11,11 @@ from agent.config import parse
 from agent.config.sections import VehicleConfig, VibrationConfig
 from agent.config.source import ConfigError
 from agent.events.trigger import Watch
+from agent.measure.stream import Polled
+from agent.model.schema import Schema, field_for
 from agent.plan.links import check_links
 from agent.plan.tables import TablePlan
 from agent.plan.triggers import TriggerPlan, make_triggers, sampled
-from agent.schema import Schema, field_for
-from agent.stream import Polled
 from drivers.api import Quantity
 
 GOOD = """

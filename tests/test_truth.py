@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.schema import Missing
-from drivers.sim.export import write_truth
+from agent.model.schema import Missing
+from drivers.sim.truth_files import write_truth
 from drivers.sim.world import SchoolDay
 from tests.conftest import MONDAY
 from tests.features_kit import law
@@ -74,7 +74,7 @@ def truth(measured: WindowRig) -> Exported:
     """What was exported of the world: a row per row of the node, and the vehicles."""
     path = measured.node.store.path.parent / "truth.csv"
     end = BEGIN + ROWS * STEP_S
-    channels, vehicles = write_truth(path, measured.doors.world, BEGIN, end, STEP_S)
+    channels, vehicles = write_truth(path, measured.buses.world, BEGIN, end, STEP_S)
     return read(channels), read(vehicles)
 
 

@@ -52,7 +52,7 @@ class Said:
                 self.written.append(bytes(message).hex())
 
 
-def door(bus: Said | SimI2C) -> I2C:
+def bus_of(bus: Said | SimI2C) -> I2C:
     return I2C(bus, VirtualClock())
 
 
@@ -65,7 +65,7 @@ def test_crc_of_be_ef_is_92() -> None:  # SHT3x and SCD4x datasheets
 
 def test_sht4x_by_its_datasheet() -> None:
     bus = Said("66 66 93 80 00 a2")
-    assert SHT4x(door(bus)).read() == pytest.approx(
+    assert SHT4x(bus_of(bus)).read() == pytest.approx(
         {"temperature": 25.0, "relative_humidity": 56.5}, abs=0.01
     )
     assert bus.written == ["fd"]
@@ -75,7 +75,7 @@ def test_sht4x_by_its_datasheet() -> None:
     ("answer", "values"), [("00 00 81 00 00 81", (-45, 0)), ("ff ff ac ff ff ac", (130, 100))]
 )
 def test_sht4x_at_the_ends_of_its_ticks(answer: str, values: tuple[float, float]) -> None:
-    read = SHT4x(door(Said(answer))).read()
+    read = SHT4x(bus_of(Said(answer))).read()
     assert tuple(read.values()) == values  # -6 and 119 % are cut to 0 and 100
 
 
@@ -90,7 +90,7 @@ def test_bme280_by_a_published_vector() -> None:
     data = (326_816 << 4).to_bytes(3, "big") + (529_191 << 4).to_bytes(3, "big")
     data += (30_281).to_bytes(2, "big")
     bus = Said("60", "00", TRIM_1, TRIM_2, "00", data.hex(), "00")
-    chip = BME280(door(bus))
+    chip = BME280(bus_of(bus))
     chip.setup()
     read = chip.read()
     assert read["temperature"] == pytest.approx(24.7894877676, abs=1e-6)
@@ -101,7 +101,7 @@ def test_bme280_by_a_published_vector() -> None:
 def test_bmp280_by_its_datasheet_and_without_humidity() -> None:  # section 3.12
     trim = "706b 4367 18fc 7d8e 43d6 d00b 270b 8c00 f9ff 8c3c f8c6 7017 0000"
     data = (415_148 << 4).to_bytes(3, "big") + (519_888 << 4).to_bytes(3, "big") + b"\x80\x00"
-    chip = BME280(door(Said("58", "00", trim, data.hex(), "00")))
+    chip = BME280(bus_of(Said("58", "00", trim, data.hex(), "00")))
     chip.setup()
     read = chip.read()
     assert read["temperature"] == pytest.approx(25.08, abs=0.005)
@@ -111,11 +111,11 @@ def test_bmp280_by_its_datasheet_and_without_humidity() -> None:  # section 3.12
 
 def test_bme280_refuses_another_chip_and_a_chip_that_lost_its_supply() -> None:
     with pytest.raises(DataError, match="id 61, not a BME280"):
-        BME280(door(Said("61"))).setup()
+        BME280(bus_of(Said("61"))).setup()
     with pytest.raises(DataError, match="not ready after reset"):
-        BME280(door(Said("60", "01"))).setup()
+        BME280(bus_of(Said("60", "01"))).setup()
     with pytest.raises(DataError, match="no calibration"):
-        BME280(door(Said("60", "00", "00" * 26))).setup()
+        BME280(bus_of(Said("60", "00", "00" * 26))).setup()
     clock = VirtualClock()
     bus, twin = SimI2C(clock), BME280Twin()
     bus.attach(0x76, twin)
@@ -131,16 +131,16 @@ def test_bme280_refuses_another_chip_and_a_chip_that_lost_its_supply() -> None:
 
 def test_scd41_by_its_datasheet() -> None:
     bus = Said("80 06 04", "01 f4 33 66 67 a2 5e b9 3c")
-    assert SCD41(door(bus)).read() == pytest.approx(
+    assert SCD41(bus_of(bus)).read() == pytest.approx(
         {"co2": 500, "temperature": 25.0, "relative_humidity": 37.0}, abs=0.01
     )
     assert bus.written == ["e4b8", "ec05"]
-    assert SCD41(door(Said("80 00 a2"))).read() == {}
+    assert SCD41(bus_of(Said("80 00 a2"))).read() == {}
 
 
 def test_scd41_is_told_the_pressure_as_in_the_datasheet() -> None:
     bus = Said()
-    chip = SCD41(door(bus))
+    chip = SCD41(bus_of(bus))
     chip.compensate(pressure_pa=98_700)
     chip.compensate(pressure_pa=98_701)  # the same hPa: not again
     chip.compensate(pressure_pa=1_000)  # no air pressure on earth
@@ -194,8 +194,8 @@ def test_scd41_says_when_it_measures_no_more() -> None:
 
 
 def test_bh1750_by_its_datasheet() -> None:  # p. 7: 83 90 -> 28067 lx
-    assert BH1750(door(Said("83 90"))).read()["illuminance"] == pytest.approx(28_067, abs=1)
-    assert BH1750(door(Said("ff ff"))).read()["illuminance"] == float("inf")
+    assert BH1750(bus_of(Said("83 90"))).read()["illuminance"] == pytest.approx(28_067, abs=1)
+    assert BH1750(bus_of(Said("ff ff"))).read()["illuminance"] == float("inf")
 
 
 def test_bh1750_twin_knows_its_other_modes() -> None:
@@ -219,7 +219,7 @@ def test_ads1115_is_ratiometric() -> None:
 
 def test_ads1115_counts_by_its_datasheet() -> None:  # 7.5.4: 4000h at 4.096 V is 2.048 V
     bus = Said("c3 83", "40 00", "f3 83", "67 20")
-    chip = ADS1115(door(bus), range_mm=26_400.0)
+    chip = ADS1115(bus_of(bus), range_mm=26_400.0)
     assert chip.read()["crack_width"] == pytest.approx(2.048 / 3.3 * 26_400, rel=1e-3)
     assert bus.written == ["01c383", "01", "00", "01f383", "01", "00"]
 
@@ -235,11 +235,11 @@ def test_ads1115_says_what_is_wrong() -> None:
     with pytest.raises(ValueError, match="two different ones"):
         ADS1115(I2C(bus, clock), channel=3)
     with pytest.raises(DataError, match="a conversion does not end"):
-        ADS1115(door(Said(*["43 83"] * 5))).read()
+        ADS1115(bus_of(Said(*["43 83"] * 5))).read()
     with pytest.raises(DataError, match="lost its configuration"):
-        ADS1115(door(Said("85 83"))).read()
+        ADS1115(bus_of(Said("85 83"))).read()
     with pytest.raises(DataError, match="no ADS1115"):
-        ADS1115(door(Said("00 00"))).setup()
+        ADS1115(bus_of(Said("00 00"))).setup()
 
 
 # -- strain gauges: NAU7802, ADS122C04 -----------------------------------------------------------
@@ -255,7 +255,7 @@ NAU7802_MV_PER_COUNT = (3000 * 10**9 >> (23 + 7)) / 1e9
 )
 def test_nau7802_counts_as_published_drivers_do(answer: str, counts: int) -> None:
     bus = Said("00 00 00", "9e 2f 00", "be 2f 00", answer)
-    read = NAU7802(door(bus)).read()
+    read = NAU7802(bus_of(bus)).read()
     mv_per_v = counts * NAU7802_MV_PER_COUNT / 3.0
     assert read["strain"] == pytest.approx(
         mv_per_v * 1e-3 * 4 / 2.0 * 1e6, rel=4e-4
@@ -266,7 +266,7 @@ def test_nau7802_counts_as_published_drivers_do(answer: str, counts: int) -> Non
 def test_nau7802_starts_as_its_datasheet_and_published_drivers_do() -> None:
     conversion = ["be 2f f0", "00 00 00"]
     bus = Said("0a", "0f", "f4", "f0", *conversion * 6)
-    NAU7802(door(bus), channel=2, rate_hz=320).setup()
+    NAU7802(bus_of(bus), channel=2, rate_hz=320).setup()
     told = [one for one in bus.written if len(one) > 2]
     assert told == ["0001", "0002", "012f", "02f0", "1530", "1c00", "0096", "02f4"]
 
@@ -278,7 +278,7 @@ def nau7802(clock: VirtualClock, **options: object) -> tuple[NAU7802, NAU7802Twi
 
 
 @pytest.mark.parametrize(
-    "sensor", [NAU7802(door(Said())), ADS122C04(door(Said()))], ids=["nau7802", "ads122c04"]
+    "sensor", [NAU7802(bus_of(Said())), ADS122C04(bus_of(Said()))], ids=["nau7802", "ads122c04"]
 )
 def test_a_quarter_bridge_at_3_v_gives_1_5_uv_per_um_m(sensor: NAU7802 | ADS122C04) -> None:
     counts = 1.5e-6 / 3.0 * 128 * 2**23
@@ -318,15 +318,15 @@ def test_nau7802_says_what_is_wrong() -> None:
     with pytest.raises(DataError, match="registers 000000, not 9e2f00: lost its configuration"):
         chip.read()
     with pytest.raises(DataError, match="not ready after reset"):
-        NAU7802(door(Said("02"))).setup()
+        NAU7802(bus_of(Said("02"))).setup()
     with pytest.raises(DataError, match="offset calibration failed"):
-        NAU7802(door(Said("0a", "0f", "08"))).setup()
+        NAU7802(bus_of(Said("0a", "0f", "08"))).setup()
     with pytest.raises(DataError, match="offset calibration does not end"):
-        NAU7802(door(Said("0a", "0f", *["04"] * 50))).setup()
+        NAU7802(bus_of(Said("0a", "0f", *["04"] * 50))).setup()
     with pytest.raises(DataError, match=r"no conversion in 1\.2 s"):
-        NAU7802(door(Said("00 00 00", *["9e 2f 00"] * 50))).read()
+        NAU7802(bus_of(Said("00 00 00", *["9e 2f 00"] * 50))).read()
     with pytest.raises(ValueError, match="about 2"):
-        NAU7802(door(Said()), gauge_factor=0)
+        NAU7802(bus_of(Said()), gauge_factor=0)
 
 
 def test_nau7802_twin_is_strict() -> None:
@@ -356,15 +356,15 @@ def test_nau7802_twin_is_strict() -> None:
 def test_ads122c04_crc_by_the_catalogue() -> None:
     assert remainder(b"123456789") == 0x29B1
     with pytest.raises(DataError, match="a conversion does not end"):  # the checksum was right
-        ADS122C04(door(Said(*["00 e1 f0"] * 3))).read()
+        ADS122C04(bus_of(Said(*["00 e1 f0"] * 3))).read()
 
 
-def framed(data: str) -> str:
+def encoded(data: str) -> str:
     return data + f"{remainder(bytes.fromhex(data)):04x}"
 
 
-REGISTERS = [framed(one) for one in ("0e", "02", "60", "00")]
-READY, READY_BURNING = framed("e0"), framed("e8")
+REGISTERS = [encoded(one) for one in ("0e", "02", "60", "00")]
+READY, READY_BURNING = encoded("e0"), encoded("e8")
 
 
 @pytest.mark.parametrize(  # data format by the datasheet, 8.5.2: full scale is 2^23
@@ -372,8 +372,8 @@ READY, READY_BURNING = framed("e0"), framed("e8")
     [("000000", 0.0), ("000001", 0.0018626), ("ffffff", -0.0018626), ("400000", 7812.5)],
 )
 def test_ads122c04_by_its_datasheet(data: str, strain: float) -> None:
-    bus = Said(READY_BURNING, framed("07000000"), READY, framed("08" + data), *REGISTERS)
-    assert ADS122C04(door(bus)).read()["strain"] == pytest.approx(strain, rel=1e-4)
+    bus = Said(READY_BURNING, encoded("07000000"), READY, encoded("08" + data), *REGISTERS)
+    assert ADS122C04(bus_of(bus)).read()["strain"] == pytest.approx(strain, rel=1e-4)
     assert bus.written == [
         "4868",
         "08",
@@ -391,8 +391,8 @@ def test_ads122c04_by_its_datasheet(data: str, strain: float) -> None:
 
 
 def test_ads122c04_is_set_up_as_table_16_says() -> None:
-    bus = Said(framed("6c"), framed("c2"), framed("60"), framed("00"))
-    ADS122C04(door(bus), channel="2-3", rate_hz=1000, gain=64).setup()
+    bus = Said(encoded("6c"), encoded("c2"), encoded("60"), encoded("00"))
+    ADS122C04(bus_of(bus), channel="2-3", rate_hz=1000, gain=64).setup()
     assert bus.written[:5] == ["06", "406c", "44c2", "4860", "4c00"]
 
 
@@ -439,7 +439,7 @@ def test_ads122c04_says_what_is_wrong() -> None:
     with pytest.raises(DataError, match="conversion 1 came twice"):
         chip.read()
     with pytest.raises(DataError, match="checksum of 00 e1 f1"):
-        ADS122C04(door(Said("00 e1 f1"))).read()
+        ADS122C04(bus_of(Said("00 e1 f1"))).read()
 
 
 def test_ads122c04_twin_is_strict() -> None:

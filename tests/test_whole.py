@@ -17,11 +17,12 @@ from agent.daemon import Daemon
 from agent.demo import prepare
 from agent.demo.broker import Broker
 from agent.demo.farside import FarSide
-from agent.links import mqtt
-from agent.links.listen import Listener
-from agent.node import Node, build
+from agent.node import build
 from agent.plan import make_plan, read_profile
-from agent.shipped import shipped
+from agent.resources import resource
+from agent.status import Node
+from agent.transport.links import mqtt
+from agent.transport.links.listen import Listener
 from tests.bench.bench_cost import profile as canned_profile
 from tests.conftest import DATA
 from tests.durable.kills import kill_often
@@ -42,7 +43,7 @@ def test_a_recording_comes_out_of_chips_and_broker_as_it_was(tmp_path: Path) -> 
     lines = (DATA / "office_1min.csv").read_text().splitlines()[:301]
     (tmp_path / "office.csv").write_text("\n".join(lines))
     demo = prepare(
-        shipped("nodes/school.toml"), tmp_path / "demo", speed=1, replay=tmp_path / "office.csv"
+        resource("nodes/school.toml"), tmp_path / "demo", speed=1, replay=tmp_path / "office.csv"
     )
     demo.start()
     assert demo.done.wait(60)
@@ -62,7 +63,7 @@ def test_faults_on_a_timetable_lose_nothing(tmp_path: Path) -> None:
         '[[fault]]\nat_s = 500\nfor_s = 60\nwhat = "clock_jump"\nseconds = 7200\n'
     )
     demo = prepare(
-        shipped("nodes/school.toml"), tmp_path / "demo", speed=200, faults=tmp_path / "faults.toml"
+        resource("nodes/school.toml"), tmp_path / "demo", speed=200, faults=tmp_path / "faults.toml"
     )
     demo.start()
     time.sleep(4.5)
@@ -80,7 +81,7 @@ def test_without_a_broker_the_demo_uses_files_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agent.demo.broker.installed", lambda: None)
-    demo = prepare(shipped("nodes/school.toml"), tmp_path, speed=600)
+    demo = prepare(resource("nodes/school.toml"), tmp_path, speed=600)
     assert "apt install mosquitto" in demo.where
     demo.start()
     time.sleep(0.8)

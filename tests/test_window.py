@@ -14,13 +14,13 @@ import pytest
 from rich.console import Console
 
 from agent.cli.picture import streams
+from agent.codec.messages import SENSOR_BACK, SENSOR_FAILED
 from agent.config.sections import WindowConfig
 from agent.config.source import ConfigError
 from agent.features.window import Asked, vibration, welch_peaks
-from agent.messages import SENSOR_BACK, SENSOR_FAILED
-from agent.sampler import state_key
-from agent.schema import Missing
-from agent.window import Window
+from agent.measure.sampler import state_key
+from agent.measure.window import Window
+from agent.model.schema import Missing
 from drivers.sim.fifo import FifoTwin
 from tests.features_kit import bridge
 from tests.test_cli import run
@@ -31,7 +31,7 @@ G = 9.80665
 
 def shaken(rig: WindowRig, *amplitudes: float, hz: float = 3.0, offset: float = 0.0) -> FifoTwin:
     """Every axis of `acc` swings about `offset`, m/s2."""
-    twin = rig.doors.twins["acc"]
+    twin = rig.buses.twins["acc"]
     assert isinstance(twin, FifoTwin)
     swing = lambda at: math.sin(2 * math.pi * hz * at)  # noqa: E731
     twin.motion = lambda at: [offset + one * swing(at) for one in amplitudes]
@@ -94,7 +94,7 @@ def test_band_levels_tell_where_the_energy_is(tmp_path: Path) -> None:
 def test_a_row_is_about_the_interval_that_ended_at_its_slot(tmp_path: Path) -> None:
     text = LEVEL % "" + table("fast", 10, "mean_x") + table("slow", 20, "mean_x", "mean_y")
     rig = make_window_rig(tmp_path, text)
-    twin = rig.doors.twins["acc"]
+    twin = rig.buses.twins["acc"]
     twin.motion = lambda at: (at // 10, 1.0)  # m/s2: number of the ten seconds
     rig.run(62)
     fast, slow = ([row["mean_x"] for row in rig.rows(name)] for name in ("fast", "slow"))
@@ -106,7 +106,7 @@ def test_tilt_reads_as_at_the_reference_temperature(tmp_path: Path) -> None:
     how = "window = { tilt_slope = { x = 0.002 }, reference_cel = 20.0 }"
     text = LEVEL % how + table("deck", 30, "tilt_x", "tilt_y", "temperature")
     rig = make_window_rig(tmp_path, text)
-    twin = rig.doors.twins["acc"]
+    twin = rig.buses.twins["acc"]
     x, y = (G * math.sin(math.radians(one)) for one in (1.5, -0.7))
     twin.truth = {"x": x, "y": y, "temperature": 32.0}
     rig.run(32)
@@ -124,7 +124,7 @@ def test_modes_are_those_of_the_world_and_a_missed_one_is_not_filled(tmp_path: P
     rig = make_window_rig(tmp_path, LEVEL % how + table("modes", 60, *columns) + world)
     rig.run(61)
     (found,) = rig.rows("modes")
-    truth = rig.doors.world.frequencies(rig.clock.true_utc() - 30)  # type: ignore[attr-defined]
+    truth = rig.buses.world.frequencies(rig.clock.true_utc() - 30)  # type: ignore[attr-defined]
     for k, hz in ((1, truth[0]), (2, truth[1]), (4, truth[2])):
         assert found[f"f{k}"] == pytest.approx(hz, rel=0.01)
         assert found[f"d{k}"] == pytest.approx(1.1, abs=0.9)
@@ -170,7 +170,7 @@ def test_a_gap_is_counted_and_not_made_up_for(tmp_path: Path) -> None:
 def test_samples_at_the_end_of_the_range_are_counted(tmp_path: Path, driver: str) -> None:
     text = LEVEL.replace("iis2iclx", driver) % "" + table("deck", 10, "clipped", "peak_x")
     rig = make_window_rig(tmp_path, text)
-    twin = rig.doors.twins["acc"]
+    twin = rig.buses.twins["acc"]
     twin.motion = lambda at: (25.0 if 12 <= at < 13 else 0.0, 0.0, 0.0)[: len(twin.axes)]
     rig.run(22)
     first, second = rig.rows("deck")
@@ -183,12 +183,12 @@ def test_a_failing_stream_is_told_long_before_its_row_is_due(tmp_path: Path) -> 
     rig.run(30)
     sensor = rig.node.instruments["acc"]
     assert (sensor.state, rig.codes()) == ("ok", [])
-    rig.doors.faults["acc"].unplugged = True
+    rig.buses.faults["acc"].unplugged = True
     rig.run(25)
     assert (sensor.state, rig.codes()) == ("degraded", [])  # a noisy cable fails once
     rig.run(50)
     assert rig.codes() == [SENSOR_FAILED]
-    rig.doors.faults["acc"].unplugged = False
+    rig.buses.faults["acc"].unplugged = False
     rig.run(60)
     assert (sensor.state, rig.codes()) == ("ok", [SENSOR_FAILED, SENSOR_BACK])
     assert not rig.rows("deck")
@@ -198,14 +198,14 @@ def test_a_stream_that_fails_after_a_row_is_told_as_soon(tmp_path: Path) -> None
     rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 300, "mean_x"))
     rig.run(310)
     assert len(rig.rows("deck")) == 1
-    rig.doors.faults["acc"].unplugged = True
+    rig.buses.faults["acc"].unplugged = True
     rig.run(75)
     assert rig.codes() == [SENSOR_FAILED]
 
 
 def test_status_shows_streams_before_their_first_row(tmp_path: Path) -> None:
     rig = make_window_rig(tmp_path, THREE_AXES % "" + table("deck", 600, "mean_x"))
-    rig.doors.twins["acc"].rate_error = 0.001
+    rig.buses.twins["acc"].rate_error = 0.001
     rig.run(40)
     rig.clock.sleep(2)
     rig.run(100)
@@ -221,7 +221,7 @@ def test_status_shows_streams_before_their_first_row(tmp_path: Path) -> None:
 
 def test_a_stream_that_no_table_reads_has_a_state_too(tmp_path: Path) -> None:
     rig = make_window_rig(tmp_path, LEVEL % "" + GAUGE + table("deck", 600, "e=eps.mean_strain"))
-    rig.doors.faults["acc"].unplugged = True
+    rig.buses.faults["acc"].unplugged = True
     rig.node.snapshot()
     rig.run(30)
     assert rig.node.snapshot()["sensors"]["acc"]["state"] == "absent"
@@ -234,7 +234,7 @@ def test_status_says_with_its_exit_code_that_a_stream_fails(tmp_path: Path) -> N
     path = tmp_path / "state.json"
     path.write_text(json.dumps(rig.node.snapshot()))
     assert run("status", "--file", str(path)).exit_code == 0
-    rig.doors.faults["acc"].unplugged = True
+    rig.buses.faults["acc"].unplugged = True
     rig.run(3)
     path.write_text(json.dumps(rig.node.snapshot()))
     done = run("status", "--file", str(path))
@@ -258,7 +258,7 @@ def test_an_interval_without_samples_leaves_no_old_value_to_others(tmp_path: Pat
     rig.run(22)
     sensor = rig.node.instruments["acc"]
     assert sensor.recent("rms_x") is not None
-    rig.doors.faults["acc"].unplugged = True
+    rig.buses.faults["acc"].unplugged = True
     rig.run(20)
     assert sensor.recent("rms_x") is None
     assert "rms_x" in sensor.latest  # for people
@@ -277,9 +277,9 @@ def test_two_tables_of_one_interval_share_its_features(tmp_path: Path) -> None:
 
 def test_an_absent_chip_fails_and_is_there_with_the_next_row(tmp_path: Path) -> None:
     rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 10, "mean_x", "completeness"))
-    rig.doors.faults["acc"].unplugged = True
+    rig.buses.faults["acc"].unplugged = True
     rig.run(65)
-    rig.doors.faults["acc"].unplugged = False
+    rig.buses.faults["acc"].unplugged = False
     rig.run(80)
     found = [row["mean_x"] for row in rig.rows("deck")]
     assert found[:6] == [Missing.FAILED] * 6
@@ -295,7 +295,7 @@ def test_a_chip_that_does_not_answer_at_the_slot_has_brought_its_samples_all_the
     text = LEVEL % "" + table("deck", 10, "mean_x", "temperature", "completeness")
     rig = make_window_rig(tmp_path, text)
     rig.run(9.5)
-    rig.doors.faults["acc"].unplugged = True
+    rig.buses.faults["acc"].unplugged = True
     rig.run(1)
     (found,) = rig.rows("deck")
     assert found["mean_x"] == pytest.approx(0, abs=0.001)
@@ -307,7 +307,7 @@ def test_a_chip_that_does_not_answer_at_the_slot_has_brought_its_samples_all_the
 def test_a_chip_that_left_too_early_for_any_figure_says_why(tmp_path: Path) -> None:
     rig = make_window_rig(tmp_path, LEVEL % "" + table("deck", 20, "tilt_x"))
     rig.run(3)
-    rig.doors.faults["acc"].unplugged = True
+    rig.buses.faults["acc"].unplugged = True
     rig.run(18)
     assert rig.rows("deck") == [{"tilt_x": Missing.FAILED}]
     assert rig.node.instruments["acc"].reason == "0x6a: Remote I/O error"
@@ -328,7 +328,7 @@ def zigzag(at: float) -> float:
 
 
 def strained(rig: WindowRig, of: object = zigzag) -> WindowRig:
-    rig.doors.twins["eps"].truth = Signal("strain", rig.clock.monotonic, of)  # type: ignore[arg-type]
+    rig.buses.twins["eps"].truth = Signal("strain", rig.clock.monotonic, of)  # type: ignore[arg-type]
     return rig
 
 
@@ -528,7 +528,7 @@ def test_a_state_that_cannot_be_read_is_left(
 def test_probe_listens_to_streams_and_says_what_waits_for_an_interval(tmp_path: Path) -> None:
     level = LEVEL % "window = { modes = [2.5] }"
     derived = (
-        '[[instrument]]\nname = "tone"\ndriver = "agent.baseline"\nkind = "frequency"\n'
+        '[[instrument]]\nname = "tone"\ndriver = "baseline"\nkind = "frequency"\n'
         'inputs = { value = "acc.f1", temperature_cel = "acc.temperature" }\n'
     )
     text = level + GAUGE + derived + table("deck", 600, "f1", "eps=eps.mean_strain")

@@ -15,14 +15,14 @@ import numpy as np
 
 from agent.clock import VirtualClock
 from agent.codec import cbor
-from agent.health import HealthDoor
+from agent.measure.health import HealthSource
+from agent.measure.sampler import Sampler
+from agent.model.batch import Layout, Message, Row
+from agent.model.schema import Missing
 from agent.node import ColumnSource, make_instruments
-from agent.parcel import Layout, Message, Row
 from agent.plan import make_plan, read_profile
-from agent.sampler import Sampler
-from agent.schema import Missing
-from agent.shipped import shipped
-from agent.simulate import SimDoors, make_world
+from agent.resources import resource
+from agent.simulate import SimBuses, make_world
 from drivers.sim.bridge import DAMPINGS, FREQUENCIES, FREQUENCY_PER_K, REFERENCE_CEL, Bridge
 from tests.features_kit import law
 
@@ -67,12 +67,16 @@ class Tones:
     """The drift table of hw/nodes/bridge.toml on a world's temperatures, from a date on."""
 
     def __init__(self, seed: int, begin: float) -> None:
-        config, source = read_profile(shipped("nodes/bridge.toml"))
+        config, source = read_profile(resource("nodes/bridge.toml"))
         self.clock = VirtualClock(begin)
-        doors = SimDoors(
-            self.clock, self.clock.true_utc, make_world(config, source), {}, HealthDoor(self.clock)
+        buses = SimBuses(
+            self.clock,
+            self.clock.true_utc,
+            make_world(config, source),
+            {},
+            HealthSource(self.clock),
         )
-        made = make_plan(config, source, doors)
+        made = make_plan(config, source, buses)
         self.instruments = make_instruments(made, self.clock)
         table = next(one for one in made.tables if one.name == "drift")
         self.names = [one.name for one in table.schema.fields]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from agent import codec
-from agent.catalog import find
 from agent.clock import VirtualClock
 from agent.codec import decoder
 from agent.config.sections import VehicleConfig, VibrationConfig
@@ -17,11 +16,12 @@ from agent.events.archive import Archive
 from agent.events.folder import Records
 from agent.events.records import Record
 from agent.events.trigger import Trigger
-from agent.parcel import EVENT
+from agent.measure.driver_registry import find
+from agent.measure.stream import Polled, Stream
+from agent.model.batch import EVENT
+from agent.model.schema import Schema, field_for
 from agent.plan.triggers import TriggerPlan
-from agent.schema import Schema, field_for
 from agent.store import LinkPolicy, Store
-from agent.stream import Polled, Stream
 from drivers.bus.i2c import I2C
 from drivers.sim.i2c import SimI2C
 
@@ -91,11 +91,11 @@ class Bench:
     def frames(self) -> list[bytes]:
         """The events that are owed, as frames, acknowledged."""
         found = []
-        while (parcel := self.store.next("city")) is not None and parcel.kind == EVENT:
-            assert parcel.urgency == "alarm"
-            framed = codec.frame(parcel, 51, self.clock, codec.Style(whole_slots=True))
-            self.store.ack("city", framed)
-            found += framed.frames
+        while (batch := self.store.next("city")) is not None and batch.kind == EVENT:
+            assert batch.urgency == "alarm"
+            encoded = codec.frame(batch, 51, self.clock, codec.Style(whole_slots=True))
+            self.store.ack("city", encoded)
+            found += encoded.frames
         return found
 
     def events(self) -> list[decoder.Event]:

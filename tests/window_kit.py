@@ -10,10 +10,11 @@ from agent.clock import VirtualClock
 from agent.codec import bytes_to_cells
 from agent.config import parse
 from agent.daemon import run_virtual
-from agent.node import Node, build
+from agent.model.schema import Cell, Missing
+from agent.node import build
 from agent.plan import make_plan
-from agent.schema import Cell, Missing
-from agent.simulate import SimDoors, check_feeds, make_world
+from agent.simulate import SimBuses, check_feeds, make_world
+from agent.status import Node
 from tests.conftest import MONDAY
 from tests.rig import MemoryLink
 
@@ -65,7 +66,7 @@ class WindowRig:
     """The node, its twins, its clock."""
 
     node: Node
-    doors: SimDoors
+    buses: SimBuses
     clock: VirtualClock
     link: MemoryLink
 
@@ -97,8 +98,8 @@ def make_window_rig(folder: Path, text: str, clock: VirtualClock | None = None) 
     world = make_world(config, source)
     check_feeds(config, source, world)
     given = config.simulate
-    doors = SimDoors(clock, clock.true_utc, world, given.feeds, None, given.rate_error)
+    buses = SimBuses(clock, clock.true_utc, world, given.feeds, None, given.rate_error)
     link = MemoryLink(clock)
-    made = make_plan(config, source, doors)
+    made = make_plan(config, source, buses)
     node = build(made, clock, store_path=folder / "store.db", links={"city": link})
-    return WindowRig(node, doors, clock, link)
+    return WindowRig(node, buses, clock, link)

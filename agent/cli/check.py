@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.common import config_errors, json_option, profile_argument
+from agent.cli.options import config_errors, json_option, profile_argument
 
 if TYPE_CHECKING:
     from agent.plan import Plan
@@ -58,9 +58,9 @@ def check(profile: Path, extras: bool, as_json: bool) -> None:
 
 def wanted_extras(profile: Path) -> list[str]:
     """What has to be installed for this profile. Raises ConfigError."""
-    from agent.extras import wanted
     from agent.plan import make_sensors, read_profile
     from agent.plan.instruments import find_drivers
+    from agent.plan.optional import wanted
 
     config, source = read_profile(profile)
     return wanted(config, make_sensors(config, source, find_drivers(config, source)))
@@ -101,7 +101,7 @@ def examine(profile: Path) -> dict[str, Any]:
 
 def long_windows(made: Plan) -> Iterator[str]:
     """Chips whose samples a long interval keeps in memory."""
-    from agent.window import Window
+    from agent.measure.window import Window
 
     for table in made.tables:
         if table.interval_s <= LONG_S:

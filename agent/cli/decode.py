@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 import click
 
 from agent import codec
-from agent.cli.common import BAD, USAGE, json_option
+from agent.cli.options import BAD, USAGE, json_option
 from agent.codec import decoder, explain
-from agent.schema import Schema, registered_schemas
+from agent.model.schema import Schema, registered_schemas
 
 
 @click.command(

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from agent.catalog import MODEMS
-from agent.cli.common import BAD, USAGE, config_errors, start_logging
+from agent.cli.options import BAD, USAGE, config_errors, start_logging
+from agent.measure.driver_registry import MODEMS
 
 if TYPE_CHECKING:
     from agent.demo import Demo
@@ -140,17 +140,17 @@ def mapping(columns: Sequence[str]) -> dict[str, tuple[str, float]]:
 
 def found(profile: str) -> Path:
     """A file, or a shipped profile; ends the command if it is neither."""
-    from agent.config.words import near
-    from agent.shipped import shipped
+    from agent.config.errors import near
+    from agent.resources import resource
 
     if profile.endswith(".toml"):
         return Path(profile)
-    known = [path.stem for path in shipped("nodes").glob("*.toml")]
+    known = [path.stem for path in resource("nodes").glob("*.toml")]
     if profile not in known:
         hint = f"no shipped profile '{profile}'{near(profile, known)}"
         click.echo(f"stadtsinn: --profile: {hint}", err=True)
         sys.exit(USAGE)
-    return shipped(f"nodes/{profile}.toml")
+    return resource(f"nodes/{profile}.toml")
 
 
 @contextmanager
@@ -198,7 +198,7 @@ def show_live(made: Demo, duration: float | None) -> None:
     with Live(screen=False, refresh_per_second=4) as live:
         for _ in moments(made, duration):
             size = live.console.size
-            state, view = made.node.snapshot(), watch.look()
+            state, view = made.node.snapshot(), watch.preview()
             live.update(picture(state, made.far, made.clock, view, (size.width, size.height)))
 
 

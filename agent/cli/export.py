@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,10 +13,11 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from agent.cli.common import BAD, config_errors, profile_argument
+from agent.cli.options import BAD, config_errors, profile_argument
+from agent.cli.spreadsheet import moment, number
 
 if TYPE_CHECKING:
-    from agent.parcel import Layout, Row
+    from agent.model.batch import Layout, Row
 
 DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
@@ -138,7 +138,7 @@ def write(
     """Header and rows; the header is written anew where the columns change. Raises OSError."""
     from agent.cli.picture import UNITS
     from agent.codec import bytes_to_cells
-    from agent.schema import Missing
+    from agent.model.schema import Missing
 
     writer = csv.writer(file, delimiter=";" if german else ",", lineterminator="\r\n")
     fields, count = None, 0
@@ -162,7 +162,7 @@ def kept(
     path: Path, table: str, since: datetime | None, until: datetime | None
 ) -> Iterator[tuple[Layout, Row]]:
     """Rows of the table in that time; with a bar where a person watches. Raises OSError."""
-    from agent.store.export import Reader
+    from agent.store.reader import Reader
 
     first, last = unix(since), unix(until)
     if not path.exists():
@@ -180,18 +180,3 @@ def unix(moment: datetime | None) -> int | None:
     if moment is None:
         return None
     return 0 if moment.year <= 1970 else int(moment.timestamp())
-
-
-def number(value: float, german: bool) -> str:
-    """As a spreadsheet of that language reads it."""
-    text = f"{value:.10g}"
-    return text.replace(".", ",") if german else text
-
-
-def moment(start: int | None, german: bool) -> str:
-    """ISO 8601 in UTC, or local time as German Excel reads it."""
-    if start is None:
-        return ""
-    if german:
-        return time.strftime("%d.%m.%Y %H:%M:%S", time.localtime(start))
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(start))

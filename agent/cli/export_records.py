@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from agent.cli.export import number
+from agent.cli.spreadsheet import number
 from agent.events.folder import Records
 from agent.events.records import Head, RecordError, read, read_head
 

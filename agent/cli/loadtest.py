@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.common import BAD, GOOD, USAGE
-from agent.loadtest.desk import RUN_DIR, DeskError, ask, look
+from agent.cli.options import BAD, GOOD, USAGE
 from agent.loadtest.files import KEEP_FREE, folders, free_bytes
+from agent.loadtest.mailbox import RUN_DIR, MailboxError, ask, read_state
 
 if TYPE_CHECKING:
     from agent.loadtest.report import Row
@@ -133,7 +133,7 @@ def asked(run_dir: Path, do: str, text: str) -> dict[str, Any]:
     """What the node answers; ends the command where it refuses or is not there."""
     try:
         answer = ask(run_dir, do, text, pause)
-    except DeskError as error:
+    except MailboxError as error:
         fail(str(error))
     if not answer["ok"]:
         fail(answer["text"])
@@ -149,16 +149,16 @@ def fail(text: str) -> None:
 def home(run_dir: Path) -> Path:
     """Where the running node keeps its tests, or any node by default."""
     try:
-        return Path(look(run_dir).get("home", HOME))
-    except DeskError:
+        return Path(read_state(run_dir).get("home", HOME))
+    except MailboxError:
         return HOME
 
 
 def states_of(run_dir: Path) -> dict[str, str]:
     """What is to be said of some folders."""
     try:
-        state = look(run_dir)
-    except DeskError:
+        state = read_state(run_dir)
+    except MailboxError:
         return {}
     said = {}
     if state.get("broken"):
@@ -181,7 +181,7 @@ def newest_s(folder: Path) -> float:
 
 def report_of(folder: Path, output: Path | None, german: bool) -> int:
     """Make and show it; the exit code."""
-    from agent.extras import BRIDGE, needs
+    from agent.plan.optional import BRIDGE, needs
 
     try:
         from agent.loadtest import page, report

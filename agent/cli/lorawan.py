@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.cli.common import (
+from agent.cli.options import (
     BAD,
     config_errors,
     profile_argument,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from agent.config.sections import Config, LorawanConfig
     from agent.config.source import Source
-    from agent.parcel import Layout, Row
+    from agent.model.batch import Layout, Row
 
 RATES = {12: 0, 11: 1, 10: 2, 9: 3, 8: 4, 7: 5}  # spreading factor -> EU868 data rate
 DAY_S = 86_400
@@ -45,8 +45,8 @@ def lorawan() -> None:
 @config_errors
 def keys(profile: Path, secret: bool) -> None:
     """Print what the network server wants, and the QR code of LoRa Alliance TR005."""
-    from agent.doors import read_keys
-    from agent.extras import LORAWAN, needs
+    from agent.measure.buses import read_keys
+    from agent.plan.optional import LORAWAN, needs
 
     config, source = read(profile)
     link = radio_of(config, source)
@@ -76,18 +76,18 @@ def keys(profile: Path, secret: bool) -> None:
 @config_errors
 def join(profile: Path, simulate: bool) -> None:
     """Set the modem up and join, if it has no session yet. Stop the daemon before."""
-    from agent.catalog import find_modem
     from agent.clock import Clock
-    from agent.links.lorawan import BeatingTimer
-    from agent.node import machine_doors
+    from agent.measure.driver_registry import find_modem
+    from agent.node import open_buses
+    from agent.transport.links.lorawan import BeatingTimer
     from drivers.api import DeviceError
 
     start_logging()
     config, source = read(profile)
     link, clock = radio_of(config, source), Clock()
-    doors = machine_doors(config, source, clock, simulate=simulate)
+    buses = open_buses(config, source, clock, simulate=simulate)
     try:
-        modem = doors.modem(link, find_modem(link.modem), BeatingTimer(clock))
+        modem = buses.modem(link, find_modem(link.modem), BeatingTimer(clock))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise source.error("link", "app_key_file", reason.lower()) from error
@@ -143,8 +143,8 @@ def status(path: Path) -> None:
 @config_errors
 def airtime(profile: Path, name: str, sf: str, every: int | None, simulate: bool) -> None:
     """How often may this node send? From rows that are stored, or a simulated day."""
-    from agent.airtime_plan import day, enough, simulated_day, stored
-    from agent.config.words import near
+    from agent.cli.lorawan_airtime import day, enough, simulated_day, stored
+    from agent.config.errors import near
 
     config, source = read(profile)
     link = radio_of(config, source)

@@ -14,13 +14,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from agent.cli.spectrum import Spectrum, height
+from agent.cli.spectrum_plot import Spectrum, height
 from agent.clock import SimClock
 from agent.codec.explain import CODES
 from agent.demo.farside import FarSide
 from agent.demo.paced import PacedClock
 from agent.demo.watch import View, Watch
-from agent.schema import Cell, Field, Missing
+from agent.model.schema import Cell, Field, Missing
 
 UNITS = {  # UCUM as people write it
     "Cel": "°C", "[ppm]": "ppm", "ug/m3": "µg/m³", "1": "", "deg": "°", "um/m": "µm/m",

@@ -7,13 +7,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.common import (
+from agent.cli.finding import Finding
+from agent.cli.options import (
     BAD,
     config_errors,
     json_option,
@@ -24,24 +25,13 @@ from agent.cli.common import (
 
 if TYPE_CHECKING:
     from agent.config.sections import InstrumentConfig, LinkConfig
-    from agent.instrument import Instrument
+    from agent.measure.instrument import Instrument
     from agent.plan import Plan
 
 SLOW_S = 40.0  #: a sensor may take so long to its first value (a fan settles for 30 s)
 LINK_S = 20.0  #: and a link to its acknowledgement
 RUNS = "in use by the running node: sudo systemctl stop stadtsinn"
 STANDS_S = 5.0  #: a reason that stands so long on MQTT, or a file, does not go away by waiting
-
-
-@dataclass
-class Finding:
-    """One line: an instrument or a link."""
-
-    name: str
-    what: str  #: driver and bus, or where the link goes
-    good: bool
-    text: str  #: values with units, or what is wrong
-    raw: list[str] = field(default_factory=list)  #: what went over the bus
 
 
 @click.command(
@@ -64,15 +54,15 @@ def probe(profile: Path, simulate: bool, raw: bool, no_links: bool, as_json: boo
     One line each. Exit code 1 if any of them fails.
     """
     from agent.clock import Clock, VirtualClock
-    from agent.node import machine_doors
+    from agent.node import open_buses
     from agent.plan import make_plan, read_profile
 
     start_logging(level=50)
     config, source = read_profile(profile)
     clock = VirtualClock(time.time()) if simulate else Clock()  # its fans settle at once
-    made = make_plan(config, source, machine_doors(config, source, clock, simulate=simulate))
+    made = make_plan(config, source, open_buses(config, source, clock, simulate=simulate))
     findings = []
-    for finding in look(made, clock, links=not no_links):
+    for finding in all_findings(made, clock, links=not no_links):
         findings.append(finding)
         if not as_json:
             show(finding, raw)
@@ -92,7 +82,7 @@ def show(finding: Finding, raw: bool) -> None:
         click.echo(f"       {line}")
 
 
-def look(made: Plan, clock: Any, *, links: bool) -> Iterator[Finding]:
+def all_findings(made: Plan, clock: Any, *, links: bool) -> Iterator[Finding]:
     """Every instrument, then every link."""
     from agent.config.sections import LorawanConfig
     from agent.node import make_instruments
@@ -116,7 +106,7 @@ def look(made: Plan, clock: Any, *, links: bool) -> Iterator[Finding]:
 
 def intervals(config: InstrumentConfig, made: Plan) -> list[str]:
     """Inputs that are known when an interval has ended: nobody waits ten minutes for them here."""
-    from agent.window import Window
+    from agent.measure.window import Window
 
     references = config.inputs.values()
     return [one for one in references if isinstance(made.sensors[one.split(".")[0]], Window)]
@@ -124,19 +114,19 @@ def intervals(config: InstrumentConfig, made: Plan) -> list[str]:
 
 def ask(instrument: Instrument, what: str) -> Finding:
     """Set one sensor up and read it; a slow one is asked until it has a value."""
-    from agent.instrument import FAULTS, let_go
-    from agent.window import Window
+    from agent.measure.instrument import FAULTS, let_go
+    from agent.measure.window import Window
 
     sensor = instrument.sensor
     window = sensor if isinstance(sensor, Window) else None
     if window is not None:
         window.open(instrument.clock)
-    read = window.look if window else instrument.converse
+    read = window.preview if window else instrument.converse
     chip = window.source if window else sensor
-    door = next((v for v in vars(chip).values() if hasattr(v, "tape")), None)
+    bus = next((v for v in vars(chip).values() if hasattr(v, "tape")), None)
     tape: list[str] = []
-    if door is not None:
-        door.tape = tape
+    if bus is not None:
+        bus.tape = tape
     clock = instrument.clock
     end = clock.monotonic() + SLOW_S
     try:
@@ -154,7 +144,7 @@ def ask(instrument: Instrument, what: str) -> Finding:
 
 def fault(error: BaseException) -> str:
     """What went wrong: in a driver's own words, or for whoever writes the driver."""
-    from agent.catalog import slip
+    from agent.measure.driver_registry import slip
     from drivers.api import DeviceError
 
     foreign = not isinstance(error, DeviceError) and error.__traceback__ is not None
@@ -164,7 +154,7 @@ def fault(error: BaseException) -> str:
 def told(instrument: Instrument, values: Mapping[str, float | None]) -> tuple[bool, str]:
     """Values with units; whether all of them can be believed."""
     from agent.cli.picture import UNITS
-    from agent.schema import Missing, quantity_kinds
+    from agent.model.schema import Missing, quantity_kinds
     from agent.status import REASONS
 
     if not values:
@@ -189,14 +179,14 @@ def greet(config: LinkConfig, made: Plan) -> Finding:
     from importlib.metadata import version
 
     from agent import codec
-    from agent.airtime import Scratch
     from agent.clock import Clock
+    from agent.codec.messages import stamped
     from agent.config.sections import LorawanConfig, MqttConfig
-    from agent.links import LinkError
-    from agent.links.make import make_link, style
-    from agent.messages import stamped
-    from agent.parcel import HELLO, Parcel
-    from agent.store.file import in_use
+    from agent.model.batch import HELLO, Batch
+    from agent.store.database import in_use
+    from agent.transport.airtime import Scratch
+    from agent.transport.links import LinkError
+    from agent.transport.links.make import make_link, style
 
     where = str(getattr(config, "url", getattr(config, "path", "")))
     if isinstance(config, MqttConfig) and in_use(Path(made.config.store.path)):
@@ -204,15 +194,15 @@ def greet(config: LinkConfig, made: Plan) -> Finding:
     clock, wake = Clock(), threading.Event()
     numbers = [table.schema.number for table in made.tables]
     body = codec.hello_body({0: version("stadtsinn"), 2: sorted(numbers)})
-    parcel = Parcel("message", stamped(HELLO, body, 0, clock))
+    batch = Batch("message", stamped(HELLO, body, 0, clock))
     link = make_link(config, made, Scratch(), clock, wake, threading.Event())
     patient_s = LINK_S if isinstance(config, LorawanConfig) else STANDS_S
     began, reason, since = time.monotonic(), "", 0.0
     try:
         while time.monotonic() - began < LINK_S:
             try:
-                framed = codec.frame(parcel, link.limit(), clock, style(config))
-                link.send(framed.frames[0], kind=HELLO)
+                encoded = codec.frame(batch, link.limit(), clock, style(config))
+                link.send(encoded.frames[0], kind=HELLO)
                 took = time.monotonic() - began
                 return Finding(config.name, where, True, f"hello acknowledged in {took:.2f} s")
             except LinkError as error:

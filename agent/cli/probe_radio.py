@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.cli.probe import Finding
-from agent.extras import MissingExtra
+from agent.cli.finding import Finding
+from agent.plan.optional import MissingExtra
 from drivers.api import BUSY, DUTY_CYCLE, NO_ACCEPT, NOT_ACKED, DeviceError, ModemError
 
 if TYPE_CHECKING:
@@ -54,13 +54,13 @@ def tune(config: LorawanConfig, made: Plan, clock: Clock) -> Iterator[Finding]:
 
 
 def modem_of(config: LorawanConfig, made: Plan, clock: Clock) -> Modem:
-    """The modem behind the doors. Raises OSError, ValueError where its key cannot be had."""
-    from agent.catalog import find_modem
-    from agent.doors import RealDoors
-    from agent.links.lorawan import BeatingTimer
+    """The modem behind the buses. Raises OSError, ValueError where its key cannot be had."""
+    from agent.measure.buses import MachineBuses
+    from agent.measure.driver_registry import find_modem
+    from agent.transport.links.lorawan import BeatingTimer
 
-    doors = made.doors or RealDoors(clock)
-    return doors.modem(config, find_modem(config.modem), BeatingTimer(clock))
+    buses = made.buses or MachineBuses(clock)
+    return buses.modem(config, find_modem(config.modem), BeatingTimer(clock))
 
 
 def judged(step: Callable[[], str], name: str, clock: Clock) -> tuple[bool, str]:
@@ -105,14 +105,14 @@ def hello(modem: Modem, made: Plan, clock: Clock) -> str:
     from importlib.metadata import version
 
     from agent import codec
-    from agent.links.lorawan import PORTS
-    from agent.messages import stamped
-    from agent.parcel import HELLO, Parcel
+    from agent.codec.messages import stamped
+    from agent.model.batch import HELLO, Batch
+    from agent.transport.links.lorawan import PORTS
 
     numbers = [table.schema.number for table in made.tables]
     body = codec.hello_body({0: version("stadtsinn"), 2: sorted(numbers)})
-    parcel = Parcel("message", stamped(HELLO, body, 0, clock))
-    frame = codec.frame(parcel, modem.limit(), clock).frames[0]
+    batch = Batch("message", stamped(HELLO, body, 0, clock))
+    frame = codec.frame(batch, modem.limit(), clock).frames[0]
     modem.ask_link()
     began = clock.monotonic()
     modem.send(frame, port=PORTS[HELLO], confirmed=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from agent.cli.common import (
+from agent.cli.options import (
     config_errors,
     profile_argument,
     simulate_option,

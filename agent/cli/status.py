@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from agent.cli.common import BAD, json_option
+from agent.cli.options import BAD, json_option
 
 STATE = Path("/run/stadtsinn/state.json")
 RUNNING = "is it running? systemctl status stadtsinn"

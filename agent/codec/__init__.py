@@ -9,7 +9,7 @@ from typing import Any
 
 from agent.clock import Clock
 from agent.codec import cbor
-from agent.codec.batch import frame_rows
+from agent.codec.row_encoder import frame_rows
 from agent.codec.wire import (
     LONGEST_S,
     SHORT_SLOTS,
@@ -21,8 +21,8 @@ from agent.codec.wire import (
     cells_to_bytes,
     time_of,
 )
-from agent.parcel import EVENT, SLICE, Framed, Message, Parcel
-from agent.schema import Field
+from agent.model.batch import EVENT, SLICE, Batch, Encoded, Message
+from agent.model.schema import Field
 
 __all__ = [
     "LONGEST_EVENT",
@@ -52,19 +52,19 @@ LAST_OF_FORMAT = 5  #: items of a data frame that version 1 knows
 LONGEST_EVENT = 24  #: bytes of an event's frame, whatever it tells
 
 
-def frame(parcel: Parcel, limit: int, clock: Clock, style: Style | None = None) -> Framed:
+def frame(batch: Batch, limit: int, clock: Clock, style: Style | None = None) -> Encoded:
     """The frame of a message, or of as many rows as fit into `limit` bytes.
 
     Several frames where a single row had to be split by columns, or a schema by fields. Raises
-    CodecError for what cannot be framed at this limit.
+    CodecError for what cannot be encoded at this limit.
     """
     style = style or Style()
-    if parcel.message is not None:
-        return Framed(_message(parcel.message, parcel.boot, limit, clock, style), parcel)
-    framed = frame_rows(parcel, limit, clock, style)
+    if batch.message is not None:
+        return Encoded(_message(batch.message, batch.boot, limit, clock, style), batch)
+    encoded = frame_rows(batch, limit, clock, style)
     if not style.fixed_length:
-        return framed
-    return replace(framed, frames=tuple(padded(made, limit) for made in framed.frames))
+        return encoded
+    return replace(encoded, frames=tuple(padded(made, limit) for made in encoded.frames))
 
 
 def padded(made: bytes, length: int) -> bytes:

@@ -1,4 +1,4 @@
-"""The door to CBOR (cbor2): deterministic out, strict in (RFC 8949, 4.2.1)."""
+"""CBOR by cbor2: deterministic out, strict in (RFC 8949, 4.2.1)."""
 
 from __future__ import annotations
 

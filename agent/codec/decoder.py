@@ -19,8 +19,8 @@ from agent.codec.wire import (
     CodecError,
     cell_of,
 )
-from agent.parcel import ACK, EVENT, HELLO, RAW, SLICE
-from agent.schema import Cell, Field, Missing, Schema, SchemaError
+from agent.model.batch import ACK, EVENT, HELLO, RAW, SLICE
+from agent.model.schema import Cell, Field, Missing, Schema, SchemaError
 
 RAW_KIND = b"\x24"  # -5: the only frame that holds a tag
 

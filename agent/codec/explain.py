@@ -9,8 +9,8 @@ from typing import Any
 from agent.codec import cbor, decoder
 from agent.codec.packed import Column, read_cell
 from agent.codec.wire import SHORT_SLOTS, WIRE_OF
-from agent.parcel import ACK, EVENT, HELLO, RAW, SLICE
-from agent.schema import Cell, Field, Missing, Schema
+from agent.model.batch import ACK, EVENT, HELLO, RAW, SLICE
+from agent.model.schema import Cell, Field, Missing, Schema
 
 NAMES = {EVENT: "event", SLICE: "schema slice", ACK: "ack", HELLO: "hello", RAW: "raw chunk"}
 REASONS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent.schema import Cell, Field, Missing
+from agent.model.schema import Cell, Field, Missing
 
 LEADING = 16  #: so many leading zeros are the escape; no code may need them
 REASON_BITS = 2

@@ -9,8 +9,8 @@ from typing import Any
 
 from agent.clock import Clock
 from agent.codec import cbor
-from agent.parcel import Message, Row
-from agent.schema import Cell, Missing
+from agent.model.batch import Message, Row
+from agent.model.schema import Cell, Missing
 
 LONGEST_S = 14_400  #: longest interval of a frame
 LONGEST_PACKED = 4096  #: bytes of a packed body
@@ -26,7 +26,7 @@ WIRE_OF = {
 
 
 class CodecError(Exception):
-    """Not a frame of this format, or something that cannot be framed; the message says why."""
+    """Not a frame of this format, or something that cannot be encoded; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)

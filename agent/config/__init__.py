@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
+from agent.config.errors import explain
 from agent.config.sections import Config, InstrumentConfig
 from agent.config.source import ConfigError, Source
-from agent.config.words import explain
 
 
 def load(path: Path) -> tuple[Config, Source]:

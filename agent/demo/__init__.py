@@ -13,32 +13,34 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from agent.catalog import CatalogError, find
 from agent.clock import SimClock, VirtualClock
 from agent.codec import bytes_to_cells
+from agent.config.errors import near
 from agent.config.sections import Config, LinkConfig, LorawanConfig, MqttConfig
 from agent.config.source import Source
-from agent.config.words import near
 from agent.daemon import Daemon, Job, run_virtual
 from agent.demo import broker as brokers
 from agent.demo.farside import FarSide
 from agent.demo.paced import PacedClock, leash
-from agent.extras import SIM, MissingExtra
-from agent.health import HealthDoor
-from agent.links import Link, Meanwhile, nothing
-from agent.links.file import FileLink
-from agent.node import Node, build
+from agent.measure.driver_registry import DriverError, find
+from agent.measure.health import HealthSource
+from agent.model.schema import Cell, Missing, registered_schemas
+from agent.node import build
 from agent.plan import make_plan, read_profile
-from agent.schema import Cell, Missing, registered_schemas
-from agent.simulate import SimDoors, check_feeds, make_world
-from drivers.modems.keys import Keys
-from drivers.sim import export, timetable
+from agent.plan.optional import SIM, MissingExtra
+from agent.simulate import SimBuses, check_feeds, make_world
+from agent.status import Node
+from agent.transport.links import Link, Meanwhile, nothing
+from agent.transport.links.file import FileLink
+from drivers.keys import Keys
+from drivers.sim import timetable
+from drivers.sim import truth_files as export
 from drivers.sim.replay import Replay
 from drivers.sim.timetable import Fault
 from drivers.sim.world import LiveTruth, World
 
 if TYPE_CHECKING:
-    from agent.demo.loadtest import Crane
+    from agent.demo.crane import Crane
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +72,7 @@ class Demo:
 
     node: Node
     clock: SimClock
-    doors: SimDoors
+    buses: SimBuses
     far: FarSide
     broker: brokers.Broker | None
     listener: object | None
@@ -111,7 +113,7 @@ class Demo:
         if self.radio is None:  # airtime goes on after the demo; what is owed then is no loss
             self._drain()
         self.node.close()
-        for terminal in self.doors.terminals or ():
+        for terminal in self.buses.terminals or ():
             terminal.close()
         self._hear()
         if self.listener is not None:
@@ -121,12 +123,12 @@ class Demo:
 
     def _radio_jobs(self) -> list[Job]:
         """The modem behind its pseudo-terminal, and the far side of the network server inside."""
-        terminals = [Job("modem", one.step) for one in self.doors.terminals or ()]
+        terminals = [Job("modem", one.step) for one in self.buses.terminals or ()]
         return [*terminals, Job("far-side", self._hear)] if self.radio else []
 
     def _hear(self) -> float:
         """What the network server inside has for the application."""
-        network = self.doors.network
+        network = self.buses.network
         if network is not None:
             for uplink in network.arrived():
                 self.far.take(uplink.payload, network.server.unix_at_zero + uplink.at)
@@ -183,7 +185,7 @@ class Demo:
             return []
         step = min(one.layout.interval_s for one in self.node.samplers)
         begin, end = min(starts), max(starts) + step
-        return export.write_truth(path, self.doors.world, begin, end, step)
+        return export.write_truth(path, self.buses.world, begin, end, step)
 
     def deviations(self) -> dict[str, tuple[int, int]]:
         """Replay: largest difference to the recording in steps, and how many rows, by column."""
@@ -206,7 +208,7 @@ class Demo:
 
     def _channel(self, instrument: str, quantity: str) -> str | None:
         """Which channel of the recording a column's twin feels."""
-        truth = getattr(self.doors.twins.get(instrument), "truth", None)
+        truth = getattr(self.buses.twins.get(instrument), "truth", None)
         return truth.feeds.get(quantity) if isinstance(truth, LiveTruth) else None
 
     def _run_virtually(self, jobs: list[Job], clock: VirtualClock) -> None:
@@ -230,15 +232,15 @@ class Demo:
 
     def _switch(self, fault: Fault, on: bool) -> None:
         if fault.what == "stuck_bus":
-            self.doors.buses[fault.target].stuck = on
+            self.buses.buses[fault.target].stuck = on
         elif fault.what == "broker_away" and self.broker is not None:
             (self.broker.stop if on else self.broker.start)()
         elif fault.what == "clock_unset":
             self.clock.unset(on)
         elif fault.what == "clock_jump":
             self.clock.jump_s += fault.seconds if on else -fault.seconds
-        elif fault.target in self.doors.faults:
-            fault.switch(self.doors.faults[fault.target], on)
+        elif fault.target in self.buses.faults:
+            fault.switch(self.buses.faults[fault.target], on)
 
     def _restore(self) -> None:
         """Nothing is broken any more, so that what is owed can leave."""
@@ -303,15 +305,15 @@ def prepare(
     clock: SimClock = VirtualClock(MORNING - WARM_UP_S)
     if recording is None:
         clock = PacedClock(MORNING + (BEFORE_SLOT_S if streams(config) else 0.0), speed)
-    doors = make_doors(config, source, clock, recording)
-    made = make_plan(config, source, doors)
+    buses = make_doors(config, source, clock, recording)
+    made = make_plan(config, source, buses)
     table = []
     if faults:
-        table = timetable.load(faults, [one.name for one in config.instrument], list(doors.buses))
+        table = timetable.load(faults, [one.name for one in config.instrument], list(buses.buses))
     if radio:
         link = radio_link(config, radio, folder)
         made = made.over((link,))
-        tune_in(doors, clock, radio)
+        tune_in(buses, clock, radio)
     far = FarSide(schemas=dict(registered_schemas()) if radio else {})
     broker = None if radio else start_broker(folder)
     links = {one.name: file_link(one, folder, clock, far) for one in config.link}
@@ -328,11 +330,11 @@ def prepare(
     listener = listen(broker, config, far, clock)
     modem = link.modem if radio else ""
     where = way_out(radio, modem, broker, folder)
-    demo = Demo(node, clock, doors, far, broker, listener, table, recording, where, radio, run_dir)
+    demo = Demo(node, clock, buses, far, broker, listener, table, recording, where, radio, run_dir)
     if loadtest and node.loadtest is not None:
-        from agent.demo.loadtest import Crane
+        from agent.demo.crane import Crane
 
-        demo.crane = Crane(loadtest, node.loadtest, doors.world, clock, demo.done)
+        demo.crane = Crane(loadtest, node.loadtest, buses.world, clock, demo.done)
     return demo
 
 
@@ -363,7 +365,7 @@ def drains(driver: str) -> bool:
     """Whether a driver's chip has a FIFO; False for no driver at all, which is said elsewhere."""
     try:
         return hasattr(find(driver).sensor, "drain")
-    except CatalogError:
+    except DriverError:
         return False
 
 
@@ -390,7 +392,7 @@ def radio_link(config: Config, radio: Radio, folder: Path) -> LorawanConfig:
     )
 
 
-def tune_in(doors: SimDoors, clock: SimClock, radio: Radio) -> None:
+def tune_in(buses: SimBuses, clock: SimClock, radio: Radio) -> None:
     """The network behind the modem. Raises MissingExtra, ValueError."""
     try:
         from drivers.sim.lorawan.network import SimNetwork
@@ -398,14 +400,14 @@ def tune_in(doors: SimDoors, clock: SimClock, radio: Radio) -> None:
     except ImportError as error:
         raise MissingExtra("a simulated modem", SIM) from error
     air = PacketForwarder(radio.server, now=clock.true_utc) if radio.server else None
-    doors.network = SimNetwork(clock.true_utc() - clock.monotonic(), air)
+    buses.network = SimNetwork(clock.true_utc() - clock.monotonic(), air)
     if not isinstance(clock, VirtualClock):
-        doors.terminals = []
+        buses.terminals = []
 
 
 def make_doors(
     config: Config, source: Source, clock: SimClock, recording: Replay | None
-) -> SimDoors:
+) -> SimBuses:
     """Twins fed by the profile's world, or by the recording alone."""
     world: World = make_world(config, source)
     check_feeds(config, source, world)
@@ -414,7 +416,7 @@ def make_doors(
         world = recording
         feeds = {key: one for key, one in feeds.items() if one in recording.channels}
     errors = config.simulate.rate_error
-    return SimDoors(clock, clock.true_utc, world, feeds, HealthDoor(clock), errors)
+    return SimBuses(clock, clock.true_utc, world, feeds, HealthSource(clock), errors)
 
 
 def start_broker(folder: Path) -> brokers.Broker | None:
@@ -467,7 +469,7 @@ def listen(
     """The far side at the broker."""
     if broker is None:
         return None
-    from agent.links.listen import Listener
+    from agent.transport.links.listen import Listener
 
     # simulated time runs on while a real broker carries a frame: nobody can say when it came
     untimed = isinstance(clock, VirtualClock)

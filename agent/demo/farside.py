@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from agent.codec import CodecError, decoder
 from agent.events.chunks import Arrived, Arriving
-from agent.schema import Cell, Schema
+from agent.model.schema import Cell, Schema
 
 Identity = tuple[int, ...]
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from agent.node import Node
-from agent.sampler import Sampler, Source
-from agent.schema import Missing
-from agent.window import Window
+from agent.measure.sampler import Sampler, Source
+from agent.measure.window import Window
+from agent.model.schema import Missing
+from agent.status import Node
 
 T = TypeVar("T")
 SPAN_S = 60.0  #: of the samples that are looked at
@@ -51,7 +51,7 @@ class Watch:
         self._view: View | None = None
         self._at = 0.0
 
-    def look(self) -> View | None:
+    def preview(self) -> View | None:
         """The newest look, at most once a second; None for a node without modes."""
         now = time.monotonic()
         if self.window is not None and (self._view is None or now - self._at >= REFRESH_S):
@@ -81,7 +81,7 @@ class Watch:
         return instrument is not None and instrument.sensor is self.window
 
     def _looked(self, window: Window) -> View:
-        from agent.features.look import levels
+        from agent.features.preview import levels
 
         how, stream = window.options, window.stream
         assert stream is not None, "a node opens its windows"

@@ -16,7 +16,7 @@ from agent.codec import cbor
 from agent.events import chunks
 from agent.events.folder import Records
 from agent.events.records import Head, Record, RecordError, read_head
-from agent.parcel import RAW, Cut, Framed, Message, Parcel
+from agent.model.batch import RAW, Batch, Cut, Encoded, Message
 from agent.store import Store
 
 log = logging.getLogger(__name__)
@@ -82,15 +82,15 @@ class Archive:
                     head = msgspec.structs.replace(record.head, start=record.head.mono_s + offset)
                     self.records.save(Record(head, record.data))
 
-    def frame(self, parcel: Parcel, limit: int, style: codec.Style) -> Framed:
+    def frame(self, batch: Batch, limit: int, style: codec.Style) -> Encoded:
         """The next chunk of a record. Raises CodecError for a record that cannot be sent."""
-        assert parcel.message is not None, "a record is owed as a message"
+        assert batch.message is not None, "a record is owed as a message"
         try:
-            record = self.records.read(number_of(parcel.message.body))
+            record = self.records.read(number_of(batch.message.body))
         except RecordError as error:
             raise codec.CodecError(str(error)) from error
-        head, cut = record.head, parcel.cut
-        start = head.start if head.start is not None else parcel.message.start
+        head, cut = record.head, batch.cut
+        start = head.start if head.start is not None else batch.message.start
         data = chunks.content(record, start)
         size = chunks.floats_per_chunk(head, start, data, limit)
         if size < 1:
@@ -99,7 +99,7 @@ class Archive:
             # not begun, or the limit shrank: from its first chunk on
             cut = Cut(head.number, size, 0, chunks.count(data, size))
         body = chunks.body(head, start, data, cut.size, cut.chunk)
-        one = replace(parcel, message=parcel.message._replace(body=body))
+        one = replace(batch, message=batch.message._replace(body=body))
         return replace(codec.frame(one, limit, self.clock, style), cut=cut)
 
     def _of_this_boot(self, numbers: Sequence[int]) -> Iterator[int]:

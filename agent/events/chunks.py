@@ -22,7 +22,7 @@ from agent import codec
 from agent.codec import cbor
 from agent.codec.decoder import Raw
 from agent.events.records import FLOAT_BYTES, Head, Record, Segment, bytes_of, floats_of
-from agent.parcel import RAW
+from agent.model.batch import RAW
 
 FIXED = 6  #: numbers of the head before its segments
 LARGEST = 2**24 - 1  #: whole numbers up to here are exact

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.config.sections import VehicleConfig, VibrationConfig
-from agent.features import passage, trigger
+from agent.features import passage
+from agent.features import sta_lta as trigger
 from agent.features.filter import Memory, bandpass, resting, run
 
 

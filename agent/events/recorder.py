@@ -12,13 +12,13 @@ from agent.clock import Clock
 from agent.events.archive import Archive
 from agent.events.detectors import Found
 from agent.events.records import Head, Note, Record, Segment, bytes_of
+from agent.measure.stream import Stream
+from agent.model.stretch import Stretch
 from agent.plan.triggers import TriggerPlan
-from agent.ring import Stretch
 from agent.store import Store
-from agent.stream import Stream
 
 if TYPE_CHECKING:
-    from agent.features.timeline import Timeline
+    from agent.features.sample_times import Timeline
 
 log = logging.getLogger(__name__)
 

@@ -23,18 +23,18 @@ from typing import TYPE_CHECKING
 
 from agent import codec
 from agent.clock import Clock
+from agent.codec.messages import FAST_CHANGE, VIBRATION, event
 from agent.events.archive import Archive
 from agent.events.detectors import Detector, Found, make_detector
 from agent.events.recorder import Recorder
-from agent.instrument import Instrument
-from agent.messages import FAST_CHANGE, VIBRATION, event
-from agent.parcel import EVENT, Message
+from agent.measure.instrument import Instrument
+from agent.measure.stream import Stream
+from agent.model.batch import EVENT, Message
 from agent.plan.triggers import TriggerPlan
 from agent.store import Store
-from agent.stream import Stream
 
 if TYPE_CHECKING:
-    from agent.features.timeline import Timeline
+    from agent.features.sample_times import Timeline
 
 log = logging.getLogger(__name__)
 

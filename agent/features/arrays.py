@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.ring import Stretch
+from agent.model.stretch import Stretch
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]

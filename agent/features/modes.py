@@ -16,7 +16,7 @@ import numpy as np
 
 from agent.features.arrays import Array, Complex, Segments
 from agent.features.level import levelled
-from agent.features.lines import LINES_HZ, on_line, sine_like
+from agent.features.machine_tones import LINES_HZ, on_line, sine_like
 from agent.features.ssi import Poles, correlations, decimation, poles
 
 LEAST_ROWS = 20  #: block rows of the Toeplitz matrix

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent.features.arrays import Array, Segments
-from agent.features.lines import LINES_HZ, on_line
+from agent.features.machine_tones import LINES_HZ, on_line
 
 RESOLUTION_HZ = 0.016  #: default: a mode at 3 Hz can be told to f / 200
 PROMINENCE_DB = 6.0

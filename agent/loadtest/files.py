@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from agent.ring import Read, Stretch
+from agent.model.stretch import Read, Stretch
 
 LOG = "test.jsonl"
 HEAD = struct.Struct("<4sHIIQI")

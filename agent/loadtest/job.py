@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from agent.clock import Clock
-from agent.instrument import Instrument
 from agent.loadtest import files
-from agent.loadtest.desk import Desk
 from agent.loadtest.files import KEEP_FREE, free_bytes
+from agent.loadtest.mailbox import Mailbox
 from agent.loadtest.recording import LONGEST_S, STOPPED, Recording, new_folder, plain
 from agent.loadtest.sensors import Asker, bridge, by_rate, bytes_per_s, described, stream_described
-from agent.stream import Stream
+from agent.measure.instrument import Instrument
+from agent.measure.stream import Stream
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Refused(Exception):
 
 
 class LoadTest:
-    """`step` is the job: does what is asked at the desk, takes the streams' new samples.
+    """`step` is the job: does what is asked at the mailbox, takes the streams' new samples.
 
     `askers` are jobs too. `home` is where tests are kept, each in a folder of its own.
     """
@@ -42,13 +42,13 @@ class LoadTest:
         self,
         node: str,
         home: Path,
-        desk: Desk,
+        mailbox: Mailbox,
         clock: Clock,
         streams: Mapping[str, Stream],
         instruments: Mapping[str, Instrument],
         free: Callable[[Path], int] = free_bytes,
     ) -> None:
-        self.node, self.home, self.desk, self.clock, self.free = node, home, desk, clock, free
+        self.node, self.home, self.mailbox, self.clock, self.free = node, home, mailbox, clock, free
         self.streams, self.instruments = streams, instruments
         asked = [one for one in instruments.values() if one.name not in streams and bridge(one)]
         self.askers = [Asker(some, clock, self.take) for some in by_rate(asked)]
@@ -61,10 +61,10 @@ class LoadTest:
         self._lock = threading.Lock()  # of the recording
 
     def step(self) -> float:
-        """Look at the desk, record. Return the seconds until the next look."""
+        """Look at the mailbox, record. Return the seconds until the next look."""
         if not self._opened:
             self._open()
-        request = self.desk.request()
+        request = self.mailbox.request()
         if request is not None:
             self._serve(request)
         if self.running is None:
@@ -160,8 +160,8 @@ class LoadTest:
         if cut:
             self.broken = cut[-1], BROKE_OFF
             log.warning("loadtest=%s state=broken", cut[-1].name)
-        self.desk.state["home"] = str(self.home)
-        self._publish(self.desk.open)
+        self.mailbox.state["home"] = str(self.home)
+        self._publish(self.mailbox.open)
 
     def _serve(self, request: Mapping[str, str]) -> None:
         """Do what is asked; whatever the disk says to it is the answer."""
@@ -182,7 +182,7 @@ class LoadTest:
             answer = {"ok": False, "text": f"{error.filename or self.home}: {error.strerror}"}
         else:
             answer = {"ok": True, "text": text, "folder": folder}
-        self._publish(lambda: self.desk.answer(request, answer))
+        self._publish(lambda: self.mailbox.answer(request, answer))
 
     def _make_sure_of_room(self, rate: float) -> None:
         """Raises Refused, OSError."""
@@ -237,12 +237,12 @@ class LoadTest:
 
     def _publish(self, tell: Callable[[], None] | None = None) -> None:
         """What commands see. Without a run directory nobody can ask: said, and lived with."""
-        self.desk.state["running"] = None if self.running is None else str(self.running.folder)
-        self.desk.state["broken"] = None if self.broken is None else str(self.broken[0])
+        self.mailbox.state["running"] = None if self.running is None else str(self.running.folder)
+        self.mailbox.state["broken"] = None if self.broken is None else str(self.broken[0])
         try:
-            (tell or self.desk.tell)()
+            (tell or self.mailbox.tell)()
         except OSError as error:
-            log.warning("loadtest: %s: %s", self.desk.run_dir, error.strerror)
+            log.warning("loadtest: %s: %s", self.mailbox.run_dir, error.strerror)
 
     def _recording(self) -> Recording:
         """The one that runs. Raises Refused."""

@@ -12,7 +12,7 @@ from typing import Any
 from agent.clock import Clock
 from agent.loadtest import files
 from agent.loadtest.files import KEEP_FREE
-from agent.stream import Stream
+from agent.measure.stream import Stream
 
 SYNC_S = 10.0  #: a power cut costs no more than so much
 LONGEST_S = 4 * 3600.0

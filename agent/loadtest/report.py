@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.features import report as features
-from agent.features.report import Figures
+from agent.features import loadtest_figures as features
+from agent.features.loadtest_figures import Figures
 from agent.loadtest.read import Channel, Recorded
 from agent.loadtest.svg import COLUMNS, Chart, Level, svg
 

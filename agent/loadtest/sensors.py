@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from agent.clock import Clock
-from agent.instrument import Instrument
-from agent.schema import Missing, quantity_kinds
-from agent.stream import Stream
+from agent.measure.instrument import Instrument
+from agent.measure.stream import Stream
+from agent.model.schema import Missing, quantity_kinds
 
 FAST = {"strain", "crack", "tilt", "distance", "acceleration", "velocity", "rotation_rate"}
 SLOW = {"temperature"}  #: changes slowly, and a probe takes 0.75 s
@@ -50,7 +50,7 @@ class Asker:
         now = self.clock.monotonic()
         if self._due[one.name] > now:
             return self._due[one.name] - now
-        answer, known = one.ask(), felt(one)
+        answer, known = one.ask(), structural(one)
         values = {name: number(value) for name, value in answer.items() if name in known}
         after = self.clock.monotonic()
         if not self.take(one.name, after, values, "" if one.state == "ok" else one.reason):
@@ -68,7 +68,7 @@ def number(value: float | Missing) -> float | None:
     return None if isinstance(value, Missing) else value
 
 
-def felt(instrument: Instrument) -> Mapping[str, str]:
+def structural(instrument: Instrument) -> Mapping[str, str]:
     """Quantities that feel a bridge, and their kinds."""
     known = FAST | SLOW
     return {name: q.kind for name, q in instrument.quantities.items() if q.kind in known}
@@ -86,7 +86,7 @@ def bridge(instrument: Instrument) -> bool:
     it learns from each answer.
     """
     made_here = type(instrument.sensor).__module__.startswith("agent.")
-    return bool(felt(instrument)) and not made_here
+    return bool(structural(instrument)) and not made_here
 
 
 def every_s(instrument: Instrument) -> float:
@@ -109,7 +109,7 @@ def by_rate(instruments: Sequence[Instrument]) -> list[list[Instrument]]:
 
 def described(one: Instrument) -> dict[str, Any]:
     """A sensor that is asked, for the first line of the log."""
-    found = felt(one)
+    found = structural(one)
     return {
         "instrument": one.name,
         "axes": list(found),

@@ -6,20 +6,23 @@ import re
 from collections.abc import Mapping
 from inspect import signature
 
-from agent.catalog import CatalogError, Driver, find, slip
+from agent.config.errors import misspelt, near
 from agent.config.sections import (
     Config,
     InstrumentConfig,
     WindowConfig,
 )
 from agent.config.source import Source
-from agent.config.words import misspelt, near
+from agent.measure.driver_registry import Driver, DriverError, find, slip
+from agent.measure.window import Window
+from agent.model.schema import quantity_kinds
 from agent.plan.names import resolve, unique
-from agent.schema import quantity_kinds
-from agent.window import Window
 from drivers.api import Quantity, Sensor
 
-BUSES = {"i2c": (r"i2c-\d+", "i2c-1"), "port": (r"/.+", "/dev/serial0")}  #: by door: form, example
+BUSES = {
+    "i2c": (r"i2c-\d+", "i2c-1"),
+    "port": (r"/.+", "/dev/serial0"),
+}  #: kind: form, example
 ADDRESSES = range(0x08, 0x78)  #: of I2C, 7 bits; what lies outside is reserved
 
 
@@ -30,26 +33,26 @@ def find_drivers(config: Config, source: Source) -> dict[str, Driver]:
     for index, one in enumerate(config.instrument):
         try:
             found[one.name] = find(one.driver)
-        except CatalogError as error:
+        except DriverError as error:
             raise source.error(f"instrument[{index}]", "driver", str(error)) from error
-        _check_bus(one, found[one.name].door, source, f"instrument[{index}]")
+        _check_bus(one, found[one.name].bus_kind, source, f"instrument[{index}]")
     _check_ports(config, found, source)
     return found
 
 
 def make_sensor(
-    config: InstrumentConfig, index: int, driver: Driver, door: object, source: Source
+    config: InstrumentConfig, index: int, driver: Driver, bus: object, source: Source
 ) -> Sensor:
-    """Construct one sensor behind its door; a door of None is good enough to ask what it measures.
+    """Construct one sensor behind its bus; a bus of None is good enough to ask what it measures.
 
     Raises ConfigError naming the option that is wrong.
     """
     try:
-        made = driver.make(door, config.options)
+        made = driver.make(bus, config.options)
         if config.window is None and not hasattr(made, "drain"):
             return made
         return Window(config.name, made, config.window or WindowConfig(), config.calibrate)
-    except CatalogError as error:
+    except DriverError as error:
         raise source.error(f"instrument[{index}]", error.option, str(error)) from error
     except (TypeError, ValueError) as error:
         key = str(error).split()[0].split(".")[0] if str(error) else ""  # it begins with the option
@@ -96,13 +99,13 @@ def _check_ports(config: Config, found: Mapping[str, Driver], source: Source) ->
     """A serial line has one chip at its end."""
     taken: dict[str, str] = {}
     for index, one in enumerate(config.instrument):
-        if found[one.name].door == "port" and taken.setdefault(one.bus, one.name) != one.name:
+        if found[one.name].bus_kind == "port" and taken.setdefault(one.bus, one.name) != one.name:
             hint = f"{one.bus} belongs to '{taken[one.bus]}' already"
             raise source.error(f"instrument[{index}]", "bus", hint)
 
 
-def _check_bus(one: InstrumentConfig, door: str, source: Source, where: str) -> None:
-    pattern, example = BUSES.get(door, ("", ""))
+def _check_bus(one: InstrumentConfig, kind: str, source: Source, where: str) -> None:
+    pattern, example = BUSES.get(kind, ("", ""))
     if not re.fullmatch(pattern, one.bus) and pattern:
         what = f"driver '{one.driver}' needs one, such as '{example}'"
         if slip := "" if one.bus else misspelt("bus", one.options):

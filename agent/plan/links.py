@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from agent.catalog import CatalogError, find_modem
+from agent.config.errors import near
 from agent.config.sections import (
     Config,
     LinkConfig,
@@ -13,10 +13,10 @@ from agent.config.sections import (
     MqttConfig,
 )
 from agent.config.source import Source
-from agent.config.words import near
+from agent.measure.driver_registry import DriverError, find_modem
 from agent.plan.names import unique
 from agent.plan.triggers import RECORDS, check_carrier
-from drivers.modems.keys import Keys
+from drivers.keys import Keys
 
 LAST_PORT = 65_535
 TLS_KEYS = ("ca_file", "certificate_file", "key_file")
@@ -48,7 +48,7 @@ def _check_radio(link: LorawanConfig, source: Source, where: str) -> None:
     """The modem exists, the keys have their length."""
     try:
         find_modem(link.modem)
-    except CatalogError as error:
+    except DriverError as error:
         raise source.error(where, "modem", str(error)) from error
     try:
         Keys(link.dev_eui, link.join_eui, "0" * 32)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from agent.config.errors import near
 from agent.config.source import Source
-from agent.config.words import near
 from drivers.api import Quantity
 
 

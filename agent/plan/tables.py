@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.alarm import Alarm
 from agent.codec import private_number
 from agent.codec.wire import RAW_LIMIT
+from agent.config.errors import near
 from agent.config.sections import (
     AlarmConfig,
     ColumnConfig,
@@ -15,10 +15,10 @@ from agent.config.sections import (
     TableConfig,
 )
 from agent.config.source import Source
-from agent.config.words import near
+from agent.measure.window import COUNTED, Window
+from agent.model.alarm import Alarm
+from agent.model.schema import Field, Schema, SchemaError, field_for, quantity_kinds, registered
 from agent.plan.names import resolve, unique
-from agent.schema import Field, Schema, SchemaError, field_for, quantity_kinds, registered
-from agent.window import COUNTED, Window
 from drivers.api import Quantity, Sensor
 
 LONGEST_S = 14_400

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agent.config.errors import near
 from agent.config.sections import (
     Config,
     LinkConfig,
@@ -14,8 +15,7 @@ from agent.config.sections import (
     VibrationConfig,
 )
 from agent.config.source import Source
-from agent.config.words import near
-from agent.schema import Field, quantity_kinds
+from agent.model.schema import Field, quantity_kinds
 
 if TYPE_CHECKING:
     from agent.plan.tables import TablePlan

@@ -1,4 +1,4 @@
-"""Simulated doors: a twin behind every instrument, fed by a world."""
+"""Simulated buses: a twin behind every instrument, fed by a world."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from random import Random
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from agent.catalog import CatalogError, Driver, find
 from agent.clock import Clock
+from agent.config.errors import near
 from agent.config.sections import Config, InstrumentConfig, LorawanConfig, SimulateConfig
 from agent.config.source import Source
-from agent.config.words import near
-from agent.doors import make_modem, read_keys
-from agent.extras import SIM, MissingExtra
-from agent.simulate.bridge import make_bridge
+from agent.measure.buses import make_modem, read_keys
+from agent.measure.driver_registry import Driver, DriverError, find
+from agent.plan.optional import SIM, MissingExtra
+from agent.simulate.bridge_world import make_bridge
 from drivers.api import Modem, Timer
 from drivers.bus.i2c import I2C
 from drivers.bus.pins import Pins
 from drivers.bus.port import Port
-from drivers.modems.keys import Keys
+from drivers.keys import Keys
 from drivers.sim.faults import Faults
 from drivers.sim.fifo import FifoTwin
 from drivers.sim.i2c import SimI2C
@@ -62,7 +62,7 @@ def make_world(config: Config, source: Source) -> World:
     return maker(config.simulate, source)
 
 
-class SimDoors:
+class SimBuses:
     """One twin per instrument on simulated buses. `now` is the world's unix time."""
 
     def __init__(
@@ -81,22 +81,22 @@ class SimDoors:
         self.buses: dict[str, SimI2C] = {}
         self.faults: dict[str, Faults] = {}  #: by instrument
         self.twins: dict[str, Any] = {}  #: by instrument
-        self._doors: dict[str, object] = {}
+        self._buses: dict[str, object] = {}
 
-    def door(self, instrument: InstrumentConfig, driver: Driver) -> object:
-        """The door for this instrument, its twin plugged in. Raises LookupError without one."""
-        if driver.door == "node":
+    def bus(self, instrument: InstrumentConfig, driver: Driver) -> object:
+        """The bus for this instrument, its twin plugged in. Raises LookupError without one."""
+        if driver.bus_kind == "node":
             return self.node
         if driver.twin is None:
-            if driver.door:
+            if driver.bus_kind:
                 raise LookupError(f"driver '{driver.name}' has no TWIN: it cannot be simulated")
             return None
         twin = self._twin(instrument, driver)
         self.twins[instrument.name] = twin
         plug = {"i2c": self._i2c, "port": self._port, "onewire": self._onewire}
-        if driver.door in plug:
-            return plug[driver.door](instrument, driver, twin)
-        return Pins(SimPins()) if driver.door == "pins" else None
+        if driver.bus_kind in plug:
+            return plug[driver.bus_kind](instrument, driver, twin)
+        return Pins(SimPins()) if driver.bus_kind == "pins" else None
 
     def modem(self, link: LorawanConfig, module: ModuleType, timer: Timer) -> Modem:
         """A modem twin on a simulated network. Raises MissingExtra without its cryptography."""
@@ -163,9 +163,9 @@ class SimDoors:
         default = driver.options["address"].default
         address = instrument.options.get("address", default)
         self.faults[instrument.name] = bus.attach(address, twin)
-        door = self._doors.setdefault(instrument.bus, I2C(bus, self.clock))
-        assert isinstance(door, I2C)
-        return door
+        made = self._buses.setdefault(instrument.bus, I2C(bus, self.clock))
+        assert isinstance(made, I2C)
+        return made
 
     def _port(self, instrument: InstrumentConfig, driver: Driver, twin: Any) -> Port:
         stream = SimPort(self.clock, twin)
@@ -173,7 +173,7 @@ class SimDoors:
         return Port(instrument.bus, twin.baudrate, self.clock, stream)
 
     def _onewire(self, instrument: InstrumentConfig, driver: Driver, twin: Any) -> SimOneWire:
-        bus = self._doors.setdefault("onewire", SimOneWire(self.clock))
+        bus = self._buses.setdefault("onewire", SimOneWire(self.clock))
         assert isinstance(bus, SimOneWire)
         name = instrument.options.get("rom") or f"28-{len(bus.twins) + 1:012x}"
         self.faults[instrument.name] = bus.attach(name, twin)
@@ -190,7 +190,7 @@ def check_feeds(config: Config, source: Source, world: World) -> None:
             what = "place" if name == MOTION else "channel"
             hint = f"world '{config.simulate.world}' has no {what} '{channel}'"
             if channel in places(world):
-                hint = f"'{channel}' is a place, felt as '{owner}.{MOTION}'"
+                hint = f"'{channel}' is a place, sensed as '{owner}.{MOTION}'"
                 raise source.error("simulate.feeds", reference, hint)
             raise source.error("simulate.feeds", reference, hint + near(channel, known))
         if owner not in names:
@@ -200,9 +200,9 @@ def check_feeds(config: Config, source: Source, world: World) -> None:
         if name == MOTION and not shaken(one.driver):
             hint = f"instrument '{owner}' is no accelerometer with a FIFO"
             raise source.error("simulate.feeds", reference, hint)
-        felt = felt_by(one)
-        if name != MOTION and felt is not None and name not in felt:
-            hint = f"a simulated '{one.driver}' does not feel '{name}'{near(name, felt)}"
+        truths = truths_of(one)
+        if name != MOTION and truths is not None and name not in truths:
+            hint = f"a simulated '{one.driver}' does not sense '{name}'{near(name, truths)}"
             raise source.error("simulate.feeds", reference, hint)
     for owner in config.simulate.rate_error:
         if owner not in names:
@@ -215,13 +215,13 @@ def places(world: World) -> Sequence[str]:
     return world.places if isinstance(world, MovingWorld) else ()
 
 
-def felt_by(one: InstrumentConfig) -> Sequence[str] | None:
+def truths_of(one: InstrumentConfig) -> Sequence[str] | None:
     """What the instrument's twin feels; None where that cannot be said here: no driver, no twin,
     or an option that is wrong, which is said elsewhere."""
     try:
         driver = find(one.driver)
         twin = None if driver.twin is None else made_twin(driver, one)
-    except (CatalogError, LookupError, TypeError, ValueError):
+    except (DriverError, LookupError, TypeError, ValueError):
         return None
     if twin is None:
         return None
@@ -244,6 +244,6 @@ def shaken(driver: str) -> bool:
     """Whether a driver's twin can be moved; True for no driver at all, which is said elsewhere."""
     try:
         twin = find(driver).twin
-    except CatalogError:
+    except DriverError:
         return True
     return twin is not None and issubclass(twin, FifoTwin)

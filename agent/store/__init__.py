@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from agent.clock import Clock
-from agent.parcel import ACK, Framed, Layout, Message, Parcel, Row, Rows
-from agent.schema import Schema
-from agent.store import lines
+from agent.model.batch import ACK, Batch, Encoded, Layout, Message, Row, Rows
+from agent.model.schema import Schema
+from agent.store import statements as lines
 from agent.store.counts import Counts, count
-from agent.store.export import Reader
-from agent.store.file import SEQ_BITS, Damaged, File, Refused, Statement
+from agent.store.database import SEQ_BITS, Damaged, File, Refused, Statement
 from agent.store.lanes import LinkPolicy
-from agent.store.lines import Resend
 from agent.store.owed import Owed
 from agent.store.picker import Pick
+from agent.store.reader import Reader
 from agent.store.retention import DAY_S, Retention
+from agent.store.statements import Resend
 from agent.store.stock import Stock
 from agent.store.writer import Unit, Writer
 
@@ -210,7 +210,7 @@ class Store:
 
     # -- out ---------------------------------------------------------------------------------
 
-    def next(self, link: str, *, backfill: bool = True) -> Parcel | None:
+    def next(self, link: str, *, backfill: bool = True) -> Batch | None:
         """What the link is to send now: one message, or candidate rows; None for nothing.
 
         Asked again without `ack`, it gives the same or newer. Without `backfill` it does not look
@@ -218,55 +218,55 @@ class Store:
         """
         return self._look(link, backfill)[0]
 
-    def following(self, link: str, framed: Framed) -> Parcel | None:
-        """What `next` is likely to give once `framed`, back-fill on its way, is acknowledged."""
+    def following(self, link: str, encoded: Encoded) -> Batch | None:
+        """What `next` is likely to give once `encoded`, back-fill on its way, is acknowledged."""
         now, utc = self.clock.monotonic(), self.clock.utc()
         with self._lock:
             pick = Pick(self._stock, self._stock.links[link], now, utc)
             pick.hold(self._opened_at + pick.link.policy.trust_wait_s)
-            return self._read(lambda: pick.following(framed))
+            return self._read(lambda: pick.following(encoded))
 
     def when(self, link: str, *, backfill: bool = True) -> float:
         """Seconds until `next` may have something, if nothing new comes; may be infinite."""
-        parcel, due = self._look(link, backfill)
-        return 0.0 if parcel else max(due - self.clock.monotonic(), 0.0)
+        batch, due = self._look(link, backfill)
+        return 0.0 if batch else max(due - self.clock.monotonic(), 0.0)
 
-    def ack(self, link: str, framed: Framed) -> None:
+    def ack(self, link: str, encoded: Encoded) -> None:
         """The link owes no longer what was in these frames."""
         with self._lock:
-            state, parcel = self._stock.links[link], framed.parcel
-            if parcel.message is not None:
-                if framed.cut is not None:
-                    self._stock.sent_chunk(state, parcel.message.seq, framed.cut)
+            state, batch = self._stock.links[link], encoded.batch
+            if batch.message is not None:
+                if encoded.cut is not None:
+                    self._stock.sent_chunk(state, batch.message.seq, encoded.cut)
                 else:
-                    self._stock.settle_message(state, parcel.message.seq)
+                    self._stock.settle_message(state, batch.message.seq)
                 return
-            assert parcel.layout is not None, "a parcel has a message or rows"
-            table = self._stock.owners[parcel.layout.id]
+            assert batch.layout is not None, "a batch has a message or rows"
+            table = self._stock.owners[batch.layout.id]
             state.turn = table.id
             if table.id in state.owed:
-                state.owed[table.id].subtract_each(Rows.of(framed.rows).seqs)
-            full = len(framed.rows) < len(parcel.rows)
-            if parcel.lane == "live" and full:
-                state.fits[parcel.layout.id] = len(framed.rows)
-            elif parcel.lane == "live":
-                state.refit(parcel.layout.id, framed)
-            elif parcel.lane == "backfill":
-                state.batch = len(framed.rows) * 33 // 32 + 4 if full else state.most
+                state.owed[table.id].subtract_each(Rows.of(encoded.rows).seqs)
+            full = len(encoded.rows) < len(batch.rows)
+            if batch.lane == "live" and full:
+                state.fits[batch.layout.id] = len(encoded.rows)
+            elif batch.lane == "live":
+                state.refit(batch.layout.id, encoded)
+            elif batch.lane == "backfill":
+                state.backfill_rows = len(encoded.rows) * 33 // 32 + 4 if full else state.most
 
-    def set_aside(self, parcel: Parcel, link: str | None = None) -> None:
-        """What cannot be framed is counted and owed no longer: the message, or the newest row."""
+    def set_aside(self, batch: Batch, link: str | None = None) -> None:
+        """What cannot be encoded is counted and owed no longer: the message, or the newest row."""
         with self._lock:
             states = [self._stock.links[link]] if link else list(self._stock.links.values())
             self._stock.count("set_aside", 1)
             for state in states:
-                if parcel.message is not None:
-                    self._stock.settle_message(state, parcel.message.seq)
-                elif parcel.layout is not None:
-                    owed = state.owed.get(self._stock.owners[parcel.layout.id].id, Owed())
-                    owed.subtract(parcel.rows[0].seq, parcel.rows[0].seq)
+                if batch.message is not None:
+                    self._stock.settle_message(state, batch.message.seq)
+                elif batch.layout is not None:
+                    owed = state.owed.get(self._stock.owners[batch.layout.id].id, Owed())
+                    owed.subtract(batch.rows[0].seq, batch.rows[0].seq)
 
-    def _look(self, link: str, backfill: bool) -> tuple[Parcel | None, float]:
+    def _look(self, link: str, backfill: bool) -> tuple[Batch | None, float]:
         now, utc = self.clock.monotonic(), self.clock.utc()
         if utc is not None and self._stock.undated:
             self.date()
@@ -274,7 +274,7 @@ class Store:
             state = self._stock.links[link]
             pick = Pick(self._stock, state, now, utc, backfill=backfill)
             pick.hold(self._opened_at + state.policy.trust_wait_s)
-            return self._read(lambda: (pick.parcel(), pick.due)) or (None, now + RETAIN_S)
+            return self._read(lambda: (pick.batch(), pick.due)) or (None, now + RETAIN_S)
 
     def _read(self, ask: Callable[[], Answer]) -> Answer | None:
         """An answer out of the file, None where it gives none."""

@@ -18,7 +18,7 @@ class Counts:
     messages: Mapping[str, int]  #: owed, by link
     lost: int  #: rows dropped before every link had them, since the store began
     dropped: int  #: rows dropped after that
-    set_aside: int  #: rows and messages that could not be framed
+    set_aside: int  #: rows and messages that could not be encoded
     lost_records: int  #: raw records that went before every link had them
     in_memory: int  #: rows that wait for the disk
     bytes: int  #: on the disk

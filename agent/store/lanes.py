@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.parcel import EVENT, RAW, Cut, Framed, Layout, Message, Row, Rows
+from agent.model.batch import EVENT, RAW, Cut, Encoded, Layout, Message, Row, Rows
 from agent.store.owed import Owed
 
 FRESH_S = 3600.0  #: messages younger than this go before all rows
@@ -92,23 +92,25 @@ class LinkState:
     owed: dict[int, Owed] = field(default_factory=dict)  #: by table; 0 = messages
     lanes: MessageLanes = field(default_factory=MessageLanes)
     fits: dict[int, int] = field(default_factory=dict)  #: layout -> rows that filled a live frame
-    batch: int = field(init=False)  #: rows for a back-fill frame: a few more than fitted last
+    backfill_rows: int = field(
+        init=False
+    )  #: rows for a back-fill frame: a few more than fitted last
     cut: Cut | None = None  #: the next chunk of the raw record that has gone in part
     turn: int = 0  #: table of the last data frame: the others come first
 
     def __post_init__(self) -> None:
-        self.batch = self.most
+        self.backfill_rows = self.most
 
     @property
     def most(self) -> int:
         """Most rows for a back-fill frame."""
         return CANDIDATES if self.policy.coarse_first else IN_ORDER
 
-    def refit(self, layout: int, framed: Framed) -> None:
+    def refit(self, layout: int, encoded: Encoded) -> None:
         """A live frame had room left: the limit has grown, or rows have become shorter."""
-        size = len(framed.frames[0])
-        if layout in self.fits and size < framed.limit:
-            more = len(framed.rows) * framed.limit // size
+        size = len(encoded.frames[0])
+        if layout in self.fits and size < encoded.limit:
+            more = len(encoded.rows) * encoded.limit // size
             self.fits[layout] = max(self.fits[layout], more)
 
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from itertools import takewhile
 
-from agent.parcel import RAW, Framed, Layout, Message, Parcel, Row
+from agent.model.batch import RAW, Batch, Encoded, Layout, Message, Row
 from agent.store.lanes import (
     CANDIDATES,
     SMALL,
@@ -18,8 +18,8 @@ from agent.store.lanes import (
     most_step,
     stretched,
 )
-from agent.store.lines import Table, row_ids
 from agent.store.owed import Owed
+from agent.store.statements import Table, row_ids
 from agent.store.stock import MESSAGES, Stock
 
 NEVER = math.inf
@@ -39,7 +39,7 @@ GRACE_S = 5.0
 
 
 class Pick:
-    """One look for one link. `parcel` is what to send; else `due` says when to look again.
+    """One look for one link. `batch` is what to send; else `due` says when to look again.
 
     Without `backfill` there is nothing where it would be back-fill or what comes behind it.
     """
@@ -66,49 +66,49 @@ class Pick:
         if self.utc is None and self.now < until:
             self.held_until = until
 
-    def parcel(self) -> Parcel | None:
+    def batch(self) -> Batch | None:
         """What to send now, None if there is nothing."""
         return self._message(self.link.lanes.fresh) or self._live_rows() or self._rest()
 
-    def following(self, framed: Framed) -> Parcel | None:
-        """The back-fill that comes after `framed`, which is on its way; None where that cannot be
+    def following(self, encoded: Encoded) -> Batch | None:
+        """The back-fill that comes after `encoded`, which is on its way; None where that cannot be
         known, or something else comes first."""
-        parcel = framed.parcel
-        if parcel.layout is None or not parcel.in_order:
+        batch = encoded.batch
+        if batch.layout is None or not batch.in_order:
             return None
-        self.turn = self.stock.owners[parcel.layout.id].id
-        self.gone[self.turn] = framed.rows[0].seq
+        self.turn = self.stock.owners[batch.layout.id].id
+        self.gone[self.turn] = encoded.rows[0].seq
         return None if self._live_rows() else self._backfill_rows()
 
-    def _rest(self) -> Parcel | None:
+    def _rest(self) -> Batch | None:
         return (self._backfill_rows() or self._late()) if self.backfill else None
 
     # -- messages ----------------------------------------------------------------------------
 
-    def _late(self) -> Parcel | None:
+    def _late(self) -> Batch | None:
         return self._message(lambda _: self.link.lanes.late())
 
-    def _message(self, lane: Callable[[float], int | None]) -> Parcel | None:
+    def _message(self, lane: Callable[[float], int | None]) -> Batch | None:
         while (seq := lane(self.now)) is not None:
             message = self.stock.message(seq)
             if message is not None:
                 if message.kind == RAW and self._held(message):
                     return None
-                return Parcel("message", message, boot=self.stock.boot, cut=self.link.cut)
+                return Batch("message", message, boot=self.stock.boot, cut=self.link.cut)
             self.link.lanes.remove(seq)  # it went with a damaged file
             self.link.owed[MESSAGES].subtract(seq, seq)
         return None
 
     # -- rows --------------------------------------------------------------------------------
 
-    def _live_rows(self) -> Parcel | None:
+    def _live_rows(self) -> Batch | None:
         for table, owed in self._tables():
             live, self.uppers[table.id] = self._live(table, owed)
             if live is not None:
                 return self._made("live", live)
         return None
 
-    def _backfill_rows(self) -> Parcel | None:
+    def _backfill_rows(self) -> Batch | None:
         for table, owed in self._tables():
             made = self._backfill(table, owed, self.uppers[table.id])
             if made is not None:
@@ -121,8 +121,8 @@ class Pick:
             if number != MESSAGES:
                 yield self.stock.tables[number], self.link.owed[number]
 
-    def _made(self, lane: str, run: Run, *, in_order: bool = False) -> Parcel:
-        return Parcel(
+    def _made(self, lane: str, run: Run, *, in_order: bool = False) -> Batch:
+        return Batch(
             lane,
             layout=run.layout,
             rows=run.rows,
@@ -164,7 +164,7 @@ class Pick:
         records = self.stock.downwards(table, 1, live.rows[0].seq, CANDIDATES)
         return leading_run(records, self.stock.layouts, -1, step=1)
 
-    def _backfill(self, table: Table, owed: Owed, upper: int) -> Parcel | None:
+    def _backfill(self, table: Table, owed: Owed, upper: int) -> Batch | None:
         first, last = owed.after(self.gone.get(table.id, 0))
         if first > upper:
             return None
@@ -172,7 +172,7 @@ class Pick:
             coarse = self._coarse(table, owed, upper)
             if coarse is not None:
                 return self._made("backfill", coarse)
-        records = self.stock.upwards(table, first, upper, self.link.batch)
+        records = self.stock.upwards(table, first, upper, self.link.backfill_rows)
         if records and records[-1][0] > last:
             records = [record for record in records if record[0] in owed]
         if not records:
@@ -190,7 +190,7 @@ class Pick:
         A small hole is filled at once. Rows between them that went already go along, for a frame
         is equally spaced.
         """
-        best, most_due, worth = None, 0, min(WORTH, self.link.batch // 4)
+        best, most_due, worth = None, 0, min(WORTH, self.link.backfill_rows // 4)
         for _, newest, step, layout in self._by_step(table, owed, upper):
             run, due = self._multiples(table, owed, newest, step, layout)
             if due > most_due:
@@ -227,7 +227,7 @@ class Pick:
         self, table: Table, owed: Owed, newest: int, step: int, layout: Layout
     ) -> tuple[Run, int]:
         """Rows from `newest` down, `step` intervals apart; and how many of them are owed."""
-        spacing_s, most = step * layout.interval_s, self.link.batch
+        spacing_s, most = step * layout.interval_s, self.link.backfill_rows
         values = (table.id, newest - (most - 1) * spacing_s, newest, spacing_s, layout.id, most)
         records = self.stock.file.read(MULTIPLES, values)
         starts = [record[3] for record in records]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from agent.store.file import WAL_BYTES
+from agent.store.database import WAL_BYTES
 from agent.store.lanes import most_step
-from agent.store.lines import Table, row_ids
 from agent.store.owed import Owed, gaps, union
+from agent.store.statements import Table, row_ids
 from agent.store.stock import Stock
 
 BATCH = 1000  #: most rows dropped in one transaction

@@ -6,13 +6,13 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 
-from agent.parcel import RAW, Cut, Layout, Message
-from agent.schema import Field, Schema
-from agent.store import lines
-from agent.store.file import MOST_SEQ, File, Statement
+from agent.model.batch import RAW, Cut, Layout, Message
+from agent.model.schema import Field, Schema
+from agent.store import statements as lines
+from agent.store.database import MOST_SEQ, File, Statement
 from agent.store.lanes import LONGEST_S, LinkPolicy, LinkState, Record
-from agent.store.lines import Resend, Table
 from agent.store.owed import FOREVER, Owed, runs, union
+from agent.store.statements import Resend, Table
 
 log = logging.getLogger(__name__)
 

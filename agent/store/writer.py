@@ -9,11 +9,11 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from agent.clock import Clock
-from agent.parcel import Message
-from agent.store.file import Damaged, Full, Refused, Statement
-from agent.store.lines import Table, row_ids
+from agent.model.batch import Message
+from agent.store.database import Damaged, Full, Refused, Statement
 from agent.store.owed import Owed, runs
 from agent.store.retention import Drop, oldest, oldest_delivered, owed_of
+from agent.store.statements import Table, row_ids
 from agent.store.stock import MESSAGES, Stock
 
 log = logging.getLogger(__name__)

@@ -1,1 +1,1 @@
-"""The doors: one file per vendor library, foreign errors translated here."""
+"""The buses: one file per vendor library, foreign errors translated here."""

@@ -1,4 +1,4 @@
-"""The door to I2C: every exchange is one smbus2 `i2c_rdwr`, every OSError a BusError."""
+"""The I2C bus (smbus2): every exchange is one smbus2 `i2c_rdwr`, every OSError a BusError."""
 
 from __future__ import annotations
 

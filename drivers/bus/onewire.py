@@ -1,4 +1,4 @@
-"""The door to 1-wire: the kernel's sysfs folder (Linux, w1/slaves/w1_therm)."""
+"""The 1-wire bus: the kernel's sysfs folder (Linux, w1/slaves/w1_therm)."""
 
 from __future__ import annotations
 

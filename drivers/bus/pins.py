@@ -1,4 +1,4 @@
-"""The door to GPIO pins: RPi.GPIO, or rpi-lgpio under the same name; imported at first use.
+"""GPIO pins: RPi.GPIO, or rpi-lgpio under the same name; imported at first use.
 
 Pins are read and written by number (BCM); no edge callbacks: they fail on kernels from 6.6 on.
 """

@@ -1,4 +1,4 @@
-"""The door to serial ports (pyserial): opened at first use, opened anew after every error."""
+"""Serial ports (pyserial): opened at first use, opened anew after every error."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from drivers.api import BusError
 from drivers.bus.port import Port
-from drivers.modems.keys import masked
+from drivers.keys import masked
 
 log = logging.getLogger(__name__)
 

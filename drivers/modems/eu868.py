@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drivers.airtime import uplink_s
+from drivers.time_on_air import uplink_s
 
 LIMIT = (51, 51, 51, 115, 242, 242, 242)  #: bytes by data rate
 LIMIT_REPEATER = (51, 51, 51, 115, 222, 222, 222)  #: with room for a repeater's header

@@ -32,10 +32,10 @@ from drivers.api import (
     Signal,
 )
 from drivers.bus.port import Port
-from drivers.modems.believe import believable
+from drivers.keys import Keys, bare
 from drivers.modems.dialogue import Dialogue
 from drivers.modems.eu868 import LIMIT, MAC_ANSWERS
-from drivers.modems.keys import Keys, bare
+from drivers.modems.plausibility import believable
 from drivers.modems.reset import ResetPin
 from drivers.sim.lorawan.dragino import LA66Twin
 

@@ -30,9 +30,9 @@ from drivers.api import (
     Signal,
 )
 from drivers.bus.port import Port
-from drivers.modems.believe import moment, waiting
+from drivers.keys import Keys, bare
 from drivers.modems.dialogue import Dialogue
-from drivers.modems.keys import Keys, bare
+from drivers.modems.plausibility import moment, waiting
 from drivers.modems.reset import ResetPin
 from drivers.sim.lorawan.risinghf import LoRaE5Twin
 

@@ -30,10 +30,10 @@ from drivers.api import (
     Signal,
 )
 from drivers.bus.port import Port
-from drivers.modems.believe import moment, waiting
+from drivers.keys import Keys
 from drivers.modems.dialogue import Dialogue
 from drivers.modems.eu868 import LIMIT, MAC_ANSWERS
-from drivers.modems.keys import Keys
+from drivers.modems.plausibility import moment, waiting
 from drivers.modems.reset import ResetPin
 from drivers.sim.lorawan.rui3 import RAK3172Twin
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from drivers.api import Batch, DataError
+from drivers.api import DataError, Samples
 from drivers.bus.i2c import I2C
 from drivers.registers import Register
 from drivers.selftest import moved
@@ -63,7 +63,7 @@ class ADXL355:
         self.rate_hz, self.self_test_wanted = float(rate_hz), self_test
         self.depth_s = WORDS / 3 / self.rate_hz
         self.resyncs = 0  #: words thrown away because they were not X, Y, Z in turn
-        self._torn = True  # the next batch does not continue the last one
+        self._torn = True  # the next drain does not continue the last one
         self._part: list[int] = []  # a sample begun at the end of the last batch
 
     def setup(self) -> None:
@@ -89,7 +89,7 @@ class ADXL355:
         self._start(RANGE_2_G)
         return moved(self.address, still, pushed, SELF_TEST_G)
 
-    def drain(self) -> Batch:
+    def drain(self) -> Samples:
         """All whole samples. Words out of turn cost the samples before them, not the time of those
         after them. Raises BusError; DataError after a loss of supply, or if no sample is whole.
         """
@@ -144,7 +144,7 @@ class ADXL355:
         length = 3 * (entries - entries % 3)
         return self.i2c.write_read(self.address, b"\x11", length) if length else b""
 
-    def _decoded(self, data: bytes, gap: bool) -> Batch:
+    def _decoded(self, data: bytes, gap: bool) -> Samples:
         fresh = (int.from_bytes(data[at : at + 3], "big") for at in range(0, len(data), 3))
         words = [*([] if gap else self._part), *(word for word in fresh if not word & EMPTY)]
         samples: list[tuple[float, float, float]] = []
@@ -165,7 +165,7 @@ class ADXL355:
         if out and not samples:
             raise DataError(f"0x{self.address:02x}: X, Y, Z out of turn: {data[:9].hex(' ')}")
         self._part, self._torn = words[at:], out > 0 or (gap and not samples)
-        return Batch(samples, gap or lost > 0, None if gap else lost)
+        return Samples(samples, gap or lost > 0, None if gap else lost)
 
     def _mean(self) -> list[float]:
         """In g per axis, of a fresh FIFO."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from drivers.api import Batch, DataError
+from drivers.api import DataError, Samples
 from drivers.bus.i2c import I2C
 from drivers.registers import Register
 from drivers.selftest import moved
@@ -71,7 +71,7 @@ class IIS2ICLX:
         self.depth_s = WORDS_SURE / self.rate_hz
         self.full_scale = min(range_g, 32767 * RANGES[range_g][1]) * G  #: m/s2; there it clips
         self.resyncs = 0  #: words thrown away because their tag was wrong
-        self._torn = True  # the next batch does not continue the last one
+        self._torn = True  # the next drain does not continue the last one
         self._expected: int | None = None  # counter of the next word
 
     def setup(self) -> None:
@@ -95,7 +95,7 @@ class IIS2ICLX:
         self._start(RATES[int(self.rate_hz)], self.range_g)
         return moved(self.address, still, pushed, [SELF_TEST_G] * 2)
 
-    def drain(self) -> Batch:
+    def drain(self) -> Samples:
         """All words. A wrong word costs those before it, not the time of those after it.
 
         Raises BusError; DataError after a loss of supply, or if no word is good.
@@ -138,7 +138,7 @@ class IIS2ICLX:
             raise DataError(f"0x{self.address:02x}: {count} words in a FIFO of {WORDS}")
         return self.i2c.write_read(self.address, b"\x78", count * WORD.size) if count else b""
 
-    def _decoded(self, data: bytes, gap: bool) -> Batch:
+    def _decoded(self, data: bytes, gap: bool) -> Samples:
         samples: list[tuple[float, float]] = []
         scale = self.g_per_count * G
         lost: int | None = None if gap else 0
@@ -163,15 +163,15 @@ class IIS2ICLX:
             first = data[: WORD.size].hex(" ")
             raise DataError(f"0x{self.address:02x}: no good word in the FIFO; the first: {first}")
         self._expected, self._torn = expected, bad > 0 or (gap and not samples)
-        return Batch(samples, gap or lost != 0, lost)
+        return Samples(samples, gap or lost != 0, lost)
 
     def _mean(self) -> list[float]:
         """In g per axis, of a fresh FIFO."""
         self.fifo_mode = BYPASS
         self.fifo_mode = CONTINUOUS
         self.i2c.pause(SELF_TEST_S)
-        batch = self._decoded(self._burst(self.fifo_status & 0x03FF), gap=True)
-        newest = batch.samples[-SELF_TEST_MEAN:]
+        drained = self._decoded(self._burst(self.fifo_status & 0x03FF), gap=True)
+        newest = drained.samples[-SELF_TEST_MEAN:]
         if not newest:
             raise DataError(f"0x{self.address:02x}: samples nothing")
         return [fmean(axis) / G for axis in zip(*newest, strict=True)]

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Sequence
 from statistics import fmean
 
-from drivers.api import Batch, DataError
+from drivers.api import DataError, Samples
 from drivers.bus.i2c import I2C
 from drivers.registers import Register
 from drivers.selftest import moved
@@ -69,7 +69,7 @@ class LIS2DW12:
         self.rate_hz, self.range_g, self.self_test_wanted = float(rate_hz), range_g, self_test
         self.depth_s = DEEP / self.rate_hz
         self.full_scale = 8191 * G_PER_COUNT * range_g / 2 * G  #: m/s2; there it clips
-        self._torn = True  # the next batch does not continue the last one
+        self._torn = True  # the next drain does not continue the last one
 
     def setup(self) -> None:
         """Identify, reset, self-test if wanted, start; 0.1 s, with self-test 0.8 s."""
@@ -92,7 +92,7 @@ class LIS2DW12:
         self._start(RATES[int(self.rate_hz)], self.range_g)
         return moved(self.address, still, pushed, [SELF_TEST_G] * 3)
 
-    def drain(self) -> Batch:
+    def drain(self) -> Samples:
         """All samples; a gap if the FIFO was full, whether it had overrun or was about to.
 
         Raises BusError, DataError after a loss of supply.
@@ -104,7 +104,7 @@ class LIS2DW12:
         self._check()
         gap = torn or count == DEEP
         self._torn = gap and not samples
-        return Batch(samples, gap, None if gap else 0, at)
+        return Samples(samples, gap, None if gap else 0, at)
 
     def temperature(self) -> float:
         """Of the chip in Cel. Raises BusError, DataError after a loss of supply."""

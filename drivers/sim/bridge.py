@@ -12,9 +12,9 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from drivers.sim.acceleration import DeckAcceleration
 from drivers.sim.climate import Climate, Warmth
 from drivers.sim.defects import Defect, bearing_deg, crack_mm, frequency_share
-from drivers.sim.felt import Felt
 from drivers.sim.fifo import G
 from drivers.sim.modal import Mode
 from drivers.sim.traffic import LENGTH_M, SPAN_M, Traffic, Vehicle
@@ -69,7 +69,9 @@ class Bridge:
         chance = random.Random(f"{seed}/mounting")
         self._mounted = [(chance.gauss(0, 0.2), chance.gauss(0, 0.2)) for _ in PLACES]  # deg
         self._sunny = [chance.uniform(0.85, 1.15) for _ in PLACES]
-        self.felt = Felt(self.vibration, list(PLACES.values()), self._leans, self.vehicles)
+        self.acceleration = DeckAcceleration(
+            self.vibration, list(PLACES.values()), self._leans, self.vehicles
+        )
         self._models = self._slow()
 
     @property
@@ -102,7 +104,7 @@ class Bridge:
     def motion(self, place: str) -> Callable[[float], tuple[float, float, float]]:
         """What an accelerometer there feels in m/s2 at a unix time. Raises KeyError."""
         PLACES[place]
-        return partial(self.felt.at, list(PLACES).index(place))
+        return partial(self.acceleration.at, list(PLACES).index(place))
 
     def load(
         self, weight_t: float, at: float, duration_s: float, position: float = 0.5, lane: int = 2
@@ -117,7 +119,7 @@ class Bridge:
         begin = at - (way * SPAN_M + LENGTH_M / 2) / speed
         vehicle = Vehicle(begin, weight_t, speed, lane, position, duration_s)
         self.traffic.loads = (*self.traffic.loads, vehicle)
-        self.felt.forget()
+        self.acceleration.forget()
         return vehicle
 
     def vehicles(self, begin: float, end: float) -> list[Vehicle]:

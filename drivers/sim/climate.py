@@ -95,8 +95,8 @@ def waves(seed: int, subject: str) -> list[tuple[float, float]]:
     return [(chance.uniform(2, 9), chance.uniform(0, 2 * math.pi)) for _ in range(4)]
 
 
-def lagged(felt: Callable[[float], float], unix: float, lag_s: float) -> float:
-    """What a body with the time constant `lag_s` has followed of `felt`."""
+def lagged(signal: Callable[[float], float], unix: float, lag_s: float) -> float:
+    """What a body with the time constant `lag_s` has followed of `signal`."""
     weights = [math.exp(-step / 3) for step in range(13)]
-    parts = (one * felt(unix - step * lag_s / 3) for step, one in enumerate(weights))
+    parts = (one * signal(unix - step * lag_s / 3) for step, one in enumerate(weights))
     return sum(parts) / sum(weights)

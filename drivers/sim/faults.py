@@ -43,11 +43,11 @@ class Plugged(Generic[T]):
 
     twin: T
     faults: Faults
-    felt: Mapping[str, float] | None = None  #: the live truth while `frozen` replaces it
+    live: Mapping[str, float] | None = None  #: the live truth while `frozen` replaces it
 
     def freeze(self) -> None:
         """Let the truth stand still, or go on, as the fault says."""
-        if self.faults.frozen and self.felt is None:
-            self.felt, self.twin.truth = self.twin.truth, dict(self.twin.truth)
-        elif not self.faults.frozen and self.felt is not None:
-            self.twin.truth, self.felt = self.felt, None
+        if self.faults.frozen and self.live is None:
+            self.live, self.twin.truth = self.twin.truth, dict(self.twin.truth)
+        elif not self.faults.frozen and self.live is not None:
+            self.twin.truth, self.live = self.live, None

@@ -53,7 +53,7 @@ class FifoTwin(RegisterTwin, ABC):
             return
         self.produced += due - self.made
         numbers = range(max(self.made, due - self.deep), due)
-        self.queue.extend(zip(numbers, self._felt(numbers), strict=True))
+        self.queue.extend(zip(numbers, self._values(numbers), strict=True))
         if len(self.queue) > self.deep or due - self.made > self.deep:
             self.overran = True
         while len(self.queue) > self.deep:
@@ -67,24 +67,24 @@ class FifoTwin(RegisterTwin, ABC):
 
     def _steady(self) -> Sequence[float]:
         """What all samples of one look have in common."""
-        felt = [self.truth[axis] for axis in self.axes]
+        values = [self.truth[axis] for axis in self.axes]
         if self.pushing():
-            felt = [one + more * G for one, more in zip(felt, self.self_test_g, strict=True)]
-        return felt
+            values = [one + more * G for one, more in zip(values, self.self_test_g, strict=True)]
+        return values
 
-    def _felt(self, numbers: range) -> list[Sequence[float]]:
+    def _values(self, numbers: range) -> list[Sequence[float]]:
         """Of these samples, m/s2; in one go: this is most of what a simulated bridge costs."""
         steady, motion = self._steady(), self.motion
         if motion is None:
-            felt: list[Sequence[float]] = [steady] * len(numbers)
+            values: list[Sequence[float]] = [steady] * len(numbers)
         else:
             times = [self.since + (number + 1) / self.rate_hz for number in numbers]
-            felt = [[a + b for a, b in zip(steady, motion(at), strict=False)] for at in times]
+            values = [[a + b for a, b in zip(steady, motion(at), strict=False)] for at in times]
         if not self.noise:
-            return felt
+            return values
         sigma = self.noise_density * 1e-6 * G * math.sqrt(self.rate_hz / 2)
         gauss = self.chance.gauss
-        return [[one + gauss(0, sigma) for one in axes] for axes in felt]
+        return [[one + gauss(0, sigma) for one in axes] for axes in values]
 
 
 def counts(value: float, per_g: float, bits: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from agent import codec
 from agent.codec import decoder
-from agent.schema import Field, Missing, Schema, registered_schemas
+from agent.model.schema import Field, Missing, Schema, registered_schemas
 from hw.lorawan import tables
 from hw.lorawan.tables import EVENTS, HELLO, LAST_IN_STEPS, RESULTS, names_of_schemas
 

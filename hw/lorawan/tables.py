@@ -8,8 +8,8 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
-from agent.schema import Field, quantity_kinds, registered_schemas
-from agent.shipped import shipped
+from agent.model.schema import Field, quantity_kinds, registered_schemas
+from agent.resources import resource
 
 EVENTS = (
     *("cleared", "above", "below", "fast change", "sensor failed", "sensor back", "restart"),
@@ -38,7 +38,7 @@ AIR = {
 @functools.cache
 def names_of_schemas() -> Mapping[int, str]:
     """Name of each registered table by its number."""
-    tables = [tomllib.loads(path.read_text("utf-8")) for path in shipped("schemas").glob("*.toml")]
+    tables = [tomllib.loads(path.read_text("utf-8")) for path in resource("schemas").glob("*.toml")]
     return {table["number"]: table["name"] for table in tables if type(table.get("name")) is str}
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from agent import codec
 from agent.clock import VirtualClock
 from agent.codec import Style
-from agent.parcel import ACK, EVENT, HELLO, RAW, SLICE, Layout, Message, Parcel, Row
-from agent.schema import Cell, Field, Missing, Schema, field_for, registered
+from agent.model.batch import ACK, EVENT, HELLO, RAW, SLICE, Batch, Layout, Message, Row
+from agent.model.schema import Cell, Field, Missing, Schema, field_for, registered
 from hw.lorawan import expected
 
 NEWEST = 1_767_606_060  # 2026-01-05 09:41 UTC
@@ -89,8 +89,8 @@ def frame_of(
         Row(9, 7, 1000 * step_s * (99 - k), NEWEST - step_s * k if dated else None, cells)
         for k, cells in enumerate(map(codec.cells_to_bytes, rows))
     ]
-    parcel = Parcel("live", None, Layout(1, "air", schema, step_s), made, packed=packed, boot=7)
-    return codec.frame(parcel, limit, clock, style).frames[0]
+    batch = Batch("live", None, Layout(1, "air", schema, step_s), made, packed=packed, boot=7)
+    return codec.frame(batch, limit, clock, style).frames[0]
 
 
 def private_schema() -> Schema:
@@ -162,6 +162,6 @@ def _messages() -> list[Vector]:
 def _message(kind: int, body: bytes, clock: VirtualClock | None = None, boot: int = 7) -> bytes:
     """A message of boot 7, or an undated one of an earlier boot: then with [boot, tick]."""
     start = NEWEST + 3 if clock else None
-    parcel = Parcel("message", Message(1, kind, boot, 90_000, start, body), boot=7)
-    (frame,) = codec.frame(parcel, 222, clock or VirtualClock(0.0, trust="")).frames
+    batch = Batch("message", Message(1, kind, boot, 90_000, start, body), boot=7)
+    (frame,) = codec.frame(batch, 222, clock or VirtualClock(0.0, trust="")).frames
     return frame

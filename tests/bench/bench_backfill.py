@@ -19,10 +19,11 @@ from agent.codec import cbor, cells_to_bytes
 from agent.config import parse
 from agent.daemon import Daemon, Job
 from agent.demo.broker import Broker
-from agent.links.listen import Listener
-from agent.node import Node, build
-from agent.parcel import Row
+from agent.model.batch import Row
+from agent.node import build
 from agent.plan import make_plan
+from agent.status import Node
+from agent.transport.links.listen import Listener
 from tests.bench.bench_cost import COLUMNS, PROFILE, ROOT
 from tests.bench.table import Line
 

@@ -10,8 +10,8 @@ import cbor2
 from agent import codec
 from agent.clock import VirtualClock
 from agent.codec import decoder
-from agent.parcel import Layout, Parcel, Row
-from agent.schema import Cell, Field, Missing, Schema
+from agent.model.batch import Batch, Layout, Row
+from agent.model.schema import Cell, Field, Missing, Schema
 from tests.bench.table import Line
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -64,8 +64,8 @@ def _frame(layout: Layout, cells: Sequence[Sequence[Cell]], newest: int, *, pack
     rows = [
         Row(1, 1, 0, newest - k * step_s, codec.cells_to_bytes(row)) for k, row in enumerate(cells)
     ]
-    parcel = Parcel("live", None, layout, rows, packed=packed, boot=1)
-    (made,) = codec.frame(parcel, 4096, VirtualClock(newest + 1.0)).frames
+    batch = Batch("live", None, layout, rows, packed=packed, boot=1)
+    (made,) = codec.frame(batch, 4096, VirtualClock(newest + 1.0)).frames
     said = decoder.decode(made, lambda _: layout.schema)
     assert isinstance(said, decoder.Data)
     assert said.rows == [[row[column] for column in said.columns] for row in cells]

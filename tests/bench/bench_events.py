@@ -13,11 +13,11 @@ from agent.events.archive import Archive
 from agent.events.folder import Records
 from agent.events.trigger import Trigger
 from agent.features import timeline  # noqa: F401 -- numpy is imported at the first event, once
+from agent.measure.stream import Stream
+from agent.model.schema import field_for
 from agent.plan.triggers import TriggerPlan
-from agent.schema import field_for
 from agent.store import LinkPolicy, Store
-from agent.stream import Stream
-from drivers.api import Batch
+from drivers.api import Samples
 from tests.bench.table import Line
 
 RATE_HZ, POLL_S = 125.0, 0.0853
@@ -39,12 +39,12 @@ class Noise:
     def setup(self) -> None:
         """Nothing."""
 
-    def drain(self) -> Batch:
+    def drain(self) -> Samples:
         """As many as the time that has passed."""
         due = int(self.clock.monotonic() * RATE_HZ)
         fresh = list(itertools.islice(self.samples, due - self.taken))
         self.taken = due
-        return Batch([[one * self.loud for one in sample] for sample in fresh], lost=0)
+        return Samples([[one * self.loud for one in sample] for sample in fresh], lost=0)
 
 
 def lines() -> list[Line]:

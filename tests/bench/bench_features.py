@@ -16,11 +16,11 @@ from agent.features import fatigue, rainflow
 from agent.features.modes import Settings, identify
 from agent.features.rate import fit_rate
 from agent.features.spectrum import band_levels, peaks, points_for, welch
+from agent.features.sta_lta import Settings as TriggerSettings
+from agent.features.sta_lta import ratios
 from agent.features.statistics import completeness, summaries
 from agent.features.tilt import tilt
 from agent.features.tracking import Reference, track
-from agent.features.trigger import Settings as TriggerSettings
-from agent.features.trigger import ratios
 from agent.features.velocity import peak_velocities
 from tests.bench.healthy_month import DAMAGED, HEALTHY, TRAINING, outcome
 from tests.bench.table import Line

@@ -1,15 +1,15 @@
 """How often a node may send within 30 s of airtime a day, over the recordings.
 
 Frames as full as the waiting time of the link makes them (DESIGN, lanes), no health table, length
-not fixed; beside them the same rows in other formats, framed as full as they get.
+not fixed; beside them the same rows in other formats, encoded as full as they get.
 """
 
 from collections.abc import Sequence
 
 from agent import codec
-from agent.airtime_plan import DAY_S, Day, company, day
-from agent.parcel import Layout, Row
-from agent.schema import Cell, Schema, registered
+from agent.cli.lorawan_airtime import DAY_S, Day, company, day
+from agent.model.batch import Layout, Row
+from agent.model.schema import Cell, Schema, registered
 from drivers.modems.eu868 import LIMIT, airtime_s
 from tests.bench import bench_bytes as recordings
 from tests.bench.rivals import RIVALS, payloads
@@ -45,14 +45,14 @@ def lines() -> list[Line]:
 def school(data_rate: int, interval_s: int) -> Day:
     """The class room, a row every so many seconds."""
     cells = recordings.recording("school_week")[:: interval_s // 60]
-    return framed(registered(1), cells, interval_s, data_rate)
+    return encoded(registered(1), cells, interval_s, data_rate)
 
 
 def bridge() -> Day:
     """The bridge; nobody has registered its table, so its number needs three bytes."""
     data_rate, interval_s = BRIDGE
     cells = recordings.recording("bridge_month")
-    return framed(private("bridge_month"), cells, interval_s, data_rate)
+    return encoded(private("bridge_month"), cells, interval_s, data_rate)
 
 
 def private(name: str) -> Schema:
@@ -61,7 +61,9 @@ def private(name: str) -> Schema:
     return Schema(codec.private_number(columns), columns)
 
 
-def framed(schema: Schema, cells: Sequence[Sequence[Cell]], interval_s: int, data_rate: int) -> Day:
+def encoded(
+    schema: Schema, cells: Sequence[Sequence[Cell]], interval_s: int, data_rate: int
+) -> Day:
     """As the link frames them."""
     layout = Layout(1, "rows", schema, interval_s)
     rows = [

@@ -9,7 +9,7 @@ from random import Random
 import quickjs
 
 from agent.codec import Style
-from agent.schema import registered
+from agent.model.schema import registered
 from hw.lorawan import vectors
 from tests.bench.table import Line
 from tests.codec_kit import CODEC

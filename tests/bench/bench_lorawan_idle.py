@@ -14,7 +14,7 @@ from pathlib import Path
 from agent.clock import Clock
 from agent.demo.broker import Broker
 from agent.simulate import PRACTICE_KEY
-from drivers.modems.keys import Keys
+from drivers.keys import Keys
 from drivers.modems.rak3172 import TWIN
 from drivers.sim.lorawan.network import SimNetwork
 from drivers.sim.lorawan.terminal import Terminal

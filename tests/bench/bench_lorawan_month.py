@@ -12,9 +12,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from agent.airtime import HOUR_S
 from agent.codec import decoder
-from agent.schema import registered_schemas
+from agent.model.schema import registered_schemas
+from agent.transport.airtime import HOUR_S
 from drivers.api import ModemError
 from hw.lorawan import vectors
 from tests.bench.table import Line

@@ -12,10 +12,11 @@ from agent.clock import Clock, VirtualClock
 from agent.config import parse
 from agent.config.sections import MqttConfig
 from agent.demo.broker import Broker
-from agent.links import Link, LinkError
-from agent.links.mqtt import MqttLink
-from agent.node import Node, build
+from agent.node import build
 from agent.plan import make_plan
+from agent.status import Node
+from agent.transport.links import Link, LinkError
+from agent.transport.links.mqtt import MqttLink
 from tests.bench.bench_cost import COLUMNS, PROFILE, ROOT
 from tests.bench.table import Line
 

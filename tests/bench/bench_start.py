@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from agent.demo.broker import Broker
-from agent.links.listen import Listener
+from agent.transport.links.listen import Listener
 from tests.bench.bench_cost import ROOT, profile, start
 from tests.bench.table import Line
 

@@ -15,11 +15,12 @@ from pathlib import Path
 
 from agent.clock import VirtualClock
 from agent.config import parse
-from agent.doors import RealDoors
-from agent.health import HealthDoor
-from agent.node import Node, build
-from agent.parcel import Framed
+from agent.measure.buses import MachineBuses
+from agent.measure.health import HealthSource
+from agent.model.batch import Encoded
+from agent.node import build
 from agent.plan import make_plan
+from agent.status import Node
 from tests.bench.bench_cost import COLUMNS, PROFILE, ROOT
 from tests.bench.table import Line
 
@@ -36,7 +37,7 @@ def make_node(folder: Path) -> tuple[Node, VirtualClock]:
     text = PROFILE.format(folder=folder, url="mqtt://localhost", columns=columns)
     config, source = parse(folder / "node.toml", text)
     clock = VirtualClock(1_767_600_000.0)
-    made = make_plan(config, source, RealDoors(clock, HealthDoor(clock)))
+    made = make_plan(config, source, MachineBuses(clock, HealthSource(clock)))
     return build(made, clock), clock
 
 
@@ -58,8 +59,8 @@ class Sampled:
     def acknowledge(self) -> None:
         """All that is owed now has arrived."""
         store = self.node.store
-        while (parcel := store.next("city")) is not None:
-            store.ack("city", Framed((b"",), parcel, parcel.rows))
+        while (batch := store.next("city")) is not None:
+            store.ack("city", Encoded((b"",), batch, batch.rows))
 
     def close(self) -> None:
         """Close the store."""

@@ -20,13 +20,13 @@ from agent import codec
 from agent.clock import Clock, VirtualClock
 from agent.codec import cbor
 from agent.daemon import run_virtual
-from agent.health import HealthDoor
+from agent.measure.health import HealthSource
+from agent.measure.stream import Stream
+from agent.model.batch import Batch
 from agent.node import build
-from agent.parcel import Parcel
 from agent.plan import make_plan, read_profile
-from agent.shipped import shipped
-from agent.simulate import SimDoors, make_world
-from agent.stream import Stream
+from agent.resources import resource
+from agent.simulate import SimBuses, make_world
 from drivers.bus.i2c import I2C
 from drivers.sensors import adxl355, iis2iclx
 from drivers.sim.i2c import SimI2C
@@ -149,13 +149,13 @@ def windows() -> list[Line]:
 
 def measure_windows() -> tuple[float, int, float]:
     """In a process of its own: peak RSS in MB, scipy modules, CPU seconds of the second row."""
-    import agent.links.mqtt  # noqa: F401 -- a daemon has the way out in memory too
+    import agent.transport.links.mqtt  # noqa: F401 -- a daemon has the way out in memory too
 
     clock = VirtualClock(MONDAY)
     with tempfile.TemporaryDirectory(prefix="stadtsinn-bench-") as name:
         config, source = read_profile(profile(Path(name)))
-        doors = SimDoors(clock, clock.true_utc, make_world(config, source), {}, HealthDoor(clock))
-        node = build(make_plan(config, source, doors), clock)
+        buses = SimBuses(clock, clock.true_utc, make_world(config, source), {}, HealthSource(clock))
+        node = build(make_plan(config, source, buses), clock)
         run_virtual(node.jobs, clock, clock.monotonic() + 1199)
         table = node.samplers[0]
         clock.sleep(2)
@@ -172,13 +172,13 @@ def measure_windows() -> tuple[float, int, float]:
 
 def frames() -> list[Line]:
     """Bytes of the rows of the shipped bridge profile, simulated for two intervals."""
-    config, source = read_profile(shipped("nodes/bridge.toml"))
+    config, source = read_profile(resource("nodes/bridge.toml"))
     clock = VirtualClock(MONDAY)
-    health, felt = HealthDoor(clock), config.simulate
+    health, simulate = HealthSource(clock), config.simulate
     world = make_world(config, source)
-    doors = SimDoors(clock, clock.true_utc, world, felt.feeds, health, felt.rate_error)
+    buses = SimBuses(clock, clock.true_utc, world, simulate.feeds, health, simulate.rate_error)
     with tempfile.TemporaryDirectory(prefix="stadtsinn-bench-") as name:
-        made = make_plan(config, source, doors).over(())
+        made = make_plan(config, source, buses).over(())
         node = build(made, clock, store_path=Path(name) / "store.db")
         run_virtual(node.jobs, clock, clock.monotonic() + 1260)
         sizes = {}
@@ -233,8 +233,8 @@ def drawn_modes(chance: random.Random) -> list[int]:
 
 def packed(layout: object, row: object, clock: Clock) -> int:
     """Bytes of a frame with one row."""
-    parcel = Parcel("live", None, layout, [row], packed=True, boot=1)  # type: ignore[arg-type, list-item]
-    return len(codec.frame(parcel, 4096, clock).frames[0])
+    batch = Batch("live", None, layout, [row], packed=True, boot=1)  # type: ignore[arg-type, list-item]
+    return len(codec.frame(batch, 4096, clock).frames[0])
 
 
 def lines(hours: float = HOURS, seconds: float = SECONDS) -> list[Line]:

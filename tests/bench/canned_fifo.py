@@ -7,7 +7,7 @@ import random
 import struct
 
 from agent.clock import Clock
-from agent.health import HealthDoor
+from agent.measure.health import HealthSource
 from drivers.bus.i2c import I2C
 from drivers.sensors.adxl355 import ADXL355
 from drivers.sensors.iis2iclx import IIS2ICLX
@@ -79,15 +79,15 @@ class CannedBus:
         return struct.pack("<H", min(samples, 500))
 
 
-def clock_of(node: HealthDoor | None) -> Clock:
-    """The node's; a profile is checked without doors first."""
+def clock_of(node: HealthSource | None) -> Clock:
+    """The node's; a profile is checked without buses first."""
     return Clock() if node is None else node.clock
 
 
 class Deck(ADXL355):
     """The real driver on the canned bus."""
 
-    def __init__(self, node: HealthDoor | None, rate_hz: float = 125) -> None:
+    def __init__(self, node: HealthSource | None, rate_hz: float = 125) -> None:
         clock = clock_of(node)
         ids = {0: 0xAD, 1: 0x1D, 2: 0xED, 6: 0x07, 7: 0x5D}
         bus = CannedBus(clock, rate_hz, 0x04, 0x11, 9, triples(), ids)
@@ -97,7 +97,7 @@ class Deck(ADXL355):
 class Bearing(IIS2ICLX):
     """The real driver on the canned bus."""
 
-    def __init__(self, node: HealthDoor | None, rate_hz: float = 104) -> None:
+    def __init__(self, node: HealthSource | None, rate_hz: float = 104) -> None:
         clock = clock_of(node)
         bus = CannedBus(clock, rate_hz, 0x3A, 0x78, 7, words(), {0x0F: 0x6B})
         super().__init__(I2C(bus, clock), rate_hz=rate_hz)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import cbor2
 
-from agent.schema import Cell, Field, Missing, Schema
+from agent.model.schema import Cell, Field, Missing, Schema
 
 Row = tuple[int, Sequence[Cell]]  # unix time, whole steps
 Encoder = Callable[[Schema, Sequence[Row]], bytes]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from agent.demo.broker import Broker
 from agent.demo.farside import FarSide
-from agent.links.listen import Listener
+from agent.transport.links.listen import Listener
 from tests.conftest import MONDAY
 
 ROOT = Path(__file__).parents[2]
@@ -116,7 +116,7 @@ def compare(folder: Path, far: FarSide, kills: int) -> Outcome:
 def stored(folder: Path) -> dict[int, list[int]]:
     """Every row on disk."""
     from agent.codec import bytes_to_cells
-    from agent.store.export import Reader
+    from agent.store.reader import Reader
 
     rows = Reader(folder / "store.db").rows("air")
     return {row.start: bytes_to_cells(row.cells) for _, row in rows}  # type: ignore[misc]

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent.clock import VirtualClock
-from agent.parcel import EVENT, Framed, Layout, Message, Parcel, Row
-from agent.schema import Field, Schema
+from agent.model.batch import EVENT, Batch, Encoded, Layout, Message, Row
+from agent.model.schema import Field, Schema
 from agent.store import LinkPolicy, Store
 
 FIELDS = (Field(103, -2, 1, 2000, 8, 2, "temp", "Cel"), Field(104, -1, 1, 450, 6, 1, "hum", "%"))
@@ -55,20 +55,20 @@ class Kit:
 
     def send(self, link: str = "city", most: int = 10_000) -> list[int]:
         """What one frame carries, acknowledged: sequence numbers, newest first."""
-        parcel = self.store.next(link)
-        return [] if parcel is None else self.ack(parcel, link, most)
+        batch = self.store.next(link)
+        return [] if batch is None else self.ack(batch, link, most)
 
-    def ack(self, parcel: Parcel, link: str = "city", most: int = 10_000) -> list[int]:
-        rows: Sequence[Row] = parcel.rows[-most:] if parcel.in_order else parcel.rows[:most]
-        self.store.ack(link, Framed((b"",), parcel, rows))
-        return [row.seq for row in rows] or [parcel.message.seq if parcel.message else 0]
+    def ack(self, batch: Batch, link: str = "city", most: int = 10_000) -> list[int]:
+        rows: Sequence[Row] = batch.rows[-most:] if batch.in_order else batch.rows[:most]
+        self.store.ack(link, Encoded((b"",), batch, rows))
+        return [row.seq for row in rows] or [batch.message.seq if batch.message else 0]
 
     def drain(self, link: str = "city", most: int = 10_000) -> list[list[int]]:
         """All that can be sent now, frame by frame; only the frames with rows are returned."""
         frames = []
-        while (parcel := self.store.next(link)) is not None:
-            sent = self.ack(parcel, link, most)
-            if parcel.layout is not None:
+        while (batch := self.store.next(link)) is not None:
+            sent = self.ack(batch, link, most)
+            if batch.layout is not None:
                 frames.append(sent)
         return frames
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from agent.clock import SimClock
 from agent.codec import bytes_to_cells
 from agent.config import parse
-from agent.doors import RealDoors
-from agent.health import HealthDoor
+from agent.measure.buses import MachineBuses
+from agent.measure.health import HealthSource
 from agent.node import build, run_node
 from agent.plan import make_plan
 from agent.store import Store
@@ -25,7 +25,7 @@ def main(folder: Path, url: str, start: float, speed: float, drain: bool) -> Non
     text = PROFILE.format(folder=folder, url=url, columns=columns)
     config, source = parse(folder / "node.toml", text)
     clock = SimClock(start, speed)
-    node = build(make_plan(config, source, RealDoors(clock, HealthDoor(clock))), clock)
+    node = build(make_plan(config, source, MachineBuses(clock, HealthSource(clock))), clock)
     log = os.open(folder / "put.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     put = node.store.put
 

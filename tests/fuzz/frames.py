@@ -5,8 +5,8 @@ from random import Random
 from agent import codec
 from agent.clock import VirtualClock
 from agent.codec import Style
-from agent.parcel import ACK, EVENT, HELLO, RAW, SLICE, Layout, Message, Parcel, Row
-from agent.schema import Cell, Missing, registered
+from agent.model.batch import ACK, EVENT, HELLO, RAW, SLICE, Batch, Layout, Message, Row
+from agent.model.schema import Cell, Missing, registered
 
 NOW = 1_767_606_060
 DOWNLINKS = [
@@ -41,9 +41,9 @@ def _data_frames() -> list[bytes]:
                     for k in range(9)
                 ]
                 layout = Layout(1, "air", schema, 60)
-                parcel = Parcel("live", None, layout, rows, packed=packed, boot=1)
+                batch = Batch("live", None, layout, rows, packed=packed, boot=1)
                 for limit in (20, 51, 115, 222):
-                    made += codec.frame(parcel, limit, clock, style).frames
+                    made += codec.frame(batch, limit, clock, style).frames
     return made
 
 
@@ -72,7 +72,7 @@ def _messages() -> list[bytes]:
         made
         for clock in clocks
         for message in messages
-        for made in codec.frame(Parcel("message", message, boot=1), 222, clock).frames
+        for made in codec.frame(Batch("message", message, boot=1), 222, clock).frames
     ]
 
 

@@ -6,7 +6,7 @@ import cbor2
 
 from agent.codec import CodecError, decoder
 from agent.codec.packed import pack, to_bytes
-from agent.schema import registered, registered_schemas
+from agent.model.schema import registered, registered_schemas
 from tests.fuzz.frames import damaged, valid_frames
 
 LIMIT = 242

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from random import Random
 
 from drivers.api import DeviceError, ModemError
-from drivers.modems.keys import Keys
+from drivers.keys import Keys
 from drivers.modems.la66 import LA66
 from drivers.modems.lora_e5 import LoRaE5
 from drivers.modems.rak3172 import RAK3172

@@ -10,9 +10,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from drivers.sim.lorawan import commands as mac
+from drivers.sim.lorawan import mac_codec as mac
 from drivers.sim.lorawan.air import Air, Heard
-from drivers.sim.lorawan.commands import Command
 from drivers.sim.lorawan.duty import DutyCycle
 from drivers.sim.lorawan.events import (
     Event,
@@ -37,7 +36,8 @@ from drivers.sim.lorawan.frame import (
     JoinAccept,
     JoinRequest,
 )
-from drivers.sim.lorawan.obey import obey
+from drivers.sim.lorawan.mac_codec import Command
+from drivers.sim.lorawan.mac_commands import obey
 from drivers.sim.lorawan.region import JOIN_DELAY_S, ROOM, ROOM_REPEATER, RX2_DR, RX2_HZ, Radio
 from drivers.sim.lorawan.session import Channel, Memory, Session, join_channels, session_of
 

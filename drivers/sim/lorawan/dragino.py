@@ -19,7 +19,7 @@ from drivers.sim.lorawan.events import (
     Sent,
     TimeAnswered,
 )
-from drivers.sim.lorawan.twin import ModemTwin
+from drivers.sim.lorawan.modem_twin import ModemTwin
 
 KEPT = re.compile(r"[A-Za-z0-9?+:= ,-]")
 REJOIN_S = 8.0

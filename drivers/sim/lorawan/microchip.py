@@ -18,7 +18,7 @@ from drivers.sim.lorawan.events import (
     Refused,
     Sent,
 )
-from drivers.sim.lorawan.twin import ModemTwin
+from drivers.sim.lorawan.modem_twin import ModemTwin
 
 
 class RN2483Twin(ModemTwin):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from drivers.modems.keys import Keys
+from drivers.keys import Keys
 from drivers.sim.lorawan.air import Air, AirFaults, RoughAir
 from drivers.sim.lorawan.device import Device
+from drivers.sim.lorawan.modem_twin import ModemTwin
 from drivers.sim.lorawan.server import NetworkServer, Uplink
-from drivers.sim.lorawan.twin import ModemTwin
 
 UP_PORTS, DOWN_PORT = range(10, 15), 20
 

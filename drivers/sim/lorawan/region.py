@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.airtime import airtime_s
+from drivers.time_on_air import airtime_s
 
 JOIN_CHANNELS = (868_100_000, 868_300_000, 868_500_000)
 RX2_HZ, RX2_DR = 869_525_000, 0

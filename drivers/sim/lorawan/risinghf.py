@@ -19,7 +19,7 @@ from drivers.sim.lorawan.events import (
     Sent,
     TimeAnswered,
 )
-from drivers.sim.lorawan.twin import ModemTwin
+from drivers.sim.lorawan.modem_twin import ModemTwin
 
 CLOCK_AT_BOOT = 1_577_836_800.0  # 2020-01-01
 

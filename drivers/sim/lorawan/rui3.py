@@ -20,7 +20,7 @@ from drivers.sim.lorawan.events import (
     Sent,
     TimeAnswered,
 )
-from drivers.sim.lorawan.twin import ModemTwin
+from drivers.sim.lorawan.modem_twin import ModemTwin
 
 
 class RAK3172Twin(ModemTwin):

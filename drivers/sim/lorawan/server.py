@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from drivers.sim.lorawan import commands as mac
+from drivers.sim.lorawan import mac_codec as mac
 from drivers.sim.lorawan.air import Heard
-from drivers.sim.lorawan.commands import Command
 from drivers.sim.lorawan.frame import (
     ACK,
     ADR_ACK_REQ,
@@ -21,6 +20,7 @@ from drivers.sim.lorawan.frame import (
     authentic,
     head_of,
 )
+from drivers.sim.lorawan.mac_codec import Command
 from drivers.sim.lorawan.region import (
     FASTEST,
     JOIN_DELAY_S,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from drivers.sim.lorawan.commands import Command
 from drivers.sim.lorawan.crypto import session_keys
 from drivers.sim.lorawan.frame import JoinAccept
+from drivers.sim.lorawan.mac_codec import Command
 from drivers.sim.lorawan.region import FASTEST, JOIN_CHANNELS, RX2_DR, RX2_HZ, SLOWEST, allowed
 
 

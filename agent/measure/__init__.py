@@ -1,0 +1,1 @@
+"""From air to row: instruments, samplers, streams, windows, derived sensors, buses."""

@@ -1,0 +1,1 @@
+"""The nouns: schema, row, message, batch, layout, alarm."""

@@ -1,0 +1,1 @@
+"""From row to acknowledgement: uplink, links, downlink commands, airtime."""
