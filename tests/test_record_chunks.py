@@ -35,7 +35,7 @@ def test_chunks_fill_their_frames_and_make_the_record_again(
 ) -> None:
     node = Node(tmp_path, clock)
     one = node.keep(record(samples=200))
-    node.link.room = limit
+    node.link.limit = limit
     node.send()
     assert all(len(frame) <= limit for frame in node.link.frames)
     assert all(len(frame) > limit - 8 for frame in node.link.frames[:-1])
@@ -155,7 +155,7 @@ def test_a_limit_that_shrinks_cuts_the_record_anew(tmp_path: Path, clock: Virtua
     one = node.keep(record())
     node.link.left = 3
     node.send()
-    node.link.left, node.link.room = 10**9, 500
+    node.link.left, node.link.limit = 10**9, 500
     node.send()
     assert node.far.records[1].data == one.data
     assert all(len(frame) <= 500 for frame in node.link.frames[3:])
@@ -222,7 +222,7 @@ def test_the_budget_takes_delivered_records_first_then_the_oldest(
     node.keep(record(4))
     assert node.records.numbers() == [2, 3, 4]
     assert node.tally("lost_records") == 1
-    node.store.ack("city", message_framed(node, 4))
+    node.store.delivered("city", message_framed(node, 4))
     node.keep(record(5))
     assert node.records.numbers() == [2, 3, 5]
     assert node.tally("lost_records") == 1
@@ -289,7 +289,7 @@ def test_all_chunks_arrive_though_the_broker_dies_in_the_middle(
     kept = [node.keep(record(number, samples=3000)) for number in (1, 2)]
     config = MqttConfig(name="city", url=mosquitto.url, limit_bytes=1000)
     wake = threading.Event()
-    link = MqttLink(config, "ghs", clock, wake, lambda _: None, threading.Event())
+    link = MqttLink(config, "ghs", clock, wake, node.encoder, threading.Event())
     node.uplink.link, node.uplink.wake = link, wake
     far, heard = FarSide(), []
 

@@ -264,7 +264,7 @@ def test_a_message_is_owed_until_it_is_acknowledged(node: Kit) -> None:
     batch = node.store.next("city")
     assert batch is not None
     assert batch.message == message._replace(seq=seq)
-    assert (batch.urgency, batch.kind, batch.boot) == ("message", HELLO, 1)
+    assert (batch.priority, batch.kind, batch.boot) == ("message", HELLO, 1)
     node.ack(batch)
     assert node.store.next("city") is None
 
@@ -287,7 +287,7 @@ def test_events_are_written_with_their_row(node: Kit) -> None:
     node.store.put(node.layout, node.row(), [node.message(b"alarm")])
     batch = node.store.next("city")
     assert batch is not None
-    assert batch.urgency == "alarm"
+    assert batch.priority == "alarm"
 
 
 def test_a_message_for_one_link_is_owed_by_that_one(node: Kit) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.clock import VirtualClock
-from agent.model.batch import ACK, HELLO, RAW, Batch, Encoded, Row
+from agent.model.batch import ACK, HELLO, RAW, Batch, Delivered, Encoded, Row
 from agent.store import LinkPolicy
 from agent.store.lanes import equally_spaced, most_step, stretched, suggested_step
 from tests.conftest import MONDAY
@@ -36,7 +36,7 @@ def fill(node: Kit, starts: range, layout=None) -> None:
 def lanes(node: Kit) -> list[str]:
     found = []
     while (batch := node.store.next("city")) is not None:
-        found.append(batch.lane if batch.message is None else f"message {batch.message.kind}")
+        found.append(batch.priority if batch.message is None else f"message {batch.message.kind}")
         node.ack(batch)
     return found
 
@@ -75,7 +75,7 @@ def test_alarms_overtake_other_messages_oldest_first(node: Kit) -> None:
 def test_messages_older_than_an_hour_wait_for_all_rows(node: Kit) -> None:
     node.store.post(node.message())
     node.later(HOUR - 1)
-    assert node.store.next("city").lane == "message"
+    assert node.store.next("city").priority == "alarm"
     node.later(1)
     node.put(1)
     assert lanes(node) == ["live", "message -1"]
@@ -107,7 +107,7 @@ def test_raw_chunks_go_last_even_when_fresh(node: Kit) -> None:
 def test_live_rows_go_at_once_newest_first(node: Kit) -> None:
     node.put(2)
     batch = node.store.next("city")
-    assert (batch.lane, batch.layout, batch.step) == ("live", node.layout, 1)
+    assert (batch.priority, batch.layout, batch.step) == ("live", node.layout, 1)
     assert starts(batch) == [60, 0]
     assert not batch.in_order
 
@@ -117,7 +117,7 @@ def test_live_is_not_older_than_two_intervals(node: Kit) -> None:
     batch = node.store.next("city")
     assert starts(batch) == [540, 480, 420]
     node.ack(batch)
-    assert node.store.next("city").lane == "backfill"
+    assert node.store.next("city").priority == "backfill"
 
 
 def test_without_backfill_only_fresh_messages_and_live_rows_go(node: Kit) -> None:
@@ -126,9 +126,9 @@ def test_without_backfill_only_fresh_messages_and_live_rows_go(node: Kit) -> Non
     node.later(2 * HOUR)
     node.store.post(node.message(b"alarm"))
     node.put(1)
-    for lane in ("message", "live"):
+    for priority in ("alarm", "live"):
         batch = node.store.next("city", backfill=False)
-        assert batch.lane == lane
+        assert batch.priority == priority
         node.ack(batch)
     assert node.store.next("city", backfill=False) is None
     assert node.store.when("city", backfill=False) > 0
@@ -170,7 +170,7 @@ def test_a_live_frame_waits_until_its_oldest_row_has_waited(node: Kit) -> None:
     node.later(1)
     assert node.store.when("city") == 0
     batch = node.store.next("city")
-    assert batch.lane == "live"
+    assert batch.priority == "live"
     assert len(batch.rows) == 10
 
 
@@ -187,14 +187,14 @@ def test_a_live_frame_goes_when_it_is_full(node: Kit) -> None:
     batch = node.store.next("city")
     assert len(batch.rows) == 61
     node.ack(batch, most=7)  # that is what a frame took
-    assert node.store.next("city").lane == "backfill"
+    assert node.store.next("city").priority == "backfill"
     node.drain()
     node.later()
     node.put(6)
     assert node.store.next("city") is None
     node.later()
     node.put(1)
-    assert node.store.next("city").lane == "live"
+    assert node.store.next("city").priority == "live"
     assert len(node.store.next("city").rows) == 7
 
 
@@ -206,7 +206,9 @@ def test_a_frame_with_room_left_says_that_more_rows_fit_now(node: Kit) -> None:
     node.later()
     node.put(7)
     batch = node.store.next("city")
-    node.store.ack("city", Encoded((bytes(50),), batch, batch.rows, limit=200))  # fast again
+    node.store.delivered(
+        "city", Delivered.of(Encoded((bytes(50),), batch, batch.rows, limit=200))
+    )  # fast again
     node.later()
     node.put(27)
     assert node.store.next("city") is None
@@ -225,7 +227,7 @@ def test_a_punctual_frame_waits_its_time_even_if_it_is_full(node: Kit) -> None:
     assert node.store.next("city") is None
     node.later()
     node.put(1)
-    assert node.store.next("city").lane == "live"
+    assert node.store.next("city").priority == "live"
 
 
 def test_rows_that_wait_for_company_are_not_backfill(node: Kit) -> None:
@@ -233,7 +235,7 @@ def test_rows_that_wait_for_company_are_not_backfill(node: Kit) -> None:
     links(node, fill_s=600)
     node.put(3)
     backfill = node.store.next("city")
-    assert backfill.lane == "backfill"
+    assert backfill.priority == "backfill"
     assert len(backfill.rows) == 7
     node.ack(backfill)
     assert node.store.next("city") is None
@@ -282,7 +284,7 @@ def test_backfill_goes_oldest_first_and_in_order(node: Kit) -> None:
     start = round(MONDAY) - 86_400
     fill(node, range(start, start + 1200 * 60, 60))
     batch = node.store.next("city")
-    assert (batch.lane, batch.in_order, len(batch.rows)) == ("backfill", True, 1200)
+    assert (batch.priority, batch.in_order, len(batch.rows)) == ("backfill", True, 1200)
     assert [batch.rows[0].seq, batch.rows[-1].seq] == [1200, 1]
     frames = node.drain(most=100)
     assert [one for frame in frames for one in reversed(frame)] == list(range(1, 1201))
@@ -362,7 +364,7 @@ def test_scarce_airtime_goes_from_coarse_to_fine(node: Kit) -> None:
     seen: list[int] = []
     steps = []
     while (batch := node.store.next("city")) is not None:
-        assert (batch.lane, batch.in_order) == ("backfill", False)
+        assert (batch.priority, batch.in_order) == ("backfill", False)
         slots = [row.start // 600 for row in batch.rows]
         assert all(one - two == batch.step for one, two in itertools.pairwise(slots))
         assert slots[0] % batch.step == 0

@@ -102,7 +102,7 @@ def test_thinned_rows_leave_the_owed_ranges(node: Kit) -> None:
     assert again.store.counts().owed["city"] == again.store.counts().rows == 50
     batch = again.store.next("city")
     again.ack(batch)
-    batch = again.store.next("city") if batch.lane == "live" else batch
+    batch = again.store.next("city") if batch.priority == "live" else batch
     assert batch.step == 2
     again.drain()
     assert again.store.counts().owed["city"] == 0

@@ -119,7 +119,7 @@ def test_undated_rows_of_an_earlier_boot_stay_so_and_go_at_once(node: Kit) -> No
     after = node.crash(VirtualClock(MONDAY + 3600))
     after.store.links({"city": LinkPolicy()})
     batch = after.store.next("city")
-    assert (batch.lane, batch.boot) == ("backfill", 2)
+    assert (batch.priority, batch.boot) == ("backfill", 2)
     assert [(row.boot, row.start) for row in batch.rows] == [(1, None)] * 3
     after.put(1)
     assert after.store.date() == 0
@@ -212,7 +212,7 @@ def test_rows_of_an_earlier_boot_whose_clock_was_ahead_go_at_once(node: Kit) -> 
     node.put(3)
     back = node.crash(VirtualClock(MONDAY - 86_400))
     back.store.links({"city": LinkPolicy(fill_s=600)})
-    assert back.store.next("city").lane == "backfill"
+    assert back.store.next("city").priority == "backfill"
     assert back.drain() == [[3, 2, 1]]
     back.store.close()
 

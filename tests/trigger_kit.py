@@ -18,7 +18,7 @@ from agent.events.records import Record
 from agent.events.trigger import Trigger
 from agent.measure.driver_registry import find
 from agent.measure.stream import Polled, Stream
-from agent.model.batch import EVENT
+from agent.model.batch import EVENT, Delivered
 from agent.model.schema import Schema, field_for
 from agent.plan.triggers import TriggerPlan
 from agent.store import LinkPolicy, Store
@@ -92,9 +92,9 @@ class Bench:
         """The events that are owed, as frames, acknowledged."""
         found = []
         while (batch := self.store.next("city")) is not None and batch.kind == EVENT:
-            assert batch.urgency == "alarm"
+            assert batch.priority == "alarm"
             encoded = codec.frame(batch, 51, self.clock, codec.Style(whole_slots=True))
-            self.store.ack("city", encoded)
+            self.store.delivered("city", Delivered.of(encoded))
             found += encoded.frames
         return found
 

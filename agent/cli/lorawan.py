@@ -79,7 +79,7 @@ def join(profile: Path, simulate: bool) -> None:
     from agent.clock import Clock
     from agent.measure.driver_registry import find_modem
     from agent.node import open_buses
-    from agent.transport.links.lorawan import BeatingTimer
+    from agent.transport.links.beating_timer import BeatingTimer
     from drivers.api import DeviceError
 
     start_logging()

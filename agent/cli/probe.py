@@ -178,22 +178,22 @@ def greet(config: LinkConfig, made: Plan) -> Finding:
     """Send a hello and wait for its acknowledgement."""
     from importlib.metadata import version
 
-    from agent import codec
     from agent.clock import Clock
+    from agent.codec import hello_body
     from agent.codec.messages import stamped
     from agent.config.sections import LorawanConfig, MqttConfig
     from agent.model.batch import HELLO, Batch
     from agent.store.database import in_use
     from agent.transport.airtime import Scratch
-    from agent.transport.links import LinkError
-    from agent.transport.links.make import make_link, style
+    from agent.transport.links import LinkError, Undeliverable
+    from agent.transport.links.make import make_link
 
     where = str(getattr(config, "url", getattr(config, "path", "")))
     if isinstance(config, MqttConfig) and in_use(Path(made.config.store.path)):
         return Finding(config.name, where, False, RUNS)  # each would throw the other out
     clock, wake = Clock(), threading.Event()
     numbers = [table.schema.number for table in made.tables]
-    body = codec.hello_body({0: version("stadtsinn"), 2: sorted(numbers)})
+    body = hello_body({0: version("stadtsinn"), 2: sorted(numbers)})
     batch = Batch("message", stamped(HELLO, body, 0, clock))
     link = make_link(config, made, Scratch(), clock, wake, threading.Event())
     patient_s = LINK_S if isinstance(config, LorawanConfig) else STANDS_S
@@ -201,10 +201,12 @@ def greet(config: LinkConfig, made: Plan) -> Finding:
     try:
         while time.monotonic() - began < LINK_S:
             try:
-                encoded = codec.frame(batch, link.limit(), clock, style(config))
-                link.send(encoded.frames[0], kind=HELLO)
+                link.deliver(batch)
                 took = time.monotonic() - began
                 return Finding(config.name, where, True, f"hello acknowledged in {took:.2f} s")
+            except Undeliverable as error:
+                reason = str(error)
+                break
             except LinkError as error:
                 if reason != error.reason:
                     reason, since = error.reason, time.monotonic()

@@ -57,7 +57,7 @@ def modem_of(config: LorawanConfig, made: Plan, clock: Clock) -> Modem:
     """The modem behind the buses. Raises OSError, ValueError where its key cannot be had."""
     from agent.measure.buses import MachineBuses
     from agent.measure.driver_registry import find_modem
-    from agent.transport.links.lorawan import BeatingTimer
+    from agent.transport.links.beating_timer import BeatingTimer
 
     buses = made.buses or MachineBuses(clock)
     return buses.modem(config, find_modem(config.modem), BeatingTimer(clock))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from agent.clock import Clock
-from agent.model.batch import ACK, Batch, Encoded, Layout, Message, Row, Rows
+from agent.model.batch import ACK, Batch, Delivered, Layout, Message, Row, Rows
 from agent.model.schema import Schema
 from agent.store import statements as lines
 from agent.store.counts import Counts, count
@@ -213,31 +213,31 @@ class Store:
     def next(self, link: str, *, backfill: bool = True) -> Batch | None:
         """What the link is to send now: one message, or candidate rows; None for nothing.
 
-        Asked again without `ack`, it gives the same or newer. Without `backfill` it does not look
-        for that, nor for what goes after it: a link may have no airtime for them for hours.
+        Asked again with nothing delivered, it gives the same or newer. Without `backfill` it does
+        not look for that, nor for what goes after it: a link may have no airtime for it for hours.
         """
         return self._look(link, backfill)[0]
 
-    def following(self, link: str, encoded: Encoded) -> Batch | None:
-        """What `next` is likely to give once `encoded`, back-fill on its way, is acknowledged."""
+    def following(self, link: str, delivered: Delivered) -> Batch | None:
+        """What `next` is likely to give once `delivered`, back-fill on its way, is acknowledged."""
         now, utc = self.clock.monotonic(), self.clock.utc()
         with self._lock:
             pick = Pick(self._stock, self._stock.links[link], now, utc)
             pick.hold(self._opened_at + pick.link.policy.trust_wait_s)
-            return self._read(lambda: pick.following(encoded))
+            return self._read(lambda: pick.following(delivered))
 
     def when(self, link: str, *, backfill: bool = True) -> float:
         """Seconds until `next` may have something, if nothing new comes; may be infinite."""
         batch, due = self._look(link, backfill)
         return 0.0 if batch else max(due - self.clock.monotonic(), 0.0)
 
-    def ack(self, link: str, encoded: Encoded) -> None:
-        """The link owes no longer what was in these frames."""
+    def delivered(self, link: str, what: Delivered) -> None:
+        """The link owes no longer what is delivered."""
         with self._lock:
-            state, batch = self._stock.links[link], encoded.batch
+            state, batch = self._stock.links[link], what.batch
             if batch.message is not None:
-                if encoded.cut is not None:
-                    self._stock.sent_chunk(state, batch.message.seq, encoded.cut)
+                if what.cut is not None:
+                    self._stock.sent_chunk(state, batch.message.seq, what.cut)
                 else:
                     self._stock.settle_message(state, batch.message.seq)
                 return
@@ -245,14 +245,14 @@ class Store:
             table = self._stock.owners[batch.layout.id]
             state.turn = table.id
             if table.id in state.owed:
-                state.owed[table.id].subtract_each(Rows.of(encoded.rows).seqs)
-            full = len(encoded.rows) < len(batch.rows)
-            if batch.lane == "live" and full:
-                state.fits[batch.layout.id] = len(encoded.rows)
-            elif batch.lane == "live":
-                state.refit(batch.layout.id, encoded)
-            elif batch.lane == "backfill":
-                state.backfill_rows = len(encoded.rows) * 33 // 32 + 4 if full else state.most
+                state.owed[table.id].subtract_each(Rows.of(what.rows).seqs)
+            full = len(what.rows) < len(batch.rows)
+            if batch.priority == "live" and full:
+                state.fits[batch.layout.id] = len(what.rows)
+            elif batch.priority == "live":
+                state.refit(batch.layout.id, what.fits)
+            elif batch.priority == "backfill":
+                state.backfill_rows = len(what.rows) * 33 // 32 + 4 if full else state.most
 
     def set_aside(self, batch: Batch, link: str | None = None) -> None:
         """What cannot be encoded is counted and owed no longer: the message, or the newest row."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.model.batch import EVENT, RAW, Cut, Encoded, Layout, Message, Row, Rows
+from agent.model.batch import EVENT, RAW, Cut, Layout, Message, Row, Rows
 from agent.store.owed import Owed
 
 FRESH_S = 3600.0  #: messages younger than this go before all rows
@@ -106,12 +106,10 @@ class LinkState:
         """Most rows for a back-fill frame."""
         return CANDIDATES if self.policy.coarse_first else IN_ORDER
 
-    def refit(self, layout: int, encoded: Encoded) -> None:
+    def refit(self, layout: int, fits: int) -> None:
         """A live frame had room left: the limit has grown, or rows have become shorter."""
-        size = len(encoded.frames[0])
-        if layout in self.fits and size < encoded.limit:
-            more = len(encoded.rows) * encoded.limit // size
-            self.fits[layout] = max(self.fits[layout], more)
+        if layout in self.fits:
+            self.fits[layout] = max(self.fits[layout], fits)
 
 
 @dataclass(frozen=True, slots=True)

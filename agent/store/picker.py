@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from itertools import takewhile
 
-from agent.model.batch import RAW, Batch, Encoded, Layout, Message, Row
+from agent.model.batch import EVENT, RAW, Batch, Delivered, Layout, Message, Row
 from agent.store.lanes import (
     CANDIDATES,
     SMALL,
@@ -70,14 +70,14 @@ class Pick:
         """What to send now, None if there is nothing."""
         return self._message(self.link.lanes.fresh) or self._live_rows() or self._rest()
 
-    def following(self, encoded: Encoded) -> Batch | None:
-        """The back-fill that comes after `encoded`, which is on its way; None where that cannot be
-        known, or something else comes first."""
-        batch = encoded.batch
+    def following(self, delivered: Delivered) -> Batch | None:
+        """The back-fill that comes after `delivered`, which is on its way; None where that cannot
+        be known, or something else comes first."""
+        batch = delivered.batch
         if batch.layout is None or not batch.in_order:
             return None
         self.turn = self.stock.owners[batch.layout.id].id
-        self.gone[self.turn] = encoded.rows[0].seq
+        self.gone[self.turn] = delivered.rows[0].seq
         return None if self._live_rows() else self._backfill_rows()
 
     def _rest(self) -> Batch | None:
@@ -94,7 +94,8 @@ class Pick:
             if message is not None:
                 if message.kind == RAW and self._held(message):
                     return None
-                return Batch("message", message, boot=self.stock.boot, cut=self.link.cut)
+                priority = "alarm" if message.kind == EVENT else "message"
+                return Batch(priority, message, boot=self.stock.boot, cut=self.link.cut)
             self.link.lanes.remove(seq)  # it went with a damaged file
             self.link.owed[MESSAGES].subtract(seq, seq)
         return None

@@ -17,7 +17,7 @@ from agent.clock import VirtualClock
 from agent.config import parse
 from agent.measure.buses import MachineBuses
 from agent.measure.health import HealthSource
-from agent.model.batch import Encoded
+from agent.model.batch import Delivered
 from agent.node import build
 from agent.plan import make_plan
 from agent.status import Node
@@ -60,7 +60,7 @@ class Sampled:
         """All that is owed now has arrived."""
         store = self.node.store
         while (batch := store.next("city")) is not None:
-            store.ack("city", Encoded((b"",), batch, batch.rows))
+            store.delivered("city", Delivered(batch, batch.rows))
 
     def close(self) -> None:
         """Close the store."""

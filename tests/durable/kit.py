@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent.clock import VirtualClock
-from agent.model.batch import EVENT, Batch, Encoded, Layout, Message, Row
+from agent.model.batch import EVENT, Batch, Delivered, Layout, Message, Row
 from agent.model.schema import Field, Schema
 from agent.store import LinkPolicy, Store
 
@@ -60,7 +60,7 @@ class Kit:
 
     def ack(self, batch: Batch, link: str = "city", most: int = 10_000) -> list[int]:
         rows: Sequence[Row] = batch.rows[-most:] if batch.in_order else batch.rows[:most]
-        self.store.ack(link, Encoded((b"",), batch, rows))
+        self.store.delivered(link, Delivered(batch, rows))
         return [row.seq for row in rows] or [batch.message.seq if batch.message else 0]
 
     def drain(self, link: str = "city", most: int = 10_000) -> list[list[int]]:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from agent.clock import VirtualClock
-from agent.model.batch import Encoded, Row
+from agent.model.batch import Delivered, Row
 from agent.store import LinkPolicy, Store
 from tests.durable.kit import AIR
 
@@ -31,7 +31,7 @@ def main(path: str, first: str) -> None:
         print(seq, number, flush=True)
         batch = store.next("city")
         if number % 3 == 0 and batch is not None:
-            store.ack("city", Encoded((b"",), batch, batch.rows))
+            store.delivered("city", Delivered(batch, batch.rows))
             for row in batch.rows:
                 print("sent", row.seq, flush=True)
         number += 1
