@@ -113,7 +113,7 @@ class Node:
             self.uplink.step()
 
     def tally(self, name: str) -> int:
-        return self.store._stock.tally.get(name, 0)
+        return self.store._state.ledger.tally.get(name, 0)
 
     def restart(self, *, crash: bool = False) -> "Node":
         if crash:

@@ -307,8 +307,8 @@ def test_a_message_for_one_link_is_owed_by_that_one(node: Kit) -> None:
 def test_ten_thousand_messages_are_kept_delivered_ones_go_first(
     node: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.store.stock.MOST_MESSAGES", 20)
-    monkeypatch.setattr("agent.store.stock.SLACK", 2)
+    monkeypatch.setattr("agent.store.retention.MOST_MESSAGES", 20)
+    monkeypatch.setattr("agent.store.retention.SLACK", 2)
     for _ in range(8):
         node.store.post(node.message())
     for _ in range(5):
@@ -323,7 +323,7 @@ def test_ten_thousand_messages_are_kept_delivered_ones_go_first(
     node.store.retain()
     kept = [seq for (seq,) in node.store._file.read("SELECT seq FROM message")]
     assert kept == list(range(16, 34))
-    assert node.store._stock.tally["lost_messages"] == 10
+    assert node.store._state.ledger.tally["lost_messages"] == 10
     assert node.send() == [16]
 
 
@@ -350,7 +350,7 @@ def test_a_downlink_leaves_effect_result_and_acknowledgement_in_one_transaction(
     assert node.store.result_of("city", 7) == 0
     assert node.store.setting("k") == b"v"
     assert node.store.counts().owed == {"city": 2}
-    kinds = [node.store._stock.message(seq).kind for seq in (1, 2)]
+    kinds = [node.store._state.contents.message(seq).kind for seq in (1, 2)]
     assert kinds == [ACK, HELLO]
 
 
@@ -405,7 +405,7 @@ def test_counts_tell_what_is_kept_and_owed(node: Kit) -> None:
 
 def test_a_row_that_cannot_be_framed_is_counted_and_owed_no_longer(node: Kit) -> None:
     node.put(3)
-    node.store.set_aside(node.store.next("city"))
+    node.store.set_aside(node.store.next("city"), "city")
     assert node.store.counts().set_aside == 1
     assert node.drain() == [[2, 1]]
     node.store.post(node.message())

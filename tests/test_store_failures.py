@@ -379,7 +379,7 @@ def test_what_was_acknowledged_out_of_memory_and_then_lost_hides_no_new_row(node
     node.later()
     node.put(3)
     node.drain()
-    owed = node.store._stock.links["city"].owed[1]
+    owed = node.store._state.outboxes["city"].pending[1]
     assert next(iter(owed))[0] == 7
     node.store._file.read("PRAGMA query_only = OFF")
     node.store._file.write([("UPDATE owed SET first = 7 WHERE tbl = 1", ())])
@@ -398,7 +398,7 @@ def test_a_failed_drop_is_taken_back(node: Kit) -> None:
     node.store._file.read("PRAGMA query_only = ON")
     before = node.store.counts()
     with pytest.raises(Refused):
-        node.store._writer.drop(make_room(node.store._stock))
+        node.store._writer.drop(make_room(node.store._state))
     assert node.store.counts() == before
 
 

@@ -12,7 +12,7 @@ from agent.clock import VirtualClock
 from agent.config.sections import Config, LorawanConfig
 from agent.config.source import Source
 from agent.model.batch import Batch, Layout, Row
-from agent.store.lanes import CANDIDATES
+from agent.store.capacity import CANDIDATES
 from drivers.modems.eu868 import LIMIT, airtime_s
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Day:
 
 
 def company(fill_s: float | None, spacing_s: int) -> int:
-    """Most rows of a live frame: it leaves when its oldest row has waited (DESIGN, lanes)."""
+    """Most rows of a live frame: it leaves when its oldest row has waited (DESIGN, priority)."""
     wait_s = max(3600, 6 * spacing_s) if fill_s is None else fill_s
     return min(int(wait_s // spacing_s) + 1, CANDIDATES)
 

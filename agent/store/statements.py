@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 
 from agent.model.batch import Layout, Message
 from agent.store.database import MOST_SEQ, SEQ_BITS, Statement
-from agent.store.lanes import Record
-from agent.store.owed import FOREVER, Owed
+from agent.store.pending import FOREVER, PendingRanges
+from agent.store.spacing import Record
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ def token(link: str, number: int, result: int) -> Statement:
     return "INSERT INTO token (link, token, result) VALUES (?, ?, ?)", (link, number, result)
 
 
-def owed(link: int, table: int, ranges: Owed) -> Sequence[Statement]:
+def owed(link: int, table: int, ranges: PendingRanges) -> Sequence[Statement]:
     """Write those ranges that changed."""
     statements: list[Statement] = []
     for first in ranges.touched:
@@ -84,7 +84,7 @@ def owed(link: int, table: int, ranges: Owed) -> Sequence[Statement]:
 
 
 def no_link(number: int) -> list[Statement]:
-    """Delete a link and all it owes."""
+    """Delete a link and all that is pending there."""
     return [
         ("DELETE FROM owed WHERE link = ?", (number,)),
         ("DELETE FROM link WHERE id = ?", (number,)),

@@ -9,7 +9,8 @@ import pytest
 from agent.clock import VirtualClock
 from agent.model.batch import ACK, HELLO, RAW, Batch, Delivered, Encoded, Row
 from agent.store import LinkPolicy
-from agent.store.lanes import equally_spaced, most_step, stretched, suggested_step
+from agent.store.coarse import stretched
+from agent.store.spacing import equally_spaced, most_step, suggested_step
 from tests.conftest import MONDAY
 from tests.durable.kit import AIR, CELLS, DECK, Kit, kit
 
@@ -33,7 +34,7 @@ def fill(node: Kit, starts: range, layout=None) -> None:
         node.store.put(layout or node.layout, Row(0, 1, -age_ms, start, CELLS))
 
 
-def lanes(node: Kit) -> list[str]:
+def order(node: Kit) -> list[str]:
     found = []
     while (batch := node.store.next("city")) is not None:
         found.append(batch.priority if batch.message is None else f"message {batch.message.kind}")
@@ -56,7 +57,7 @@ def test_fresh_messages_then_live_then_backfill_then_old_messages_then_raw(node:
     node.put(1)
     node.store.post(node.message(b"", ACK))
     node.store.post(node.message(b"alarm"))
-    assert lanes(node) == [
+    assert order(node) == [
         "message -1", "message -3", "live", "backfill", "message -4", "message -5",
     ]  # fmt: skip
 
@@ -78,7 +79,7 @@ def test_messages_older_than_an_hour_wait_for_all_rows(node: Kit) -> None:
     assert node.store.next("city").priority == "alarm"
     node.later(1)
     node.put(1)
-    assert lanes(node) == ["live", "message -1"]
+    assert order(node) == ["live", "message -1"]
 
 
 def test_messages_of_an_earlier_boot_have_their_age_by_date(node: Kit) -> None:
@@ -86,19 +87,19 @@ def test_messages_of_an_earlier_boot_have_their_age_by_date(node: Kit) -> None:
     later = node.crash(VirtualClock(MONDAY + HOUR / 2))
     links(later)
     later.put(1)
-    assert lanes(later) == ["message -1", "live"]
+    assert order(later) == ["message -1", "live"]
     later.store.post(later.message(b"two hours"))
     untrusted = later.crash(VirtualClock(MONDAY + 3 * HOUR, trust=""))
     links(untrusted, trust_wait_s=0)
     untrusted.put(1)
-    assert lanes(untrusted) == ["live", "message -1"]
+    assert order(untrusted) == ["live", "message -1"]
     untrusted.store.close()
 
 
 def test_raw_chunks_go_last_even_when_fresh(node: Kit) -> None:
     node.store.post(node.message(b"", RAW))
     node.put(1)
-    assert lanes(node) == ["live", "message -5"]
+    assert order(node) == ["live", "message -5"]
 
 
 # -- live -----------------------------------------------------------------------------------------
@@ -132,7 +133,7 @@ def test_without_backfill_only_fresh_messages_and_live_rows_go(node: Kit) -> Non
         node.ack(batch)
     assert node.store.next("city", backfill=False) is None
     assert node.store.when("city", backfill=False) > 0
-    assert lanes(node) == ["backfill", "message -4"]
+    assert order(node) == ["backfill", "message -4"]
 
 
 def test_live_ends_at_the_first_hole(node: Kit) -> None:
@@ -401,7 +402,7 @@ def test_the_last_few_rows_of_a_long_hole_go_together(node: Kit) -> None:
     links(node, coarse_first=True)
     day = round(MONDAY) // 86_400 * 86_400 - 86_400
     fill(node, range(day, day + 30_000, 60))
-    owed = node.store._stock.links["city"].owed[1]
+    owed = node.store._state.outboxes["city"].pending[1]
     for first in range(1, 500, 2):
         owed.subtract(first, first)
     owed.subtract(1, 490)
@@ -414,7 +415,7 @@ def test_a_small_hole_is_filled_at_once(node: Kit) -> None:
     links(node, coarse_first=True)
     day = round(MONDAY) // 86_400 * 86_400 - 86_400
     fill(node, range(day, day + 200 * 60, 60))
-    owed = node.store._stock.links["city"].owed[1]
+    owed = node.store._state.outboxes["city"].pending[1]
     owed.subtract(1, 100)
     owed.subtract(145, 200)
     batch = node.store.next("city")
@@ -434,7 +435,7 @@ def test_a_single_row_left_goes_alone(node: Kit) -> None:
     links(node, coarse_first=True)
     day = round(MONDAY) // 86_400 * 86_400 - 86_400
     fill(node, range(day, day + 600, 60))
-    owed = node.store._stock.links["city"].owed[1]
+    owed = node.store._state.outboxes["city"].pending[1]
     owed.subtract(1, 3)
     owed.subtract(5, 10)
     batch = node.store.next("city")
@@ -460,7 +461,7 @@ def test_of_two_rows_of_one_slot_the_owed_one_goes(node: Kit, sent: int) -> None
     day = round(MONDAY) // 86_400 * 86_400 - 86_400
     for tick in (1, 2):  # a clock that was put back
         node.store.put(node.layout, Row(0, 1, tick - 10**8, day, CELLS))
-    node.store._stock.links["city"].owed[1].subtract(sent, sent)
+    node.store._state.outboxes["city"].pending[1].subtract(sent, sent)
     assert node.send() == [3 - sent]
     assert node.store.next("city") is None
 
