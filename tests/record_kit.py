@@ -109,7 +109,7 @@ class Node:
         return one
 
     def send(self) -> None:
-        while self.store.next("city") and self.link.left:
+        while self.store.link("city").next() and self.link.left:
             self.uplink.step()
 
     def tally(self, name: str) -> int:

@@ -283,7 +283,7 @@ def test_back_fill_that_waits_for_airtime_is_looked_for_when_there_is_some(rig: 
         return rig.link.limit
 
     rig.link.room = room  # type: ignore[method-assign]
-    rig.node.store.set_fill("city", 600)
+    rig.node.store.link("city").set_fill(600)
     rig.run(3595)
     assert len(rig.link.frames) == len(asked) == 6  # after each live frame, not at each new row
     rig.run(60)

@@ -91,10 +91,10 @@ class Bench:
     def frames(self) -> list[bytes]:
         """The events that are owed, as frames, acknowledged."""
         found = []
-        while (batch := self.store.next("city")) is not None and batch.kind == EVENT:
+        while (batch := self.store.link("city").next()) is not None and batch.kind == EVENT:
             assert batch.priority == "alarm"
             encoded = codec.frame(batch, 51, self.clock, codec.Style(whole_slots=True))
-            self.store.delivered("city", Delivered.of(encoded))
+            self.store.link("city").delivered(Delivered.of(encoded))
             found += encoded.frames
         return found
 

@@ -6,31 +6,31 @@ says what each table of it holds, what a row costs and who owns what in memory.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from agent.clock import Clock
-from agent.model.batch import ACK, Batch, Delivered, Layout, Message, Row
+from agent.model.batch import Layout, Message, Row
 from agent.model.schema import Schema
+from agent.store.access import Access
 from agent.store.counts import Counts, count
-from agent.store.database import Damaged, File, Statement
+from agent.store.database import Damaged, Statement
+from agent.store.link_store import LinkStore
 from agent.store.policy import LinkPolicy
 from agent.store.reader import Reader
 from agent.store.retention import Retention, trim_messages
-from agent.store.selection import NEVER, Moment
-from agent.store.state import State
+from agent.store.selection import Moment
 from agent.store.statements import Resend
-from agent.store.writer import Unit, Writer
+from agent.store.writer import Unit
 
-__all__ = ["Counts", "LinkPolicy", "Resend", "Store"]
+__all__ = ["Counts", "LinkPolicy", "LinkStore", "Resend", "Store"]
 
 RETAIN_S = 60.0
 RETAIN_BATCHES = 20  #: in one look
 
 
 class Store:
-    """Lock and transactions; any thread may call anything.
+    """Any thread may call anything.
 
     `new_event` makes event bodies: (code, value, boot) -> Message.
     """
@@ -40,19 +40,17 @@ class Store:
     ) -> None:
         self.path, self.clock = path, clock
         self.new_event: Callable[[int, int | None, int], Message] | None = None
-        self.wakes: list[threading.Event] = []  #: set whenever there is something new to send
-        self._lock = threading.Lock()
-        self._file = File(path)
-        self._state = State(self._file)
+        self._access = access = Access(path, clock)
+        self.wakes = access.wakes  #: set whenever there is something new to send
+        self._lock, self._file = access.lock, access.file
+        self._state, self._writer = access.state, access.writer
         self._retention = Retention(self._state, max_bytes, max_days)
-        self._writer = Writer(self._state, clock)
-        self._opened_at = 0.0
 
     def open(self) -> None:
         """Open or create the file, enter this boot. Raises OSError, also where another process
         has it open."""
         with self._lock:
-            self._opened_at = self.clock.monotonic()
+            self._access.opened_at = self.clock.monotonic()
             self._file.lock()
             try:
                 self._open()
@@ -103,17 +101,9 @@ class Store:
                 statements = self._state.set_links(carries, moment)
             self._writer.apply(Unit(statements))
 
-    def set_fill(self, link: str, fill_s: float) -> None:
-        """Change how long live rows wait for company on a link."""
-        with self._lock:
-            self._state.outboxes[link].change(fill_s=fill_s)
-        self._wake()
-
-    def set_packed(self, link: str, packed: bool) -> None:
-        """Change whether a link's frames are packed."""
-        with self._lock:
-            self._state.outboxes[link].change(packed=packed)
-        self._wake()
+    def link(self, name: str) -> LinkStore:
+        """The store as that link sees it: what it is to send, what it was told."""
+        return LinkStore(self._access, name)
 
     def newest_start(self, table: str) -> int | None:
         """Start of the newest dated slot of a table, unix seconds."""
@@ -140,7 +130,7 @@ class Store:
             if settings:
                 statements += self._state.ledger.set(settings)
             self._writer.apply(Unit(statements, table, values, messages))
-        self._wake()
+        self._access.wake()
         return int(values[0])
 
     def post(self, message: Message, link: str | None = None) -> int:
@@ -149,7 +139,7 @@ class Store:
             statements: list[Statement] = []
             made = self._state.new_message(message, link, statements)
             self._writer.apply(Unit(statements, messages=[made]))
-        self._wake()
+        self._access.wake()
         return made.seq
 
     def raws(self) -> list[tuple[int, bytes]]:
@@ -178,123 +168,11 @@ class Store:
         with self._lock:
             return self._state.ledger.settings.get(key)
 
-    # -- out ---------------------------------------------------------------------------------
-
-    def next(self, link: str, *, backfill: bool = True) -> Batch | None:
-        """What the link is to send now: one message, or candidate rows; None for nothing.
-
-        Asked again with nothing delivered, it gives the same or newer. Without `backfill` it does
-        not look for that, nor for what goes after it: a link may have no airtime for it for hours.
-        """
-        self._date_if_possible()
-        with self._lock:
-            outbox, moment = self._state.outboxes[link], self._moment(link)
-            return self._writer.ask(lambda: outbox.next(moment, backfill=backfill))
-
-    def following(self, link: str, delivered: Delivered) -> Batch | None:
-        """What `next` is likely to give once `delivered`, back-fill on its way, has arrived."""
-        with self._lock:
-            outbox, moment = self._state.outboxes[link], self._moment(link)
-            return self._writer.ask(lambda: outbox.following(delivered, moment))
-
-    def when(self, link: str, *, backfill: bool = True) -> float:
-        """Seconds until `next` may have something, if nothing new comes; may be infinite."""
-        self._date_if_possible()
-        with self._lock:
-            outbox, moment = self._state.outboxes[link], self._moment(link)
-            due_s = self._writer.ask(lambda: outbox.when(moment, backfill=backfill))
-            return RETAIN_S if due_s is None else due_s
-
-    def delivered(self, link: str, what: Delivered) -> None:
-        """This is pending on the link no longer. Written with the next row, or after 10 s."""
-        with self._lock:
-            self._state.outboxes[link].delivered(what)
-
-    def set_aside(self, batch: Batch, link: str) -> None:
-        """What can never be delivered is counted: the message, or the newest row."""
-        with self._lock:
-            self._state.ledger.count("set_aside", 1)
-            self._state.outboxes[link].set_aside(batch)
-
-    def _moment(self, link: str) -> Moment:
-        now, utc = self.clock.monotonic(), self.clock.utc()
-        until = self._opened_at + self._state.outboxes[link].policy.trust_wait_s
-        return Moment(now, utc, until if utc is None and now < until else -NEVER)
-
-    # -- downlinks ---------------------------------------------------------------------------
-
-    def result_of(self, link: str, token: int) -> int | None:
-        """The result of a downlink that was carried out before, among the last 100."""
-        with self._lock:
-            return self._state.ledger.tokens.get(link, {}).get(token)
-
-    def command(
-        self,
-        link: str,
-        token: int,
-        result: int,
-        ack_body: bytes,
-        settings: Mapping[str, bytes] | None = None,
-        messages: Sequence[Message] = (),
-        resend: Resend | None = None,
-    ) -> None:
-        """Effect, result and owed acknowledgement of a downlink in one transaction.
-
-        A token that is known already has no second effect: only the acknowledgement is owed.
-        Acknowledgement and messages go to the asking link only.
-        """
-        now, offset = self.clock.monotonic(), self.clock.offset()
-        start = None if offset is None else int(now + offset)
-        ack = Message(0, ACK, self.boot, round(now * 1000), start, ack_body)
-        with self._lock:
-            state, statements = self._state, list[Statement]()
-            made = [state.new_message(ack, link, statements)]
-            if token not in state.ledger.tokens.get(link, {}):
-                statements += state.ledger.remember(link, token, result)
-                made += [state.new_message(one, link, statements) for one in messages]
-                statements += state.ledger.set(settings or {})
-                if resend is not None:
-                    self._resend(link, resend)
-            self._writer.apply(Unit(statements, messages=made))
-        self._wake()
-
-    def resend(self, link: str, wanted: Resend) -> int:
-        """Let kept rows go once more. Returns how many."""
-        with self._lock:
-            count = self._resend(link, wanted)
-        self._wake()
-        return count
-
-    def _resend(self, link: str, wanted: Resend) -> int:
-        islands = self._writer.ask(lambda: self._state.contents.islands(wanted)) or []
-        for table, first, last in islands:
-            self._state.outboxes[link].take_range(table.id, first, last)
-        return sum(last - first + 1 for _, first, last in islands)
-
     # -- time --------------------------------------------------------------------------------
 
     def date(self) -> int:
         """Date rows and messages of this boot once the clock is trusted. Returns how many rows."""
-        offset = self.clock.offset()
-        if offset is None:
-            return 0
-        with self._lock:
-            if not self._state.contents.undated or not self._writer.retry():
-                return 0
-            rows = self._writer.ask(lambda: self._date(round(offset * 1000))) or 0
-        self._wake()
-        return rows
-
-    def _date(self, offset_ms: int) -> int:
-        rows, statements = self._state.contents.dating(offset_ms)
-        if not self._writer.attempt(statements):
-            return 0
-        self._state.contents.dated()
-        return rows
-
-    def _date_if_possible(self) -> None:
-        if self._state.contents.undated and self.clock.utc() is not None:
-            self.date()
+        return self._access.date()
 
     # -- housekeeping ------------------------------------------------------------------------
 
@@ -335,11 +213,6 @@ class Store:
             news = self._writer.news()
         for code, value in news:
             self.post(self.new_event(code, value, self.boot))
-
-    def _wake(self) -> None:
-        for wake in self.wakes:
-            if not wake.is_set():  # else whoever clears it will look after that
-                wake.set()
 
     def counts(self) -> Counts:
         """The store in numbers, without reading it."""

@@ -64,14 +64,14 @@ class Uplink:
             delivered = self.link.deliver(batch, self._following)
         except Undeliverable as error:
             log.error("link=%s state=set-aside reason='%s'", self.name, error)
-            self.store.set_aside(batch, self.name)
+            self.store.link(self.name).set_aside(batch)
             return 0.0
         except LinkError as error:
             self._ahead = None
             if error.later and batch.priority == "backfill":
                 self._backfill_at = self.clock.monotonic() + error.retry_s
             return self._back_off(error)
-        self.store.delivered(self.name, delivered)
+        self.store.link(self.name).delivered(delivered)
         self._accepted(delivered)
         self.commands.sent(self.name, self.link.silent)
         return 0.0
@@ -79,19 +79,19 @@ class Uplink:
     def _due(self, *, backfill: bool) -> Batch | None:
         """What is to go now; back-fill that was made ahead gives way to all that goes before."""
         ahead = self._ahead
-        batch = self.store.next(self.name, backfill=backfill and ahead is None)
+        batch = self.store.link(self.name).next(backfill=backfill and ahead is None)
         if batch is None and ahead is not None:
             batch, self._ahead = ahead, None
         return batch
 
     def _idle_s(self, *, backfill: bool) -> float:
         """Seconds until there may be something to send."""
-        wait_s = min(self.store.when(self.name, backfill=backfill), IDLE_S)
+        wait_s = min(self.store.link(self.name).when(backfill=backfill), IDLE_S)
         return wait_s if backfill else min(wait_s, self._backfill_at - self.clock.monotonic())
 
     def _following(self, delivered: Delivered) -> Batch | None:
         """What comes after this one, which is on its way."""
-        batch = self.store.following(self.name, delivered)
+        batch = self.store.link(self.name).following(delivered)
         self._ahead = batch or self._ahead
         return batch
 

@@ -59,8 +59,8 @@ class Sampled:
     def acknowledge(self) -> None:
         """All that is owed now has arrived."""
         store = self.node.store
-        while (batch := store.next("city")) is not None:
-            store.delivered("city", Delivered(batch, batch.rows))
+        while (batch := store.link("city").next()) is not None:
+            store.link("city").delivered(Delivered(batch, batch.rows))
 
     def close(self) -> None:
         """Close the store."""
