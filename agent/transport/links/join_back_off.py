@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 import random
+from collections.abc import Callable
 
 from agent.clock import Clock
 from agent.transport.airtime import Memory
 
 JOIN_SHARES = ((3600.0, 0.01), (11 * 3600.0, 0.001), (math.inf, 0.0001))  # L2 1.0.4, section 7
 SHORTEST_JOIN_S = 15.0
+JITTER = (1.0, 1.3)  #: times the wait: many nodes that lost their network do not ask in step
 
 
 class JoinBackOff:
@@ -21,8 +23,14 @@ class JoinBackOff:
     Kept on disk, so that a restart does not begin again at 1 %.
     """
 
-    def __init__(self, memory: Memory, clock: Clock, link: str) -> None:
-        self.memory, self.clock, self.key = memory, clock, f"join/{link}"
+    def __init__(
+        self,
+        memory: Memory,
+        clock: Clock,
+        link: str,
+        draw: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self.memory, self.clock, self.key, self.draw = memory, clock, f"join/{link}", draw
         kept = json.loads(memory.setting(self.key) or b"{}")
         self.tries = int(kept.get("tries", 0))
         self._since_s, self._wait_s = kept.get("since_s", 0.0), kept.get("wait_s", 0.0)
@@ -45,7 +53,7 @@ class JoinBackOff:
         share = share if self._since_s < JOIN_SHARES[0][0] else min(share, most)
         gap_s = max(seconds / share, SHORTEST_JOIN_S)
         self.tries, self._at = self.tries + 1, now
-        self._wait_s = gap_s * random.uniform(1.0, 1.3)
+        self._wait_s = gap_s * self.draw(*JITTER)
         self._keep()
 
     def done(self) -> None:
