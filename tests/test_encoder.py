@@ -8,7 +8,7 @@ from agent.clock import VirtualClock
 from agent.codec import Style, cbor, cells_to_bytes, decoder
 from agent.codec.wire import LONGEST_PACKED
 from agent.model.batch import RAW, Batch, Delivered, Encoded, Layout, Message, Row
-from agent.model.schema import Cell, Schema, registered_schemas
+from agent.model.schema import Schema, registered_schemas
 from agent.transport.links import LinkError, Undeliverable, nothing_follows
 from agent.transport.links.encoder import Encoder, Meanwhile, nothing
 from tests.conftest import MONDAY
@@ -17,9 +17,7 @@ SCHOOL = registered_schemas()[1]
 CELLS = [2145, 473, 10132, 820, 12, 400, 3, 2100, 77]
 
 
-def rows(
-    count: int, cells: Sequence[Cell] = CELLS, schema: Schema = SCHOOL, **how: object
-) -> Batch:
+def rows(count: int, cells: Sequence[int] = CELLS, schema: Schema = SCHOOL, **how: object) -> Batch:
     """So many, a second apart, newest first."""
     kept = [
         Row(
@@ -28,7 +26,7 @@ def rows(
             0,
             int(MONDAY) - back,
             cells_to_bytes([one + back % 7 for one in cells]),
-        )  # type: ignore[operator]
+        )
         for back in range(count)
     ]
     return Batch("backfill", layout=Layout(1, "air", schema, 1), rows=kept, boot=1, **how)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.clock import VirtualClock
-from agent.model.batch import ACK, HELLO, Row
+from agent.model.batch import ACK, HELLO, Delivered, Row
 from agent.store import LinkPolicy, Resend, Store
 from agent.store.reader import Reader
 from tests.conftest import MONDAY
@@ -261,7 +261,7 @@ def test_new_rows_wake_the_links(node: Kit) -> None:
 def test_a_message_is_owed_until_it_is_acknowledged(node: Kit) -> None:
     message = node.message(b"hello", HELLO)
     seq = node.store.post(message)
-    batch = node.store.link("city").next()
+    batch = node.due()
     assert batch is not None
     assert batch.message == message._replace(seq=seq)
     assert (batch.priority, batch.kind, batch.boot) == ("message", HELLO, 1)
@@ -276,7 +276,7 @@ def test_messages_survive_a_restart(node: Kit) -> None:
     node.store.flush()
     again = node.crash()
     again.store.links({"city": LinkPolicy()})
-    batch = again.store.link("city").next()
+    batch = again.due()
     assert batch is not None
     assert batch.message is not None
     assert batch.message.body == b"two"
@@ -285,7 +285,7 @@ def test_messages_survive_a_restart(node: Kit) -> None:
 
 def test_events_are_written_with_their_row(node: Kit) -> None:
     node.store.put(node.layout, node.row(), [node.message(b"alarm")])
-    batch = node.store.link("city").next()
+    batch = node.due()
     assert batch is not None
     assert batch.priority == "alarm"
 
@@ -399,9 +399,27 @@ def test_resend_owes_the_rows_that_exist(node: Kit) -> None:
 # -- counting -------------------------------------------------------------------------------------
 
 
+def test_a_table_that_begins_later_is_pending_where_it_is_carried(node: Kit) -> None:
+    node.store.links({"city": LinkPolicy(tables=frozenset({"air"})), "file": LinkPolicy()})
+    node.put(1, layout=node.store.layout("deck", DECK, 60))
+    assert node.store.counts().owed == {"city": 0, "file": 1}
+
+
+def test_a_restart_writes_no_range_that_has_not_changed(node: Kit) -> None:
+    node.put(9)
+    node.store.link("city").delivered(Delivered(node.due(), ()))
+    node.store._state.outboxes["city"].give_up(1, [2, 5, 7])
+    node.store.flush()
+    again = node.crash()
+    again.store.links({"city": LinkPolicy()})
+    assert again.store._state.outboxes["city"].changes() == []
+    assert again.store.counts().owed == {"city": 6}
+    again.store.close()
+
+
 def test_counts_tell_what_is_kept_and_owed(node: Kit) -> None:
     node.put(5)
-    node.ack(node.store.link("city").next(), most=2)
+    node.ack(node.due(), most=2)
     counts = node.store.counts()
     assert (counts.rows, counts.owed, counts.waiting) == (5, {"city": 3}, 3)
     assert (counts.lost, counts.dropped, counts.set_aside, counts.in_memory) == (0, 0, 0, 0)
@@ -410,11 +428,11 @@ def test_counts_tell_what_is_kept_and_owed(node: Kit) -> None:
 
 def test_a_row_that_cannot_be_framed_is_counted_and_owed_no_longer(node: Kit) -> None:
     node.put(3)
-    node.store.link("city").set_aside(node.store.link("city").next())
+    node.store.link("city").set_aside(node.due())
     assert node.store.counts().set_aside == 1
     assert node.drain() == [[2, 1]]
     node.store.post(node.message())
-    node.store.link("city").set_aside(node.store.link("city").next())
+    node.store.link("city").set_aside(node.due())
     again = node.crash()
     assert node.store.counts().set_aside == 2
     again.store.close()

@@ -59,7 +59,7 @@ def test_a_file_that_is_no_database_is_set_aside_at_the_start(
             f"store={node.store.path} state=damaged reason='file is not a database' "
             f"kept_as={node.store.path}.damaged-20260105T080000Z"
         ]
-        batch = node.store.link("city").next()
+        batch = node.due()
         assert batch.message.body == bytes([11, 0])
 
 
@@ -237,7 +237,7 @@ def test_on_a_full_disk_rows_wait_in_memory_go_out_and_are_written_in_order_late
         assert waiting > 100
         assert len(lines(caplog, "state=refused")) == 1
         assert "rows_kept_in_memory=10000" in lines(caplog, "state=refused")[0]
-        assert node.store.link("city").next().message.body == b"alarm"
+        assert node.due().message.body == b"alarm"
         frames = node.drain(most=500)
         assert sorted(seq for frame in frames for seq in frame) == list(range(1, 2101))
         disk.free(node.store)
@@ -394,7 +394,7 @@ def test_what_was_acknowledged_out_of_memory_and_then_lost_hides_no_new_row(node
 def test_a_failed_drop_is_taken_back(node: Kit) -> None:
     node.put(5)
     node.later(86_400)
-    node.ack(node.store.link("city").next(), most=2)
+    node.ack(node.due(), most=2)
     node.store._file.read("PRAGMA query_only = ON")
     before = node.store.counts()
     with pytest.raises(Refused):

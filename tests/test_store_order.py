@@ -76,7 +76,7 @@ def test_alarms_overtake_other_messages_oldest_first(node: Kit) -> None:
 def test_messages_older_than_an_hour_wait_for_all_rows(node: Kit) -> None:
     node.store.post(node.message())
     node.later(HOUR - 1)
-    assert node.store.link("city").next().priority == "alarm"
+    assert node.due().priority == "alarm"
     node.later(1)
     node.put(1)
     assert order(node) == ["live", "message -1"]
@@ -89,6 +89,12 @@ def test_messages_of_an_earlier_boot_have_their_age_by_date(node: Kit) -> None:
     later.put(1)
     assert order(later) == ["message -1", "live"]
     later.store.post(later.message(b"two hours"))
+    trusted = later.crash(VirtualClock(MONDAY + 2.5 * HOUR))
+    links(trusted)
+    trusted.put(1)
+    assert order(trusted) == ["live", "message -1"]
+    later = trusted
+    later.store.post(later.message(b"half an hour"))
     untrusted = later.crash(VirtualClock(MONDAY + 3 * HOUR, trust=""))
     links(untrusted, trust_wait_s=0)
     untrusted.put(1)
@@ -107,7 +113,7 @@ def test_raw_chunks_go_last_even_when_fresh(node: Kit) -> None:
 
 def test_live_rows_go_at_once_newest_first(node: Kit) -> None:
     node.put(2)
-    batch = node.store.link("city").next()
+    batch = node.due()
     assert (batch.priority, batch.layout, batch.step) == ("live", node.layout, 1)
     assert starts(batch) == [60, 0]
     assert not batch.in_order
@@ -115,10 +121,10 @@ def test_live_rows_go_at_once_newest_first(node: Kit) -> None:
 
 def test_live_is_not_older_than_two_intervals(node: Kit) -> None:
     node.put(10)
-    batch = node.store.link("city").next()
+    batch = node.due()
     assert starts(batch) == [540, 480, 420]
     node.ack(batch)
-    assert node.store.link("city").next().priority == "backfill"
+    assert node.due().priority == "backfill"
 
 
 def test_without_backfill_only_fresh_messages_and_live_rows_go(node: Kit) -> None:
@@ -170,7 +176,7 @@ def test_a_live_frame_waits_until_its_oldest_row_has_waited(node: Kit) -> None:
     assert node.store.link("city").next() is None
     node.later(1)
     assert node.store.link("city").when() == 0
-    batch = node.store.link("city").next()
+    batch = node.due()
     assert batch.priority == "live"
     assert len(batch.rows) == 10
 
@@ -179,34 +185,34 @@ def test_a_frame_that_was_asked_for_a_little_late_still_takes_its_oldest_row(nod
     links(node, fill_s=600)
     node.put(11)
     node.later(20)
-    assert len(node.store.link("city").next().rows) == 11
+    assert len(node.due().rows) == 11
 
 
 def test_a_live_frame_goes_when_it_is_full(node: Kit) -> None:
     links(node, fill_s=3600)
     node.put(61)
-    batch = node.store.link("city").next()
+    batch = node.due()
     assert len(batch.rows) == 61
     node.ack(batch, most=7)  # that is what a frame took
-    assert node.store.link("city").next().priority == "backfill"
+    assert node.due().priority == "backfill"
     node.drain()
     node.later()
     node.put(6)
     assert node.store.link("city").next() is None
     node.later()
     node.put(1)
-    assert node.store.link("city").next().priority == "live"
-    assert len(node.store.link("city").next().rows) == 7
+    assert node.due().priority == "live"
+    assert len(node.due().rows) == 7
 
 
 def test_a_frame_with_room_left_says_that_more_rows_fit_now(node: Kit) -> None:
     links(node, fill_s=3600)
     node.put(61)
-    node.ack(node.store.link("city").next(), most=7)  # slow: 51 bytes
+    node.ack(node.due(), most=7)  # slow: 51 bytes
     node.drain()
     node.later()
     node.put(7)
-    batch = node.store.link("city").next()
+    batch = node.due()
     node.store.link("city").delivered(
         Delivered.of(Encoded((bytes(50),), batch, batch.rows, limit=200))
     )  # fast again
@@ -215,27 +221,27 @@ def test_a_frame_with_room_left_says_that_more_rows_fit_now(node: Kit) -> None:
     assert node.store.link("city").next() is None
     node.later()
     node.put(1)
-    assert len(node.store.link("city").next().rows) == 28
+    assert len(node.due().rows) == 28
 
 
 def test_a_punctual_frame_waits_its_time_even_if_it_is_full(node: Kit) -> None:
     links(node, fill_s=3600, punctual=True)
     node.put(61)
-    node.ack(node.store.link("city").next(), most=7)  # no more than that fits
+    node.ack(node.due(), most=7)  # no more than that fits
     node.drain()
     node.later()
     node.put(60)
     assert node.store.link("city").next() is None
     node.later()
     node.put(1)
-    assert node.store.link("city").next().priority == "live"
+    assert node.due().priority == "live"
 
 
 def test_rows_that_wait_for_company_are_not_backfill(node: Kit) -> None:
     fill(node, range(round(MONDAY) - 86_400, round(MONDAY) - 86_000, 60))
     links(node, fill_s=600)
     node.put(3)
-    backfill = node.store.link("city").next()
+    backfill = node.due()
     assert backfill.priority == "backfill"
     assert len(backfill.rows) == 7
     node.ack(backfill)
@@ -248,9 +254,9 @@ def test_when_is_endless_while_nothing_is_owed(node: Kit) -> None:
 
 def test_fill_and_packing_can_be_changed(node: Kit) -> None:
     node.put(1)
-    assert not node.store.link("city").next().packed
+    assert not node.due().packed
     node.store.link("city").set_packed(True)
-    assert node.store.link("city").next().packed
+    assert node.due().packed
     node.store.link("city").set_fill(600)
     assert node.store.link("city").next() is None
 
@@ -272,7 +278,7 @@ def test_overlap_goes_on_into_older_rows_owed_or_not(node: Kit) -> None:
     node.drain()
     node.later()
     node.put(1)
-    batch = node.store.link("city").next()
+    batch = node.due()
     assert starts(batch) == [300, 240, 180, 120, 60, 0]
     node.ack(batch, most=2)
     assert node.store.link("city").next() is None
@@ -281,10 +287,21 @@ def test_overlap_goes_on_into_older_rows_owed_or_not(node: Kit) -> None:
 # -- back-fill ------------------------------------------------------------------------------------
 
 
+def test_no_more_rows_are_looked_at_than_fitted_last(node: Kit) -> None:
+    start = round(MONDAY) - 864_000
+    fill(node, range(start, start + 5000 * 60, 60))
+    found = []
+    for most in (1000, 100, 100, 1000, 1000):
+        batch = node.due()
+        found.append(len(batch.rows))
+        node.ack(batch, most=most)
+    assert found == [1536, 1035, 107, 107, 1536]  # a 32nd and four more; all went: as many as ever
+
+
 def test_backfill_goes_oldest_first_and_in_order(node: Kit) -> None:
     start = round(MONDAY) - 86_400
     fill(node, range(start, start + 1200 * 60, 60))
-    batch = node.store.link("city").next()
+    batch = node.due()
     assert (batch.priority, batch.in_order, len(batch.rows)) == ("backfill", True, 1200)
     assert [batch.rows[0].seq, batch.rows[-1].seq] == [1200, 1]
     frames = node.drain(most=100)
@@ -320,7 +337,7 @@ def test_a_missed_slot_starts_a_new_frame(node: Kit) -> None:
 def test_every_second_row_goes_as_one_frame_with_step_two(node: Kit) -> None:
     start = round(MONDAY) - 86_400
     fill(node, range(start, start + 1200, 120))
-    batch = node.store.link("city").next()
+    batch = node.due()
     assert (batch.step, len(batch.rows)) == (2, 10)
 
 
@@ -382,7 +399,7 @@ def test_scarce_airtime_gives_the_newest_of_a_step_first(node: Kit) -> None:
     links(node, coarse_first=True)
     day = round(MONDAY) // 86_400 * 86_400 - 86_400
     fill(node, range(day, day + 66_000, 60))
-    batch = node.store.link("city").next()
+    batch = node.due()
     assert batch.step == 128
     wanted = [start for start in range(day, day + 66_000, 60) if start // 60 % 128 == 0]
     assert [row.start for row in batch.rows] == wanted[::-1]
@@ -392,7 +409,7 @@ def test_a_step_with_few_rows_waits_for_a_finer_one_that_has_them_too(node: Kit)
     links(node, coarse_first=True)
     day = round(MONDAY) // 86_400 * 86_400 - 86_400
     fill(node, range(day, day + 30_000, 60))
-    batch = node.store.link("city").next()
+    batch = node.due()
     assert batch.step == 64  # three rows of step 128, eight of step 64
     wanted = [start for start in range(day, day + 30_000, 60) if start // 60 % 64 == 0]
     assert [row.start for row in batch.rows] == wanted[::-1]
@@ -406,7 +423,7 @@ def test_the_last_few_rows_of_a_long_hole_go_together(node: Kit) -> None:
     for first in range(1, 500, 2):
         owed.subtract(first, first)
     owed.subtract(1, 490)
-    batch = node.store.link("city").next()
+    batch = node.due()
     assert (batch.step, len(batch.rows)) == (1, 9)
     assert [row.seq for row in batch.rows if row.seq in owed] == [500, 498, 496, 494, 492]
 
@@ -418,7 +435,7 @@ def test_a_small_hole_is_filled_at_once(node: Kit) -> None:
     owed = node.store._state.outboxes["city"].pending[1]
     owed.subtract(1, 100)
     owed.subtract(145, 200)
-    batch = node.store.link("city").next()
+    batch = node.due()
     assert (batch.step, len(batch.rows)) == (1, 44)  # as one lost frame leaves it
     assert batch.rows[0].seq == 144
 
@@ -438,7 +455,7 @@ def test_a_single_row_left_goes_alone(node: Kit) -> None:
     owed = node.store._state.outboxes["city"].pending[1]
     owed.subtract(1, 3)
     owed.subtract(5, 10)
-    batch = node.store.link("city").next()
+    batch = node.due()
     assert [row.seq for row in batch.rows] == [4]
 
 
@@ -450,7 +467,7 @@ def test_rows_that_came_in_another_order_than_their_slots_are_settled_one_by_one
     for slot in (2, 4, 0):  # a clock that was drawn back: rows 1, 2, 3
         node.store.put(node.layout, Row(0, 1, slot - 10**8, day + slot * 60, CELLS))
     links(node, coarse_first=True)
-    sent = [row.seq for row in node.store.link("city").next().rows]
+    sent = [row.seq for row in node.due().rows]
     node.send()
     assert node.store.counts().owed["city"] == 3 - len(sent)
 
@@ -472,6 +489,6 @@ def test_scarce_airtime_gives_undated_rows_in_order(node: Kit) -> None:
     before.put(4)
     after = before.crash(VirtualClock(MONDAY))
     links(after, coarse_first=True)
-    batch = after.store.link("city").next()
+    batch = after.due()
     assert (batch.step, batch.in_order, len(batch.rows)) == (1, True, 4)
     after.store.close()

@@ -31,7 +31,7 @@ def path(tmp_path: Path, clock: VirtualClock) -> Path:
         node.store.post(node.message())
         node.send()
         node.store.link("city").command(7, 0, b"\x82\x07\x00", settings={"fill/city": b"60"})
-        node.store.link("city").set_aside(node.store.link("city").next())
+        node.store.link("city").set_aside(node.due())
         node.store.flush()
     return tmp_path / "store.db"
 

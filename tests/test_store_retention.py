@@ -100,7 +100,7 @@ def test_thinned_rows_leave_the_owed_ranges(node: Kit) -> None:
     again = node.crash()
     again.store.links({"city": LinkPolicy()})
     assert again.store.counts().owed["city"] == again.store.counts().rows == 50
-    batch = again.store.link("city").next()
+    batch = again.due()
     again.ack(batch)
     batch = again.store.link("city").next() if batch.priority == "live" else batch
     assert batch.step == 2
@@ -225,12 +225,12 @@ def test_lost_rows_are_told_once_a_day(node: Kit) -> None:
         return len(drop.seqs)
 
     told = lose()
-    batch = node.store.link("city").next()
+    batch = node.due()
     assert batch.message.body == bytes([8, told])
     node.ack(batch)
     more = lose()
-    assert node.store.link("city").next().message is None
+    assert node.due().message is None
     node.later(DAY)
     node.store.retain()
-    batch = node.store.link("city").next()
+    batch = node.due()
     assert batch.message.body == bytes([8, more])

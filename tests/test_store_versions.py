@@ -111,7 +111,7 @@ def test_a_store_of_0_1_opens_and_what_it_owes_goes_out(path: Path, clock: Virtu
     assert (node.store.boot, node.store.setting("fill/city")) == (2, b"60")
     assert node.store.link("city").result_of(7) == 0
     assert node.put() == [11]
-    assert node.store.link("city").next().rows[0].seq == 11
+    assert node.due().rows[0].seq == 11
     assert sorted(seq for frame in node.drain() for seq in frame) == list(range(4, 12))
     node.store.close()
 
@@ -127,8 +127,9 @@ def test_a_message_of_0_1_goes_out(path: Path, clock: VirtualClock) -> None:
     written_by_0_1(path)
     node = Kit(path, clock)
     node.store.links({"city": LinkPolicy(tables=frozenset())})
-    batch = node.store.link("city").next()
-    assert (batch.kind, batch.message.body) == (HELLO, b"\x81\xa0")
+    message = node.due().message
+    assert message is not None
+    assert (message.kind, message.body) == (HELLO, b"\x81\xa0")
     node.store.close()
 
 
@@ -171,7 +172,7 @@ def test_what_a_newer_release_has_added_is_left_as_it_is(newer: Path, clock: Vir
     node.store.links({"city": LinkPolicy()})
     node.drain()
     node.store.set_setting("before", b"2")
-    node.store._state.contents.changed(node.store._state.contents.table("air"))
+    node.store._state.contents.changed(node.store._state.contents.tables[1])
     node.store.close()
     assert asked(newer, "SELECT later FROM tbl WHERE name = 'air'") == [("mine",)]
     assert asked(newer, "SELECT value, later FROM setting WHERE key = 'before'") == [(b"2", "mine")]

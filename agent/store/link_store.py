@@ -50,7 +50,7 @@ class LinkStore:
         return self._look(lambda moment: self._outbox.following(delivered, moment))
 
     def delivered(self, what: Delivered) -> None:
-        """This is pending no longer. Written with the next row, or after 10 s."""
+        """What has arrived is pending no longer. Written with the next row, or after 10 s."""
         with self.access.lock:
             self._outbox.delivered(what)
 

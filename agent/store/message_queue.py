@@ -28,7 +28,7 @@ class MessageQueue:
         kinds.get(message.kind, self.others)[message.seq] = born
 
     def remove(self, seq: int) -> None:
-        """This one has gone; safe to call twice."""
+        """It has gone; safe to call twice."""
         for part in self._all:
             part.pop(seq, None)
 

@@ -95,7 +95,7 @@ class Outbox:
     # -- what has gone -----------------------------------------------------------------------
 
     def delivered(self, what: Delivered) -> None:
-        """This is at the far side and pending no longer."""
+        """What is at the far side is pending no longer."""
         batch = what.batch
         if batch.message is not None:
             self._delivered_message(batch.message.seq, what.cut)

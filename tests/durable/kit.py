@@ -58,6 +58,12 @@ class Kit:
         batch = self.store.link(link).next()
         return [] if batch is None else self.ack(batch, link, most)
 
+    def due(self, link: str = "city") -> Batch:
+        """What is to go now; there is something."""
+        batch = self.store.link(link).next()
+        assert batch is not None
+        return batch
+
     def ack(self, batch: Batch, link: str = "city", most: int = 10_000) -> list[int]:
         rows: Sequence[Row] = batch.rows[-most:] if batch.in_order else batch.rows[:most]
         self.store.link(link).delivered(Delivered(batch, rows))
