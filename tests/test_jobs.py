@@ -256,7 +256,7 @@ def test_a_refusal_backs_off_doubling_and_a_new_row_does_not_ask_earlier(rig: Ri
     asked: list[float] = []
     refusal = LinkError("quota", 0, refused=True)
 
-    def refuse(lane: str) -> int:
+    def refuse(priority: str) -> int:
         asked.append(rig.clock.monotonic())
         raise refusal
 

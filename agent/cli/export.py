@@ -64,7 +64,6 @@ def export(
     """
     from agent.cli import export_records
     from agent.events.folder import Records, folder_of
-    from agent.events.records import RecordError
     from agent.plan import read_profile
 
     config, source = read_profile(profile)
@@ -76,7 +75,7 @@ def export(
     if records:
         click.echo("\n".join(export_records.listing(folder)) or f"no records in {folder}")
         return
-    try:
+    with failures_in_a_line(path, output):
         if record is not None:
             file = Records(folder).path(record)
             into(output, german, lambda out: export_records.write_record(out, file, german))
@@ -86,6 +85,15 @@ def export(
         else:
             chosen = table or names[0]
             into(output, german, lambda out: write(out, path, chosen, since, until, german))
+
+
+@contextmanager
+def failures_in_a_line(path: Path, output: Path | None) -> Iterator[None]:
+    """What cannot be read or written is one line and exit code 1."""
+    from agent.events.records import RecordError
+
+    try:
+        yield
     except RecordError as error:
         click.echo(f"stadtsinn: {error}; `stadtsinn export --records` lists them", err=True)
         sys.exit(BAD)

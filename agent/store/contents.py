@@ -8,11 +8,18 @@ from typing import Any
 
 from agent.model.batch import RAW, Layout, Message, Row
 from agent.model.schema import Field, Schema
-from agent.store import statements
 from agent.store.database import MOST_SEQ, SEQ_BITS, File, Statement
 from agent.store.pending import FOREVER
 from agent.store.spacing import LONGEST_S, Record
-from agent.store.statements import Resend, Table, row_ids
+from agent.store.statements import (
+    Resend,
+    Table,
+    put_boot,
+    put_layout,
+    put_message,
+    put_table,
+    row_ids,
+)
 
 INSERT_ROW = "INSERT INTO row (id, layout, boot, mono_ms, start, cells) VALUES (?, ?, ?, ?, ?, ?)"
 LOSE_SLOT = "UPDATE row SET start = NULL, lost = 1 WHERE tbl = ? AND start = ?"
@@ -97,7 +104,7 @@ class Contents:
         if newest is None:  # numbers of a store that was set aside must not come again
             newest = max(self.boot - 1, 1000 * self.file.set_aside_before())
         self.boot = newest + 1
-        return [statements.boot(self.boot, machine)]
+        return [put_boot(self.boot, machine)]
 
     def _any_undated(self) -> bool:
         rows = "SELECT 1 FROM row WHERE boot = ? AND start IS NULL AND lost = 0 LIMIT 1"
@@ -114,7 +121,7 @@ class Contents:
         """Begin a table."""
         table = Table(max(self.tables, default=0) + 1, name)
         self.tables[table.id] = table
-        return table, statements.table(table)
+        return table, put_table(table)
 
     def find_layout(self, table: str, schema: Schema, interval_s: int) -> Layout | None:
         """The layout with exactly these columns and this interval."""
@@ -128,7 +135,7 @@ class Contents:
         """Open a layout of a table."""
         layout = Layout(max(self.layouts, default=0) + 1, owner.name, schema, interval_s)
         self.layouts[layout.id], self.owners[layout.id] = layout, owner
-        return layout, statements.layout(layout, owner)
+        return layout, put_layout(layout, owner)
 
     # -- in ----------------------------------------------------------------------------------
 
@@ -153,7 +160,7 @@ class Contents:
         made = message._replace(seq=self.message_last)
         self.undated = self.undated or made.start is None
         self.message_count += made.kind != RAW
-        return made, statements.message(made, link)
+        return made, put_message(made, link)
 
     # -- out ---------------------------------------------------------------------------------
 
@@ -248,7 +255,7 @@ class Contents:
 
     def changes(self) -> list[Statement]:
         """What is to be written with the next transaction."""
-        return [statements.table(self.tables[one]) for one in self._changed]
+        return [put_table(self.tables[one]) for one in self._changed]
 
     def written(self) -> None:
         """The changes are on disk."""
@@ -256,6 +263,6 @@ class Contents:
 
     def everything(self, machine: str) -> list[Statement]:
         """For a new file: all that is still known; rows and messages are not."""
-        made = [statements.boot(self.boot, machine)] if self.boot else []
-        made += [statements.table(table) for table in self.tables.values()]
-        return made + [statements.layout(one, self.owners[one.id]) for one in self.layouts.values()]
+        made = [put_boot(self.boot, machine)] if self.boot else []
+        made += [put_table(table) for table in self.tables.values()]
+        return made + [put_layout(one, self.owners[one.id]) for one in self.layouts.values()]

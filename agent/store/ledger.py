@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agent.store import statements
 from agent.store.database import File, Statement
+from agent.store.statements import put_setting, put_tally, put_token
 
 TOKENS = 100  #: how many downlinks of a link are remembered
 
@@ -42,13 +42,13 @@ class Ledger:
     def set(self, settings: Mapping[str, bytes]) -> list[Statement]:
         """Settings that belong into this transaction."""
         self.settings.update(settings)
-        return [statements.setting(*item) for item in settings.items()]
+        return [put_setting(*item) for item in settings.items()]
 
     def remember(self, link: str, token: int, result: int) -> list[Statement]:
         """Keep what came of a downlink, with the 99 before."""
         tokens = self.tokens.setdefault(link, {})
         tokens[token] = result
-        made = [statements.token(link, token, result)]
+        made = [put_token(link, token, result)]
         if len(tokens) > TOKENS:
             oldest = next(iter(tokens))
             del tokens[oldest]
@@ -59,9 +59,9 @@ class Ledger:
         """What is to be written with the next transaction."""
         if not self._changed_tallies and not self._changed_settings:  # the rule
             return []
-        tallies = [statements.tally(name, self.tally[name]) for name in self._changed_tallies]
+        tallies = [put_tally(name, self.tally[name]) for name in self._changed_tallies]
         settings = self._changed_settings
-        return tallies + [statements.setting(key, self.settings[key]) for key in settings]
+        return tallies + [put_setting(key, self.settings[key]) for key in settings]
 
     def written(self) -> None:
         """The changes are on disk."""
@@ -71,7 +71,7 @@ class Ledger:
     def everything(self) -> list[Statement]:
         """For a new file; the counters become changes."""
         self._changed_tallies.update(self.tally)
-        made = [statements.setting(*item) for item in self.settings.items()]
+        made = [put_setting(*item) for item in self.settings.items()]
         for name, tokens in self.tokens.items():
-            made += [statements.token(name, *item) for item in tokens.items()]
+            made += [put_token(name, *item) for item in tokens.items()]
         return made

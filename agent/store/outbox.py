@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from agent.model.batch import EVENT, RAW, Batch, Cut, Delivered, Message, Rows
-from agent.store import statements
 from agent.store.capacity import Capacity
 from agent.store.contents import Contents
 from agent.store.database import Statement
@@ -17,6 +16,7 @@ from agent.store.message_queue import MessageQueue
 from agent.store.pending import FOREVER, PendingRanges, runs
 from agent.store.policy import LinkPolicy
 from agent.store.selection import Moment, Selection
+from agent.store.statements import put_link, put_ranges
 
 log = logging.getLogger(__name__)
 
@@ -213,7 +213,7 @@ class Outbox:
         made: list[Statement] = []
         for table, pending in self.pending.items():
             if pending.touched:
-                made += statements.owed(self.number, table, pending)
+                made += put_ranges(self.number, table, pending)
         return made
 
     def written(self) -> None:
@@ -225,7 +225,7 @@ class Outbox:
         """For a new file; all ranges become changes."""
         for pending in self.pending.values():
             pending.touched.update(first for first, _ in pending)
-        return statements.link(self.number, self.name)
+        return put_link(self.number, self.name)
 
 
 def cut_key(link: str) -> str:

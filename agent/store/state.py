@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 
 from agent.model.batch import Layout, Message
 from agent.model.schema import Schema
-from agent.store import statements
 from agent.store.contents import Contents
 from agent.store.database import File, Statement
 from agent.store.ledger import Ledger
@@ -20,7 +19,7 @@ from agent.store.outbox import MESSAGES, Outbox
 from agent.store.pending import FOREVER, PendingRanges, union
 from agent.store.policy import LinkPolicy
 from agent.store.selection import Moment
-from agent.store.statements import Table
+from agent.store.statements import Table, delete_link, put_link
 
 log = logging.getLogger(__name__)
 
@@ -53,11 +52,11 @@ class State:
         made: list[Statement] = []
         for name in known.keys() - policies.keys():
             log.warning("link=%s state=removed reason='not in the profile any more'", name)
-            made += statements.no_link(known[name])
+            made += delete_link(known[name])
         for name, policy in policies.items():
             number = known.setdefault(name, max(known.values(), default=0) + 1)
             outbox = Outbox(number, name, policy, self.contents, self.ledger)
-            made.append(statements.link(number, name))
+            made.append(put_link(number, name))
             made += outbox.load(self.file.read(KEPT_RANGES, (FOREVER, number)))
             self._load_messages(outbox, moment)
             self.outboxes[name] = outbox

@@ -60,30 +60,30 @@ def row_ids(table: int, first: int, last: int) -> tuple[int, int]:
     return table << SEQ_BITS | max(first, 0), table << SEQ_BITS | min(last, MOST_SEQ)
 
 
-def table(one: Table) -> Statement:
+def put_table(one: Table) -> Statement:
     """Write a table's own line."""
     values = (one.id, one.name, one.last, one.dropped, one.thinned)
     return TABLE, values
 
 
-def layout(one: Layout, owner: Table) -> Statement:
+def put_layout(one: Layout, owner: Table) -> Statement:
     """Write a layout."""
     fields = json.dumps([asdict(field) for field in one.schema.fields])
     values = (one.id, owner.id, one.schema.number, fields, one.interval_s)
     return LAYOUT, values
 
 
-def setting(key: str, value: bytes) -> Statement:
+def put_setting(key: str, value: bytes) -> Statement:
     """Write a setting."""
     return SETTING, (key, value)
 
 
-def token(link: str, number: int, result: int) -> Statement:
+def put_token(link: str, number: int, result: int) -> Statement:
     """Write what came of a downlink."""
     return "INSERT INTO token (link, token, result) VALUES (?, ?, ?)", (link, number, result)
 
 
-def owed(link: int, table: int, ranges: PendingRanges) -> Sequence[Statement]:
+def put_ranges(link: int, table: int, ranges: PendingRanges) -> Sequence[Statement]:
     """Write those ranges that changed."""
     statements: list[Statement] = []
     for first in ranges.touched:
@@ -97,7 +97,7 @@ def owed(link: int, table: int, ranges: PendingRanges) -> Sequence[Statement]:
     return statements
 
 
-def no_link(number: int) -> list[Statement]:
+def delete_link(number: int) -> list[Statement]:
     """Delete a link and all that is pending there."""
     return [
         ("DELETE FROM owed WHERE link = ?", (number,)),
@@ -105,23 +105,23 @@ def no_link(number: int) -> list[Statement]:
     ]
 
 
-def link(number: int, name: str) -> Statement:
+def put_link(number: int, name: str) -> Statement:
     """Write a link."""
     return "INSERT OR IGNORE INTO link (id, name) VALUES (?, ?)", (number, name)
 
 
-def boot(number: int, machine: str) -> Statement:
+def put_boot(number: int, machine: str) -> Statement:
     """Write a start of the machine."""
     return "INSERT OR IGNORE INTO boot (id, machine) VALUES (?, ?)", (number, machine)
 
 
-def message(one: Message, to: str | None) -> Statement:
+def put_message(one: Message, to: str | None) -> Statement:
     """Write a message for one link or for all."""
     seq, kind, at_boot, mono_ms, start, body = one
     values = (seq, kind, to, at_boot, mono_ms, start, body)
     return MESSAGE, values
 
 
-def tally(name: str, value: int) -> Statement:
+def put_tally(name: str, value: int) -> Statement:
     """Write a counter."""
     return TALLY, (name, value)
