@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from agent import codec
 from agent.clock import Clock
@@ -20,6 +20,8 @@ from agent.config.sections import (
 )
 from agent.config.source import Source
 from agent.daemon import Daemon, Job
+from agent.events.archive import Archive
+from agent.events.folder import Records, folder_of
 from agent.housekeeping import Housekeeping
 from agent.measure.buses import Buses, MachineBuses
 from agent.measure.health import HealthSource
@@ -41,9 +43,6 @@ from agent.transport.links.encoder import Encoder, no_records
 from agent.transport.links.make import LinkMaker, fill_s, make_link, policy, style
 from agent.transport.settings import Settings, fill_key, interval_key, limits_key, packed_key
 from agent.transport.uplink import Uplink
-
-if TYPE_CHECKING:  # start-up time: most nodes keep no records
-    from agent.events.archive import Archive
 
 
 def open_node(
@@ -232,9 +231,6 @@ def open_archive(node: Node, made: Plan) -> Archive | None:
     """The raw records, if there are or may be any. Raises OSError where their folder is no use."""
     if not made.triggers and not node.store.raws():
         return None
-    from agent.events.archive import Archive  # start-up time: most nodes keep no records
-    from agent.events.folder import Records, folder_of
-
     wanted = node.config.records
     records = Records(folder_of(wanted.path, node.store.path), round(wanted.max_mb * 1e6))
     archive = Archive(records, node.store, node.clock)
@@ -244,7 +240,7 @@ def open_archive(node: Node, made: Plan) -> Archive | None:
 
 def make_triggers(node: Node, made: Plan, archive: Archive) -> list[Job]:
     """One job per stream that has triggers."""
-    from agent.events.trigger import Trigger  # start-up time, and numpy
+    from agent.events.trigger import Trigger  # numpy: only where there are triggers
 
     by_stream: dict[str, list[TriggerPlan]] = {}
     for one in made.triggers:

@@ -132,10 +132,12 @@ def test_a_schema_is_retained_under_its_number(broker: Broker, make: Make) -> No
 
 
 def test_rows_go_out_as_json_too_if_the_profile_wants_it(
-    broker: Broker, heard: Heard, make: Make
+    broker: Broker, heard: Heard, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delattr(decoder, "decode")  # nothing decodes what was just encoded
     link = connected(make(broker.url, json=True))
-    link.deliver(school([10] * 9))
+    delivered = link.deliver(school([10] * 9))
+    assert delivered.bodies == (FRAME,)
     assert heard.wait_for("json").startswith(b'{"time":"2026-01-05T09:41:00Z","temp":0.1,"hum":1.0')
     assert heard.wait_for("up") == FRAME
 

@@ -82,7 +82,7 @@ class LorawanLink:
     # -- Link -------------------------------------------------------------------------------
 
     def room(self, priority: str = "live") -> int:
-        """Longest frame that may go now, in bytes."""
+        """Longest frame that may go now, in bytes. Raises LinkError."""
         if self._confirmed(priority):
             self._wait_for_ears()
         self._wait_for_air(airtime_s(1, self.data_rate), priority)
@@ -99,7 +99,7 @@ class LorawanLink:
         return self.encoder.carry(self.encoder.encode(batch, limit), limit, self.send, following)
 
     def send(self, frame: bytes, batch: Batch, meanwhile: Meanwhile = nothing) -> None:
-        """Send; returns when the modem says sent, an alarm when the network has it."""
+        """Return when the modem says sent, an alarm when the network has it. Raises LinkError."""
         kind, priority = batch.kind, batch.priority
         if kind not in PORTS:
             raise LinkError(f"frames of kind {kind} do not go over LoRaWAN", refused=True)

@@ -26,6 +26,7 @@ from agent.transport.links import Link
 from agent.transport.links.beating_timer import BeatingTimer
 from agent.transport.links.encoder import Encoder, RawChunk, no_records
 from agent.transport.links.file import FileLink
+from agent.transport.links.lorawan import LorawanLink
 from agent.transport.settings import Settings, fill_key, packed_key
 
 LinkMaker = Callable[[Encoder], Link]
@@ -46,14 +47,12 @@ def make_link(
     """
     encoder = Encoder(clock, style(config), raw_chunk)
     if isinstance(config, MqttConfig):
-        from agent.transport.links.mqtt import MqttLink
+        from agent.transport.links.mqtt import MqttLink  # paho: only where there is such a link
 
         return MqttLink(config, made.config.node.name, clock, wake, encoder, stopping)
     if isinstance(config, FileConfig):
         return FileLink(Path(config.path), clock, encoder, config.limit_bytes)
     assert isinstance(config, LorawanConfig), type(config).__name__
-    from agent.transport.links.lorawan import LorawanLink
-
     where = f"link[{made.config.link.index(config)}]"
     buses = made.buses or MachineBuses(clock)
     try:

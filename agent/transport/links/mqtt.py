@@ -78,7 +78,7 @@ class MqttLink:
     # -- Link -------------------------------------------------------------------------------
 
     def room(self, priority: str = "live") -> int:
-        """Longest frame the profile and the broker allow, in bytes."""
+        """Longest frame the profile and the broker allow, in bytes. Raises LinkError."""
         self._up()
         if self._limit < LEAST_ROOM:
             reason = f"the broker takes packets of at most {self._packet} bytes: too small"
@@ -97,7 +97,7 @@ class MqttLink:
         return self.encoder.carry(encoded, limit, self.send, following)
 
     def send(self, frame: bytes, batch: Batch, meanwhile: Meanwhile = nothing) -> None:
-        """Publish with QoS 1 and return at its PUBACK with a reason below 128."""
+        """Return at the PUBACK (QoS 1) with a reason below 128. Raises LinkError."""
         client = self._up()
         retain = batch.kind == SLICE and self._retain
         topic = topic_of(self.base, batch)
