@@ -5,10 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from pytest_mock import MockerFixture
 
 from agent import clock as clocks
@@ -156,3 +159,53 @@ def test_the_wheel_names_licence_authors_and_where_to_look(wheel: Path) -> None:
     for line in ("License-Expression: MIT", "Author: Stadtsinn contributors", "Project-URL: "):
         assert line in text
     assert list(wheel.glob("stadtsinn-*.dist-info/licenses/LICENSE"))
+
+
+# -- what a forge runs ---------------------------------------------------------------------------
+
+
+def workflow(name: str) -> dict[str, Any]:
+    """A workflow's jobs."""
+    text = (ROOT / ".github/workflows" / name).read_text(encoding="utf-8")
+    jobs = yaml.safe_load(text)["jobs"]
+    assert isinstance(jobs, dict)
+    return jobs
+
+
+def commands(job: dict[str, Any]) -> list[str]:
+    """Lines that a job runs, one by one."""
+    return [line for step in job["steps"] for line in step.get("run", "").splitlines()]
+
+
+def test_the_forge_runs_what_ci_run_runs() -> None:
+    assert ".ci/run" in commands(workflow("ci.yml")["run"])
+
+
+def test_a_release_is_tested_built_and_tried_before_it_goes_out() -> None:
+    jobs = workflow("release.yml")
+    assert jobs["ci"]["uses"] == "./.github/workflows/ci.yml"
+    assert jobs["files"]["needs"] == "ci"
+    ran = commands(jobs["files"])
+    build, demo, out = (
+        next(at for at, line in enumerate(ran) if word in line)
+        for word in (
+            "hatchling build --target wheel --target sdist",
+            "stadtsinn demo",
+            "gh release",
+        )
+    )
+    assert build < demo < out
+
+
+def test_the_source_archive_installs_a_node(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory"]
+    subprocess.run([*command, str(tmp_path)], cwd=ROOT, check=True, capture_output=True)
+    (made,) = tmp_path.glob("stadtsinn-*.tar.gz")
+    with tarfile.open(made) as archive:
+        files = {one.name.partition("/")[2]: one for one in archive.getmembers()}
+    for script in ("systemd/install.sh", ".ci/packages", ".ci/run"):
+        assert files[script].mode & 0o111, f"{script} cannot be typed"
+    assert {"Makefile", "LICENSE", "hw/nodes/school.toml", "systemd/stadtsinn.service"} <= set(
+        files
+    )
+    assert not [name for name in files if name.startswith((".venv", ".node", ".git/"))]

@@ -24,8 +24,9 @@ def machine() -> str:
         told = []
     found = [one.split(":")[1].strip() for one in told if "model name" in one]
     cpu = found[0] if found else platform.machine()
+    kernel = platform.release().split("-")[0]
     return (
-        f"{cpu}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, "
+        f"{cpu}, {os.cpu_count()} cores, {platform.system()} {kernel}, "
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
     )
 
