@@ -67,7 +67,8 @@ def test_every_link_of_a_page_leads_somewhere() -> None:
             path = (page.parent / target.split("#")[0]).resolve()
             if re.match(r"[a-z]+:|#", target) or path.exists():
                 continue
-            if path.parent.relative_to(ROOT).as_posix() not in AWAITED:
+            awaited = path.parent.relative_to(ROOT).as_posix() in AWAITED
+            if not awaited or path.name not in ("README.md", "WIRE.md"):
                 dead.append(f"{page.relative_to(ROOT)}: {target}")
     assert dead == []
 
