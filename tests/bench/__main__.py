@@ -1,4 +1,6 @@
-"""All figures, printed and written into README.md. usage: python -m tests.bench [NAME ...]
+"""All figures, printed and written into README.md.
+
+usage: python -m tests.bench [NAME ...]
 
 Names: bytes mqtt store backfill start cost features streams events kills lorawan lorawan_month
 lorawan_idle lorawan_codec (default: all). Exit code 1 if a figure is not reached, or if a group has
