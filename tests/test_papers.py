@@ -87,13 +87,13 @@ def test_nothing_that_a_user_types_has_to_be_filled_in() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_with_an_example_and_stands_in_two_pages(name: str) -> None:
+def test_every_command_has_help_with_an_example_and_stands_in_a_page(name: str) -> None:
     shown = CliRunner().invoke(group, [name, "--help"])
     assert shown.exit_code == 0
     assert "Example" in shown.output
     assert not re.search(r"<[a-z][\w -]*>", shown.output)
-    for page in ("README.md", "agent/cli/README.md"):
-        assert f"stadtsinn {name}" in (ROOT / page).read_text(encoding="utf-8")
+    folders = [page for page in papers() if page.name == "README.md" and page.parent != ROOT]
+    assert any(f"stadtsinn {name}" in page.read_text(encoding="utf-8") for page in folders)
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda path: path.parent.name)
