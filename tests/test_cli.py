@@ -347,6 +347,12 @@ def test_demo_prints_lines_compares_both_sides_and_tells_the_truth(tmp_path: Pat
     assert len(rows) > 5
 
 
+def test_a_picture_that_cannot_be_written_is_said_at_the_end(tmp_path: Path) -> None:
+    done = run("demo", "--speed", "600", "--duration", "1", "--svg", str(tmp_path / "no" / "a.svg"))
+    assert f"--svg: {tmp_path}/no/a.svg: No such file or directory" in done.output
+    assert "too short" in done.output or "identical" in done.output
+
+
 def test_demo_replays_a_recording(tmp_path: Path) -> None:
     rows = "\n".join(f"{2000 + n},{400 + n},{n},{500 + n}" for n in range(40))
     (tmp_path / "rec.csv").write_text(f"temp_cC,hum_permille,lux,co2_ppm\n{rows}\n")

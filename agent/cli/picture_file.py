@@ -61,5 +61,5 @@ def write_svg(path: Path, shown: RenderableType, title: str) -> None:
         record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, highlight=False
     )
     console.print(shown)
-    drawn = console.export_svg(title=title, code_format=SVG, unique_id="demo")
-    path.write_text(re.sub(r"\n\s*\n|\n\s+", "\n", drawn), encoding="utf-8")
+    text = console.export_svg(title=title, code_format=SVG, unique_id="demo")
+    path.write_text(re.sub(r"\n\s+", "\n", text), encoding="utf-8")
