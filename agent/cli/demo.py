@@ -11,15 +11,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import click
+from rich.live import Live
 
+from agent.cli.loadtest import report_of
 from agent.cli.options import BAD, USAGE, config_errors, start_logging
+from agent.cli.picture import counted, frame_line, mode_lines, picture
+from agent.config.errors import near
+from agent.demo import Demo, Radio, prepare, usual_speed
+from agent.demo.watch import Watch
 from agent.measure.driver_registry import MODEMS
-
-if TYPE_CHECKING:
-    from agent.demo import Demo
+from agent.resources import resource
+from agent.simulate import PRACTICE_KEY
+from drivers.sim.replay import ReplayError
+from drivers.sim.timetable import TimetableError
 
 LOOK_S = 0.25
 FASTEST_LOADTEST = 4.0  #: times real time: an accelerometer's FIFO holds a quarter of a second
@@ -84,16 +91,12 @@ def demo(
     app_key: str,
     lines: bool,
 ) -> None:
-    """A whole node here: real drivers on simulated chips, every row on disk, frames through a
-    real MQTT broker, decoded again on the far side.
+    """A simulated node here, live in the terminal.
 
-    Exit code 1 if what was decoded differs from what was measured.
+    All of it: real drivers on simulated chips, every row on disk, frames through a real MQTT
+    broker, decoded again on the far side. Exit code 1 if what was decoded differs from what was
+    measured.
     """
-    from agent.demo import Radio, prepare, usual_speed
-    from agent.simulate import PRACTICE_KEY
-    from drivers.sim.replay import ReplayError
-    from drivers.sim.timetable import TimetableError
-
     path = found(profile or ("bridge" if loadtest else "school"))
     live = sys.stdout.isatty() and not lines
     start_logging(logging.CRITICAL if live else logging.WARNING)
@@ -140,9 +143,6 @@ def mapping(columns: Sequence[str]) -> dict[str, tuple[str, float]]:
 
 def found(profile: str) -> Path:
     """A file, or a shipped profile; ends the command if it is neither."""
-    from agent.config.errors import near
-    from agent.resources import resource
-
     if profile.endswith(".toml"):
         return Path(profile)
     known = [path.stem for path in resource("nodes").glob("*.toml")]
@@ -189,11 +189,6 @@ def moments(made: Demo, duration: float | None) -> Iterator[float]:
 
 def show_live(made: Demo, duration: float | None) -> None:
     """The picture, four times a second."""
-    from rich.live import Live
-
-    from agent.cli.picture import picture
-    from agent.demo.watch import Watch
-
     watch = Watch(made.node)
     with Live(screen=False, refresh_per_second=4) as live:
         for _ in moments(made, duration):
@@ -205,9 +200,6 @@ def show_live(made: Demo, duration: float | None) -> None:
 def show_lines(made: Demo, duration: float | None) -> None:
     """A line for every frame that was decoded, or that left for a server that decodes itself; and
     for every row of natural frequencies."""
-    from agent.cli.picture import mode_lines
-    from agent.demo.watch import Watch
-
     news = outgoing(made) if made.radio and made.radio.server else incoming(made)
     watch, told = Watch(made.node), set[tuple[int, ...]]()
     for _ in moments(made, duration):
@@ -220,8 +212,6 @@ def show_lines(made: Demo, duration: float | None) -> None:
 
 def incoming(made: Demo) -> Iterator[str]:
     """A line when the far side has decoded another frame; empty if it has not."""
-    from agent.cli.picture import frame_line
-
     shown = None
     while True:
         last = made.far.last
@@ -251,8 +241,6 @@ def tell_truth(made: Demo, path: Path) -> int:
 
 def report_crane(made: Demo) -> int:
     """The report of the load test, in a folder that stays. The exit code."""
-    from agent.cli.loadtest import report_of
-
     crane = made.crane
     if crane is None or crane.folder is None:
         reason = (crane and crane.error) or "the demo ended before it was over"
@@ -265,8 +253,6 @@ def report_crane(made: Demo) -> int:
 
 def summary(made: Demo) -> int:
     """Was everything that was measured decoded, and nothing else? The exit code."""
-    from agent.cli.picture import counted
-
     measured = made.measured()
     missing = made.missing()
     same = matches(made, missing) and not made.far.conflicts and not made.far.refused

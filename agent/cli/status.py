@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 
 from agent.cli.options import BAD, json_option
+from agent.cli.picture import loadtest, tables
 
 STATE = Path("/run/stadtsinn/state.json")
 RUNNING = "is it running? systemctl status stadtsinn"
@@ -34,7 +36,7 @@ OLD_S = 30.0  #: a state file older than this: the daemon does not run
 )
 @json_option
 def status(path: Path, as_json: bool) -> None:
-    """Show sensors, links and the store of the running node.
+    """Show how the running node does: sensors, links, store.
 
     Exit code 1 if it does not run, or if a sensor, stream or link is not well.
     """
@@ -74,10 +76,6 @@ def load(path: Path) -> dict[str, Any]:
 
 def show(state: dict[str, Any]) -> None:
     """The same as the demo's picture, once."""
-    from rich.console import Console
-
-    from agent.cli.picture import loadtest, tables
-
     console = Console()
     console.print(f"[bold]{state['node']}[/] {state['version']}, clock {state['clock']}")
     for one in tables(state):
