@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,6 +19,7 @@ from agent.config.sections import Config, LinkConfig, LorawanConfig, MqttConfig
 from agent.config.source import Source
 from agent.daemon import Daemon, Job, run_virtual
 from agent.demo import broker as brokers
+from agent.demo.crane import Crane
 from agent.demo.farside import FarSide
 from agent.demo.paced import PacedClock, leash
 from agent.measure.driver_registry import DriverError, find
@@ -32,15 +32,13 @@ from agent.simulate import SimBuses, check_feeds, make_world
 from agent.status import Node
 from agent.transport.links import Link, Meanwhile, nothing
 from agent.transport.links.file import FileLink
+from agent.transport.links.listen import Listener
 from drivers.keys import Keys
 from drivers.sim import timetable
 from drivers.sim import truth_files as export
 from drivers.sim.replay import Replay
 from drivers.sim.timetable import Fault
 from drivers.sim.world import LiveTruth, World
-
-if TYPE_CHECKING:
-    from agent.demo.crane import Crane
 
 log = logging.getLogger(__name__)
 
@@ -332,8 +330,6 @@ def prepare(
     where = way_out(radio, modem, broker, folder)
     demo = Demo(node, clock, buses, far, broker, listener, table, recording, where, radio, run_dir)
     if loadtest and node.loadtest is not None:
-        from agent.demo.crane import Crane
-
         demo.crane = Crane(loadtest, node.loadtest, buses.world, clock, demo.done)
     return demo
 
@@ -395,6 +391,7 @@ def radio_link(config: Config, radio: Radio, folder: Path) -> LorawanConfig:
 def tune_in(buses: SimBuses, clock: SimClock, radio: Radio) -> None:
     """The network behind the modem. Raises MissingExtra, ValueError."""
     try:
+        # cryptography: optional
         from drivers.sim.lorawan.network import SimNetwork
         from drivers.sim.lorawan.udp import PacketForwarder
     except ImportError as error:
@@ -469,8 +466,6 @@ def listen(
     """The far side at the broker."""
     if broker is None:
         return None
-    from agent.transport.links.listen import Listener
-
     # simulated time runs on while a real broker carries a frame: nobody can say when it came
     untimed = isinstance(clock, VirtualClock)
 

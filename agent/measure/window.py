@@ -20,8 +20,8 @@ from agent.measure.stream import SPAN_S, Polled, Stream
 from drivers.api import DataError, DeviceError, Fifo, Quantity, Sensor
 
 if TYPE_CHECKING:
-    from agent.features.arrays import Segments
-    from agent.features.sample_times import Timeline
+    from agent.features.arrays import Segments  # numpy: optional
+    from agent.features.sample_times import Timeline  # numpy: optional
 
 BANDS = 16  #: third-octave bands from 1 Hz on
 TOP = 3  #: largest passages of a window
@@ -243,7 +243,7 @@ class Window:
         return self.stream
 
     def _features(self, stream: Stream, end: float, length_s: float) -> Done:
-        from agent.features.arrays import segments
+        from agent.features.arrays import segments  # numpy: optional
 
         line = stream.timeline()
         if line is None:
@@ -276,7 +276,7 @@ class Window:
         last: int,
         length_s: float,
     ) -> dict[str, float | None]:
-        from agent.features.statistics import completeness
+        from agent.features.statistics import completeness  # numpy: optional
 
         values: dict[str, float | None] = {
             "completeness": completeness(parts, line.rate.hz, length_s),
@@ -299,7 +299,7 @@ class Window:
     def _vibration(
         self, parts: Segments, rate_hz: float, temperature: float | None
     ) -> dict[str, float | None]:
-        from agent.features import window
+        from agent.features import window  # numpy: optional
 
         full_scale = getattr(self.source, "full_scale", math.inf)
         if self.scales:  # the nearest end: rather one sample too many is told as clipped
@@ -309,7 +309,7 @@ class Window:
         return window.vibration(parts, asked, temperature)
 
     def _levels(self, parts: Segments) -> dict[str, float | None]:
-        from agent.features import window
+        from agent.features import window  # numpy: optional
 
         values: dict[str, float | None] = {}
         for column, axis in enumerate(self.axes):
@@ -318,8 +318,8 @@ class Window:
 
     def _counts(self, stream: Stream, done: Done) -> dict[str, float | None]:
         """Of the samples that nobody has counted yet, up to the interval's end."""
-        from agent.features import window
-        from agent.features.arrays import segments
+        from agent.features import window  # numpy: optional
+        from agent.features.arrays import segments  # numpy: optional
 
         if self.vibration or not self._wants(*COUNTED):
             return {}

@@ -24,14 +24,14 @@ from drivers.keys import Keys
 from drivers.sim.faults import Faults
 from drivers.sim.fifo import FifoTwin
 from drivers.sim.i2c import SimI2C
+from drivers.sim.lorawan.terminal import Terminal
 from drivers.sim.onewire import SimOneWire
 from drivers.sim.pins import SimPins
 from drivers.sim.port import SimPort
 from drivers.sim.world import LiveTruth, MovingWorld, SchoolDay, World
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # cryptography: optional
     from drivers.sim.lorawan.network import SimNetwork
-    from drivers.sim.lorawan.terminal import Terminal
 
 MOTION = "motion"  #: the name of what a chip with a FIFO feels, in feeds
 PRACTICE_KEY = "2B7E151628AED2A6ABF7158809CF4F3C"  # FIPS 197's example; never a real device's
@@ -100,7 +100,7 @@ class SimBuses:
 
     def modem(self, link: LorawanConfig, module: ModuleType, timer: Timer) -> Modem:
         """A modem twin on a simulated network. Raises MissingExtra without its cryptography."""
-        try:
+        try:  # cryptography: optional
             from drivers.sim.lorawan.network import SimNetwork
         except ImportError as error:
             raise MissingExtra("a simulated modem", SIM) from error
@@ -120,8 +120,6 @@ class SimBuses:
         baudrate = module.DRIVER.baudrate
         if self.terminals is None:
             return Port(link.port, baudrate, timer, SimPort(self.clock, twin))
-        from drivers.sim.lorawan.terminal import Terminal
-
         terminal = Terminal(twin, self.clock)
         self.terminals.append(terminal)
         return Port(terminal.path, baudrate, timer)
