@@ -14,6 +14,7 @@ from tests.conftest import MONDAY
 from tests.month_findings import Findings, counters_of, nonces_of, worst
 from tests.month_rig import HOUR, MonthRig
 from tests.month_server import DAY, Asker
+from tests.sure import sure
 
 FRAME = 13  # bytes around a payload
 
@@ -108,7 +109,7 @@ class Month:
     def _owed(self) -> set[tuple[int, int]]:
         """Rows the node will send by itself."""
         store = self.rig.node.store
-        table = store._stock.table("air")
+        table = sure(store._stock.table("air"))
         ranges = store._stock.links["radio"].owed[table.id]
         return {(1, row.start or 0) for _, row in store.rows("air") if row.seq in ranges}
 

@@ -17,9 +17,10 @@ from agent.clock import VirtualClock
 from agent.codec import cbor
 from agent.measure.health import HealthSource
 from agent.measure.sampler import Sampler
+from agent.measure.sampler import Source as ColumnSource
 from agent.model.batch import Layout, Message, Row
 from agent.model.schema import Missing
-from agent.node import ColumnSource, make_instruments
+from agent.node import make_instruments
 from agent.plan import make_plan, read_profile
 from agent.resources import resource
 from agent.simulate import SimBuses, make_world
@@ -105,7 +106,8 @@ class Tones:
         hours = np.arange(at[0], at[-1] + 7200, 3600.0)
         found = [self.climate.warmth(one) for one in hours]
         knots = np.array([(one.top(), one.bottom(), one.mean) for one in found])
-        return np.transpose([np.interp(at, hours, one) for one in knots.T]).tolist()
+        columns = [np.interp(at, hours, one).tolist() for one in knots.T]
+        return [list(row) for row in zip(*columns, strict=True)]
 
     def _window(self, top: float, bottom: float, mean: float, drops: Mapping[int, float]) -> None:
         """One row: what the other tables have measured, then the drift table."""
