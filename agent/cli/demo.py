@@ -20,7 +20,8 @@ from agent.cli.loadtest import report_of
 from agent.cli.options import BAD, USAGE, config_errors, start_logging
 from agent.cli.picture import counted, frame_line, mode_lines, picture
 from agent.config.errors import near
-from agent.demo import Demo, Radio, prepare, usual_speed
+from agent.demo import prepare, usual_speed
+from agent.demo.running import Demo, Radio
 from agent.demo.watch import Watch
 from agent.measure.driver_registry import MODEMS
 from agent.resources import resource
@@ -198,8 +199,10 @@ def show_live(made: Demo, duration: float | None) -> None:
 
 
 def show_lines(made: Demo, duration: float | None) -> None:
-    """A line for every frame that was decoded, or that left for a server that decodes itself; and
-    for every row of natural frequencies."""
+    """A line for every frame, and for every row of natural frequencies.
+
+    A frame was decoded here, or left for a server that decodes itself.
+    """
     news = outgoing(made) if made.radio and made.radio.server else incoming(made)
     watch, told = Watch(made.node), set[tuple[int, ...]]()
     for _ in moments(made, duration):
