@@ -1,5 +1,7 @@
-"""A month of a node on LoRaWAN: lost frames, outages, modem resets, power cuts. Short for tests,
-long for the bench."""
+"""A month of a node on LoRaWAN: lost frames, outages, modem resets, power cuts.
+
+Short for tests, long for the bench.
+"""
 
 from __future__ import annotations
 

@@ -92,8 +92,10 @@ class Tones:
     def run(
         self, days: float, drops: Mapping[int, float] | None = None, every: int = 1
     ) -> list[Told]:
-        """What the alarms told in so many days, of which only `every` so many-th window is looked
-        at; `drops`: the mode from 1, and the share of its frequency that it has lost."""
+        """What the alarms told in so many days, of which every `every`-th window is looked at.
+
+        `drops`: the mode from 1, and the share of its frequency that it has lost.
+        """
         first, began = len(self.shelf.messages), self.clock.monotonic()
         at = self.clock.true_utc() + 600.0 * every * np.arange(round(days * A_DAY / every))
         for top, bottom, mean in self._warmth(at):

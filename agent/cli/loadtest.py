@@ -213,8 +213,9 @@ def report_of(folder: Path, output: Path | None, german: bool) -> int:
 
 
 def no_room(needed: int, output: Path) -> str:
-    """Why a report of so many bytes is not written: rows come first. Empty if it is; where it
-    takes minutes, that is said. Raises OSError.
+    """Why a report of so many bytes is not written: rows come first.
+
+    Empty if it is; where it takes minutes, that is said. Raises OSError.
     """
     place = next(one for one in (output, *output.absolute().parents) if os.path.exists(one))
     free = free_bytes(place)

@@ -214,8 +214,11 @@ def places(world: World) -> Sequence[str]:
 
 
 def truths_of(one: InstrumentConfig) -> Sequence[str] | None:
-    """What the instrument's twin feels; None where that cannot be said here: no driver, no twin,
-    or an option that is wrong, which is said elsewhere."""
+    """What the instrument's twin feels.
+
+    None where that cannot be said here: no driver, no twin, or an option that is wrong, which is
+    said elsewhere.
+    """
     try:
         driver = find(one.driver)
         twin = None if driver.twin is None else made_twin(driver, one)

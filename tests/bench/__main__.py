@@ -1,4 +1,6 @@
-"""All figures as one table, with the machine. usage: python -m tests.bench [NAME ...]
+"""All figures as one table, with the machine.
+
+usage: python -m tests.bench [NAME ...]
 
 Names: bytes mqtt store backfill start cost features streams events kills lorawan lorawan_month
 lorawan_idle lorawan_codec (default: all). Quote the table with its first line.
