@@ -103,17 +103,11 @@ def demo(
     start_logging(logging.CRITICAL if live else logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="stadtsinn-demo-") as folder:
         try:
-            speed = speed or usual_speed(path)
-            radio = None
-            if lorawan:
-                server = "" if lorawan == "inside" else lorawan
-                radio = Radio(modem or "", server, dev_eui, join_eui, app_key or PRACTICE_KEY)
-                speed = 1.0 if server else min(speed, FASTEST_RADIO)
-            if loadtest:
-                speed = min(speed, FASTEST_LOADTEST)
+            radio = radio_of(lorawan, modem, dev_eui, join_eui, app_key)
             made = prepare(
-                path, Path(folder), speed=speed, replay=replay, faults=faults, radio=radio,
-                loadtest=loadtest, columns=mapping(columns),
+                path, Path(folder), speed=bounded(speed or usual_speed(path), radio, loadtest),
+                replay=replay, faults=faults, radio=radio, loadtest=loadtest,
+                columns=mapping(columns),
             )  # fmt: skip
         except (ReplayError, TimetableError, ValueError) as error:
             click.echo(f"stadtsinn: {error}", err=True)
@@ -127,6 +121,23 @@ def demo(
         if truth:
             code = max(code, tell_truth(made, truth))
         sys.exit(max(code, report_crane(made)) if loadtest else code)
+
+
+def radio_of(
+    lorawan: str | None, modem: str | None, dev_eui: str, join_eui: str, app_key: str
+) -> Radio | None:
+    """The radio that was asked for, if any."""
+    if not lorawan:
+        return None
+    server = "" if lorawan == "inside" else lorawan
+    return Radio(modem or "", server, dev_eui, join_eui, app_key or PRACTICE_KEY)
+
+
+def bounded(speed: float, radio: Radio | None, loadtest: str) -> float:
+    """Times real time, as far as radio and load test allow; a real network server has its own."""
+    if radio is not None:
+        speed = 1.0 if radio.server else min(speed, FASTEST_RADIO)
+    return min(speed, FASTEST_LOADTEST) if loadtest else speed
 
 
 def mapping(columns: Sequence[str]) -> dict[str, tuple[str, float]]:

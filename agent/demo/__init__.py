@@ -60,10 +60,7 @@ def prepare(
 
     Raises ConfigError, MissingExtra, ReplayError, TimetableError, ValueError.
     """
-    if columns and not replay:
-        raise ValueError("--column says what is in a recording: it needs --replay")
-    if replay and loadtest:
-        raise ValueError("a recording has no vehicles: --replay or --loadtest")
+    check_options(replay, loadtest, columns)
     config, source = read_profile(profile)
     recording = recorded(replay, columns, config, source) if replay else None
     clock = paced(config, speed) if recording is None else VirtualClock(MORNING - WARM_UP_S)
@@ -81,16 +78,25 @@ def prepare(
     else:
         links = {one.name: file_link(one, folder, clock, far) for one in config.link}
     run_dir = None if recording or speed > FASTEST_RUN_DIR else folder
-    state_file = run_dir / "state.json" if run_dir else None
-    node = build(made, clock, store_path=folder / "store.db", links=links, state_file=state_file)
+    state = run_dir / "state.json" if run_dir else None
+    node = build(made, clock, store_path=folder / "store.db", links=links, state_file=state)
     if isinstance(clock, PacedClock):
         clock.leash = leash(node.streams.values())
-    listener = listen(broker, config, far, clock)
-    where = way_out(radio, made, broker, folder)
+    where, listener = way_out(radio, made, broker, folder), listen(broker, config, far, clock)
     demo = Demo(node, clock, buses, far, broker, listener, breaks, recording, where, radio, run_dir)
     if loadtest and node.loadtest is not None:
         demo.crane = Crane(loadtest, node.loadtest, buses.world, clock, demo.done)
     return demo
+
+
+def check_options(
+    replay: Path | None, loadtest: str, columns: Mapping[str, tuple[str, float]]
+) -> None:
+    """What makes no sense together. Raises ValueError."""
+    if columns and not replay:
+        raise ValueError("--column says what is in a recording: it needs --replay")
+    if replay and loadtest:
+        raise ValueError("a recording has no vehicles: --replay or --loadtest")
 
 
 def recorded(

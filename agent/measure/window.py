@@ -143,7 +143,7 @@ class Window:
     def preview(self) -> Mapping[str, float | None]:
         """The mean of each axis over a second, and the chip's temperature.
 
-        The chip is set up for it. Raises DeviceError.
+        The chip is set up for it. Raises DeviceError; DataError where it brings nothing.
         """
         stream = self._stream()
         stream.step()

@@ -230,7 +230,10 @@ def truths_of(one: InstrumentConfig) -> Sequence[str] | None:
 
 
 def made_twin(driver: Driver, one: InstrumentConfig) -> Any:
-    """A twin that knows the options it shares with its driver."""
+    """A twin that knows the options it shares with its driver.
+
+    Raises LookupError for one that feels nothing.
+    """
     assert driver.twin is not None
     known = signature(driver.twin).parameters
     twin = driver.twin(**{key: value for key, value in one.options.items() if key in known})
