@@ -15,13 +15,13 @@ import click
 
 from agent.cli import export_records
 from agent.cli.options import BAD, config_errors, profile_argument
-from agent.cli.picture import UNITS
 from agent.cli.spreadsheet import moment, number
 from agent.codec import bytes_to_cells
 from agent.events.folder import Records, folder_of
 from agent.events.records import RecordError
 from agent.model.batch import Layout, Row
 from agent.model.schema import Missing
+from agent.model.units import written
 from agent.plan import read_profile
 from agent.store.reader import Reader
 
@@ -143,9 +143,7 @@ def write(
     for layout, row in kept(path, table, since, until):
         if layout.schema.fields != fields:
             fields = layout.schema.fields
-            writer.writerow(
-                ["time", *(f"{one.name} [{UNITS.get(one.unit, one.unit)}]" for one in fields)]
-            )
+            writer.writerow(["time", *(f"{one.name} [{written(one.unit)}]" for one in fields)])
         cells = bytes_to_cells(row.cells)
         values = [
             "" if isinstance(cell, Missing) else number(field.value(cell), german)

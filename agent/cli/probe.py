@@ -24,7 +24,6 @@ from agent.cli.options import (
     simulate_option,
     start_logging,
 )
-from agent.cli.picture import UNITS
 from agent.cli.probe_radio import tune
 from agent.clock import Clock, VirtualClock
 from agent.codec.messages import stamped
@@ -34,6 +33,7 @@ from agent.measure.instrument import FAULTS, Instrument, let_go
 from agent.measure.window import Window
 from agent.model.batch import HELLO, Batch
 from agent.model.schema import Missing, quantity_kinds
+from agent.model.units import written
 from agent.node import make_instruments, open_buses
 from agent.plan import Plan, make_plan, read_profile
 from agent.status import REASONS
@@ -165,7 +165,7 @@ def told(instrument: Instrument, values: Mapping[str, float | None]) -> tuple[bo
             good = False
             shown.append(f"{name} {REASONS[judged]} ({values[name]})")
         else:
-            shown.append(f"{name} {judged:.6g} {UNITS.get(unit, unit)}".rstrip())
+            shown.append(f"{name} {judged:.6g} {written(unit)}".rstrip())
     return good, ", ".join(shown)
 
 

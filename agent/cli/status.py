@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from agent.cli.options import BAD, json_option
-from agent.cli.picture import loadtest, tables
 
 STATE = Path("/run/stadtsinn/state.json")
 RUNNING = "is it running? systemctl status stadtsinn"
@@ -76,6 +74,11 @@ def load(path: Path) -> dict[str, Any]:
 
 def show(state: dict[str, Any]) -> None:
     """The same as the demo's picture, once."""
+    # start-up: rich takes as long as all else, and --json needs none
+    from rich.console import Console
+
+    from agent.cli.picture import loadtest, tables
+
     console = Console()
     console.print(f"[bold]{state['node']}[/] {state['version']}, clock {state['clock']}")
     for one in tables(state):
