@@ -18,7 +18,6 @@ from agent.measure.health import HealthSource
 from agent.model.batch import Batch, Layout, Row
 from agent.node import build
 from agent.plan import make_plan
-from agent.simulate import SimBuses, make_world
 from agent.status import Node
 from agent.store.lanes import CANDIDATES
 from agent.store.reader import Reader
@@ -118,6 +117,9 @@ def simulated_s(node: Node) -> float:
 
 def simulated_day(config: Config, source: Source, table: str) -> tuple[Layout, Sequence[Row]]:
     """A day of rows from simulated chips, or a few where a day takes long. Raises ConfigError."""
+    # start-up: only --simulate needs it
+    from agent.simulate import SimBuses, make_world
+
     clock = VirtualClock(START)
     world = make_world(config, source)
     wanted = tuple(one for one in config.table if one.name == table)
