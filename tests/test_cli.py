@@ -242,7 +242,7 @@ def test_probe_reads_every_sensor_and_greets_every_link(tmp_path: Path, broker: 
 def test_probe_beside_a_running_node_says_what_to_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.store.database.in_use", lambda path: path.name == "store.db")
+    monkeypatch.setattr("agent.cli.probe.in_use", lambda path: path.name == "store.db")
     shown = json.loads(run("probe", "--simulate", "--json", school(tmp_path)).output)
     assert "in use by the running node: sudo systemctl stop stadtsinn" in shown[-1]["text"]
     assert [one["good"] for one in shown] == [True] * 6 + [False]

@@ -12,7 +12,7 @@ import click
 from rich.console import Console, RenderableType
 
 from agent.cli.picture import picture
-from agent.demo import Demo
+from agent.demo.running import Demo
 from agent.demo.watch import Watch
 
 COLUMNS = 80

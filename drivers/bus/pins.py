@@ -58,7 +58,7 @@ class Pins:
 def load() -> ModuleType:
     """RPi.GPIO. Raises BusError: it is missing off a Pi, and unusable on a Pi 5 in its old form."""
     try:
-        import RPi.GPIO
+        import RPi.GPIO  # optional: only on a Pi
     except ImportError as error:
         raise BusError(f"no GPIO library. {INSTALL}") from error
     except RuntimeError as error:
