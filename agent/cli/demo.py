@@ -117,7 +117,7 @@ def demo(
         except (ReplayError, TimetableError, ValueError) as error:
             click.echo(f"stadtsinn: {error}", err=True)
             sys.exit(USAGE)
-        introduce(made)
+        introduce(made, loadtest)
         with running(made), drawn(made, svg):
             (show_live if live else show_lines)(made, duration)
         code = summary(made)
@@ -156,10 +156,10 @@ def mapping(columns: Sequence[str]) -> dict[str, tuple[str, float]]:
     return made
 
 
-def introduce(made: Demo) -> None:
+def introduce(made: Demo, loadtest: str) -> None:
     """What runs here, and how a load test of it is begun from elsewhere."""
     click.echo(f"Node '{made.node.config.node.name}', simulated, via {made.where}")
-    if made.run_dir and made.node.streams:
+    if made.run_dir and (made.node.streams or loadtest):
         click.echo(f"From another terminal: stadtsinn loadtest … --run-dir {made.run_dir}")
 
 
