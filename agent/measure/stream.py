@@ -20,7 +20,7 @@ from agent.measure.ring import Ring
 from drivers.api import BusError, DataError, DeviceError, Fifo, Quantity, Samples, Sensor
 
 if TYPE_CHECKING:
-    from agent.features.sample_times import Timeline
+    from agent.features.sample_times import Timeline  # numpy: optional
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class Stream:
 
     def timeline(self) -> Timeline | None:
         """When the samples in the ring were taken, and how many are missing at each gap."""
-        from agent.features.sample_times import timeline
+        from agent.features.sample_times import timeline  # numpy: optional
 
         found = timeline(self.ring.reads(), self.fifo.rate_hz)
         if found is not None:
