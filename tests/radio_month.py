@@ -111,8 +111,8 @@ class Month:
     def _owed(self) -> set[tuple[int, int]]:
         """Rows the node will send by itself."""
         store = self.rig.node.store
-        table = sure(store._stock.table("air"))
-        ranges = store._stock.links["radio"].owed[table.id]
+        table = sure(store._state.contents.table("air"))
+        ranges = store._state.outboxes["radio"].pending[table.id]
         return {(1, row.start or 0) for _, row in store.rows("air") if row.seq in ranges}
 
     def findings(self, patience_s: float = 12 * HOUR) -> Findings:

@@ -614,7 +614,7 @@ def test_a_node_with_a_run_directory_has_the_job_and_stops_it_in_order(
     world = Parking(clock.true_utc())
     buses = SimBuses(clock, clock.true_utc, world, config.simulate.feeds, HealthSource(clock))
     made = make_plan(config, source, buses)
-    links = {"city": MemoryLink(clock)}
+    links = {"city": MemoryLink(clock).with_encoder}
     node = build(
         made, clock, store_path=tmp_path / "store.db", links=links,
         state_file=tmp_path / "state.json",

@@ -258,7 +258,7 @@ def test_every_shipped_profile_starts_simulated(profile: Path, tmp_path: Path) -
         config.simulate.rate_error,
     )
     made = make_plan(config, source, buses)
-    links = {one.name: MemoryLink(clock) for one in config.link}
+    links = {one.name: MemoryLink(clock).with_encoder for one in config.link}
     node = build(made, clock, store_path=tmp_path / "store.db", links=links)
     run_virtual(node.jobs, clock, clock.monotonic() + 41)
     assert all(one.state == "ok" for one in node.instruments.values()), [

@@ -18,7 +18,7 @@ from agent.events.records import Record
 from agent.events.trigger import Trigger
 from agent.measure.driver_registry import find
 from agent.measure.stream import Polled, Stream
-from agent.model.batch import EVENT
+from agent.model.batch import EVENT, Delivered
 from agent.model.schema import Schema, field_for
 from agent.plan.triggers import TriggerPlan
 from agent.store import LinkPolicy, Store
@@ -103,10 +103,10 @@ class Bench:
     def frames(self) -> list[bytes]:
         """The events that are owed, as frames, acknowledged."""
         found: list[bytes] = []
-        while (batch := self.store.next("city")) is not None and batch.kind == EVENT:
-            assert batch.urgency == "alarm"
+        while (batch := self.store.link("city").next()) is not None and batch.kind == EVENT:
+            assert batch.priority == "alarm"
             encoded = codec.frame(batch, 51, self.clock, codec.Style(whole_slots=True))
-            self.store.ack("city", encoded)
+            self.store.link("city").delivered(Delivered.of(encoded))
             found += encoded.frames
         return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
     Examples:
       stadtsinn export --german --output luft.csv
       stadtsinn export --table air --since 2026-01-12 --until 2026-01-16 > week.csv
+      stadtsinn export --sql | sqlite3 values.db
       stadtsinn export --records
       stadtsinn export --record 12 --output crane.csv
     """
@@ -44,6 +45,7 @@ DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 @click.option("--records", is_flag=True, help="List the raw records of events.")
 @click.option("--record", type=int, metavar="NUMBER", help="A raw record instead of rows.")
 @click.option("--german", is_flag=True, help="For German Excel: semicolon, decimal comma, BOM.")
+@click.option("--sql", is_flag=True, help="All tables as SQL, for the sqlite3 shell.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="A file.")
 @click.option("--store", type=click.Path(path_type=Path), help="Another file than the profile's.")
 @config_errors
@@ -55,15 +57,16 @@ def export(
     records: bool,
     record: int | None,
     german: bool,
+    sql: bool,
     output: Path | None,
     store: Path | None,
 ) -> None:
     """Write rows, or raw records of events, as CSV.
 
-    Rows of one table, oldest first; the daemon may run meanwhile. One column per quantity, its unit
-    in the header. A value that is missing is an empty cell; rows without a date (no clock yet) have
-    an empty time. With --record it is the raw samples of an event, all axes; where samples are
-    missing stands a row without values.
+    One column per quantity, its unit in the header. A value that is missing is an empty cell; rows
+    without a date (no clock yet) have an empty time. With --record it is the raw samples of an
+    event, all axes; where samples are missing stands a row without values. With --sql it is every
+    table (or the one chosen) as SQL: values with names and units, to be asked in the sqlite3 shell.
     """
     config, source = read_profile(profile)
     names = [one.name for one in config.table]
@@ -74,13 +77,23 @@ def export(
     if records:
         click.echo("\n".join(export_records.listing(folder)) or f"no records in {folder}")
         return
-    try:
+    with failures_in_a_line(path, output):
         if record is not None:
             file = Records(folder).path(record)
             into(output, german, lambda out: export_records.write_record(out, file, german))
+        elif sql:
+            tables = [table] if table else names
+            into(output, False, lambda out: write_tables(out, path, tables, since, until))
         else:
             chosen = table or names[0]
             into(output, german, lambda out: write(out, path, chosen, since, until, german))
+
+
+@contextmanager
+def failures_in_a_line(path: Path, output: Path | None) -> Iterator[None]:
+    """What cannot be read or written is one line and exit code 1."""
+    try:
+        yield
     except RecordError as error:
         click.echo(f"stadtsinn: {error}; `stadtsinn export --records` lists them", err=True)
         sys.exit(BAD)
@@ -154,19 +167,44 @@ def write(
     return count
 
 
+def write_tables(
+    file: IO[str],
+    path: Path,
+    tables: Sequence[str],
+    since: datetime | None,
+    until: datetime | None,
+) -> int:
+    """Tables as SQL. Raises OSError."""
+    from agent.cli.export_sql import write_sql
+    from agent.store.reader import Reader
+
+    count = 0
+    for table in tables:
+        rows = kept(path, table, since, until)
+        known = Reader(existing(path)).layouts().values()
+        layouts = [one for one in known if one.table == table]
+        count += write_sql(file, table, layouts, rows)
+    return count
+
+
 def kept(
     path: Path, table: str, since: datetime | None, until: datetime | None
 ) -> Iterator[tuple[Layout, Row]]:
     """Rows of the table in that time; with a bar where a person watches. Raises OSError."""
     first, last = unix(since), unix(until)
-    if not path.exists():
-        raise FileNotFoundError(2, "no store there yet: has the node run?", str(path))
-    rows = Reader(path).rows(table, first, last)
+    rows = Reader(existing(path)).rows(table, first, last)
     if sys.stderr.isatty():
         with click.progressbar(rows, label="rows", file=sys.stderr, show_pos=True) as bar:
             yield from bar
     else:
         yield from rows
+
+
+def existing(path: Path) -> Path:
+    """The store, where there is one. Raises FileNotFoundError."""
+    if not path.exists():
+        raise FileNotFoundError(2, "no store there yet: has the node run?", str(path))
+    return path
 
 
 def unix(moment: datetime | None) -> int | None:

@@ -30,7 +30,7 @@ from agent.model.batch import Layout, Row
 from agent.node import open_buses
 from agent.plan import read_profile
 from agent.plan.optional import LORAWAN, needs
-from agent.transport.links.lorawan import BeatingTimer
+from agent.transport.links.beating_timer import BeatingTimer
 from drivers.api import DeviceError
 
 RATES = {12: 0, 11: 1, 10: 2, 9: 3, 8: 4, 7: 5}  # spreading factor -> EU868 data rate

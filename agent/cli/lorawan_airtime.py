@@ -19,7 +19,7 @@ from agent.model.batch import Batch, Layout, Row
 from agent.node import build
 from agent.plan import make_plan
 from agent.status import Node
-from agent.store.lanes import CANDIDATES
+from agent.store.capacity import CANDIDATES
 from agent.store.reader import Reader
 from drivers.modems.eu868 import LIMIT, airtime_s
 
@@ -40,7 +40,7 @@ class Day:
 
 
 def company(fill_s: float | None, spacing_s: int) -> int:
-    """Most rows of a live frame: it leaves when its oldest row has waited (DESIGN, lanes)."""
+    """Most rows of a live frame: it leaves when its oldest row has waited (DESIGN, priority)."""
     wait_s = max(3600, 6 * spacing_s) if fill_s is None else fill_s
     return min(int(wait_s // spacing_s) + 1, CANDIDATES)
 

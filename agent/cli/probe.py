@@ -14,7 +14,6 @@ from typing import Any
 
 import click
 
-from agent import codec
 from agent.cli.finding import Finding
 from agent.cli.options import (
     BAD,
@@ -26,6 +25,7 @@ from agent.cli.options import (
 )
 from agent.cli.probe_radio import tune
 from agent.clock import Clock, VirtualClock
+from agent.codec import hello_body
 from agent.codec.messages import stamped
 from agent.config.sections import InstrumentConfig, LinkConfig, LorawanConfig, MqttConfig
 from agent.measure.driver_registry import slip
@@ -39,8 +39,8 @@ from agent.plan import Plan, make_plan, read_profile
 from agent.status import REASONS
 from agent.store.database import in_use
 from agent.transport.airtime import Scratch
-from agent.transport.links import LinkError
-from agent.transport.links.make import make_link, style
+from agent.transport.links import LinkError, Undeliverable
+from agent.transport.links.make import make_link
 from drivers.api import DeviceError
 
 SLOW_S = 40.0  #: a sensor may take so long to its first value (a fan settles for 30 s)
@@ -176,7 +176,7 @@ def greet(config: LinkConfig, made: Plan) -> Finding:
         return Finding(config.name, where, False, RUNS)  # each would throw the other out
     clock, wake = Clock(), threading.Event()
     numbers = [table.schema.number for table in made.tables]
-    body = codec.hello_body({0: version("stadtsinn"), 2: sorted(numbers)})
+    body = hello_body({0: version("stadtsinn"), 2: sorted(numbers)})
     batch = Batch("message", stamped(HELLO, body, 0, clock))
     link = make_link(config, made, Scratch(), clock, wake, threading.Event())
     patient_s = LINK_S if isinstance(config, LorawanConfig) else STANDS_S
@@ -184,10 +184,12 @@ def greet(config: LinkConfig, made: Plan) -> Finding:
     try:
         while time.monotonic() - began < LINK_S:
             try:
-                encoded = codec.frame(batch, link.limit(), clock, style(config))
-                link.send(encoded.frames[0], kind=HELLO)
+                link.deliver(batch)
                 took = time.monotonic() - began
                 return Finding(config.name, where, True, f"hello acknowledged in {took:.2f} s")
+            except Undeliverable as error:
+                reason = str(error)
+                break
             except LinkError as error:
                 if reason != error.reason:
                     reason, since = error.reason, time.monotonic()

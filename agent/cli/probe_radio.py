@@ -17,7 +17,8 @@ from agent.measure.driver_registry import find_modem
 from agent.model.batch import HELLO, Batch
 from agent.plan import Plan
 from agent.plan.optional import MissingExtra
-from agent.transport.links.lorawan import PORTS, BeatingTimer
+from agent.transport.links.beating_timer import BeatingTimer
+from agent.transport.links.lorawan import PORTS
 from drivers.api import BUSY, DUTY_CYCLE, NO_ACCEPT, NOT_ACKED, DeviceError, Modem, ModemError
 
 PATIENCE_S = 300.0  #: a join at SF12 silences a channel for 148 s

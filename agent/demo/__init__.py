@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -19,14 +20,16 @@ from agent.demo.paced import PacedClock, leash
 from agent.demo.running import Demo, Radio
 from agent.measure.driver_registry import DriverError, find
 from agent.measure.health import HealthSource
+from agent.model.batch import Batch
 from agent.model.schema import registered_schemas
 from agent.node import build
 from agent.plan import Plan, make_plan, read_profile
 from agent.plan.optional import SIM, MissingExtra
 from agent.simulate import SimBuses, check_feeds, make_world
-from agent.transport.links import Link, Meanwhile, nothing
+from agent.transport.links.encoder import Encoder, Meanwhile, nothing
 from agent.transport.links.file import FileLink
 from agent.transport.links.listen import Listener
+from agent.transport.links.make import LinkMaker
 from drivers.keys import Keys
 from drivers.sim import timetable
 from drivers.sim.replay import Replay
@@ -69,7 +72,7 @@ def prepare(
     breaks = broken(faults, config, buses) if faults else []
     broker = None if radio else start_broker(folder)
     far = FarSide(schemas=dict(registered_schemas()) if radio else {})
-    links: dict[str, Link] = {}
+    links: dict[str, LinkMaker] = {}
     if radio:
         made = made.over((radio_link(config, radio, folder),))
         tune_in(buses, clock, radio)
@@ -228,21 +231,19 @@ def mqtt_links(links: tuple[LinkConfig, ...], url: str) -> tuple[MqttConfig, ...
 class HeardFile(FileLink):
     """A file link whose far side reads along."""
 
-    far: FarSide
+    def __init__(self, folder: Path, clock: SimClock, far: FarSide, encoder: Encoder) -> None:
+        super().__init__(folder, clock, encoder)
+        self.far = far
 
-    def send(
-        self, frame: bytes, *, kind: int, lane: str = "live", meanwhile: Meanwhile = nothing
-    ) -> None:
+    def send(self, frame: bytes, batch: Batch, meanwhile: Meanwhile = nothing) -> None:
         """Write durably, then let the far side have it."""
-        super().send(frame, kind=kind, lane=lane, meanwhile=meanwhile)
+        super().send(frame, batch, meanwhile)
         self.far.take(frame, self.clock.utc())
 
 
-def file_link(link: LinkConfig, folder: Path, clock: SimClock, far: FarSide) -> Link:
+def file_link(link: LinkConfig, folder: Path, clock: SimClock, far: FarSide) -> LinkMaker:
     """Where there is no broker."""
-    made = HeardFile(folder / link.name, clock)
-    made.far = far
-    return made
+    return partial(HeardFile, folder / link.name, clock, far)
 
 
 def listen(
