@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
 
 from agent.model.batch import ACK, Batch, Delivered, Message
 from agent.store.access import Access
@@ -12,8 +11,6 @@ from agent.store.outbox import Outbox
 from agent.store.selection import Moment
 from agent.store.statements import Resend
 from agent.store.writer import Unit
-
-Answer = TypeVar("Answer")
 
 AGAIN_S = 60.0  #: a file that gives no answer is asked again
 
@@ -37,17 +34,20 @@ class LinkStore:
         not look for that, nor for what goes after it: a link may have no airtime for it for hours.
         """
         self.access.date()
-        return self._look(lambda moment: self._outbox.next(moment, backfill=backfill))
+        outbox, moment = self._outbox, self._moment()
+        return self.access.ask(lambda: outbox.next(moment, backfill=backfill))
 
     def when(self, *, backfill: bool = True) -> float:
         """Seconds until `next` may have something, if nothing new comes; may be infinite."""
         self.access.date()
-        due_s = self._look(lambda moment: self._outbox.when(moment, backfill=backfill))
+        outbox, moment = self._outbox, self._moment()
+        due_s = self.access.ask(lambda: outbox.when(moment, backfill=backfill))
         return AGAIN_S if due_s is None else due_s
 
     def following(self, delivered: Delivered) -> Batch | None:
         """What `next` is likely to give once `delivered`, back-fill on its way, has arrived."""
-        return self._look(lambda moment: self._outbox.following(delivered, moment))
+        outbox, moment = self._outbox, self._moment()
+        return self.access.ask(lambda: outbox.following(delivered, moment))
 
     def delivered(self, what: Delivered) -> None:
         """What has arrived is pending no longer. Written with the next row, or after 10 s."""
@@ -60,9 +60,8 @@ class LinkStore:
             self.access.state.ledger.count("set_aside", 1)
             self._outbox.set_aside(batch)
 
-    def _look(self, look: Callable[[Moment], Answer]) -> Answer | None:
-        moment = self.access.moment(self._outbox.policy.trust_wait_s)
-        return self.access.ask(lambda: look(moment))
+    def _moment(self) -> Moment:
+        return self.access.moment(self._outbox.policy.trust_wait_s)
 
     # -- down --------------------------------------------------------------------------------
 

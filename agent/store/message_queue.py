@@ -49,8 +49,10 @@ class MessageQueue:
 
     def fresh(self) -> int | None:
         """The message that goes before all rows, if any."""
-        return next((seq for part in (self.alarms, self.others) for seq in part), None)
+        first = self.alarms or self.others
+        return next(iter(first)) if first else None
 
     def late(self) -> int | None:
         """The message that goes after all rows, if any."""
-        return next((seq for part in (self.older, self.raw) for seq in part), None)
+        first = self.older or self.raw
+        return next(iter(first)) if first else None

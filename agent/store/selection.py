@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import takewhile
+from typing import NamedTuple
 
 from agent.model.batch import Batch, Layout, Message, Row
 from agent.store.capacity import CANDIDATES, Capacity
@@ -20,8 +20,7 @@ NEVER = math.inf
 GRACE_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """When a link is looked at."""
 
     now: float  #: monotonic seconds
