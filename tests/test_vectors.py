@@ -11,7 +11,7 @@ import pytest
 from smbus2 import i2c_msg
 
 from agent.clock import VirtualClock
-from drivers.api import BusError, DataError
+from drivers.api import BusError, DataError, WarmingUp
 from drivers.bus.i2c import I2C
 from drivers.bus.onewire import OneWire
 from drivers.bus.port import Port
@@ -25,7 +25,7 @@ from drivers.sensors.bme280 import BME280, BME280Twin
 from drivers.sensors.ds18b20 import DS18B20, DS18B20Twin, crc8
 from drivers.sensors.maxbotix import MaxBotix, MaxBotixTwin
 from drivers.sensors.nau7802 import NAU7802, NAU7802Twin
-from drivers.sensors.pms5003 import PMS5003, PMS5003Twin, parse
+from drivers.sensors.pms5003 import PMS5003, PMS5003Twin
 from drivers.sensors.scd41 import SCD41, SCD41Twin
 from drivers.sensors.sht4x import SHT4x
 from drivers.sim.i2c import SimI2C
@@ -135,7 +135,8 @@ def test_scd41_by_its_datasheet() -> None:
         {"co2": 500, "temperature": 25.0, "relative_humidity": 37.0}, abs=0.01
     )
     assert bus.written == ["e4b8", "ec05"]
-    assert SCD41(bus_of(Said("80 00 a2"))).read() == {}
+    with pytest.raises(WarmingUp, match="0x62: warming up, 5 s left"):
+        SCD41(bus_of(Said("80 00 a2"))).read()
 
 
 def test_scd41_is_told_the_pressure_as_in_the_datasheet() -> None:
@@ -531,29 +532,27 @@ CAPTURED = bytes.fromhex(
 
 
 def test_pms5003_by_a_captured_frame() -> None:
-    words = parse(CAPTURED)
-    assert words is not None
-    assert words[3:6] == [0, 8, 8]
-    assert words[6:12] == [210, 70, 45, 30, 0, 0]
+    assert PMS5003.finder.scan(CAPTURED) == ([CAPTURED], b"")
 
 
 @pytest.mark.parametrize("noise", [b"", b"BM", b"BM\x00\x1c", b"\xff" * 100, CAPTURED[:20]])
 def test_pms5003_finds_its_frame_in_noise(noise: bytes) -> None:
-    assert parse(noise + CAPTURED + noise) == parse(CAPTURED)
+    assert PMS5003.finder.scan(noise + CAPTURED + noise)[0] == [CAPTURED]
 
 
 def test_pms5003_refuses_a_wrong_sum_or_length() -> None:
-    assert parse(CAPTURED[:-1] + b"\xc6") is None
-    assert parse(CAPTURED.replace(b"\x00\x1c", b"\x00\x14")) is None
-    assert parse(CAPTURED[:31]) is None
+    for wrong in (CAPTURED[:-1] + b"\xc6", CAPTURED.replace(b"\x00\x1c", b"\x00\x14")):
+        assert PMS5003.finder.scan(wrong) == ([], b"")
+    assert PMS5003.finder.scan(CAPTURED[:31]) == ([], CAPTURED[:31])
 
 
-def test_pms5003_says_nothing_until_its_fan_has_settled_and_gives_up_on_noise() -> None:
+def test_pms5003_warms_up_until_its_fan_has_settled_and_gives_up_on_noise() -> None:
     clock, twin = VirtualClock(), PMS5003Twin()
     stream = SimPort(clock, twin)
     chip = PMS5003(Port("/dev/x", 9600, clock, stream))
     chip.setup()
-    assert chip.read() == {}
+    with pytest.raises(WarmingUp, match="/dev/x: warming up, 30 s left"):
+        chip.read()
     clock.sleep(31)
     stream.noise = b"BM\x00\x1c" * 5
     assert chip.read() == {"pm1": 5, "pm2_5": 8, "pm10": 12}
@@ -565,7 +564,7 @@ def test_pms5003_says_nothing_until_its_fan_has_settled_and_gives_up_on_noise() 
 def test_pms5003_twin_is_active_at_power_up_and_sleeps_on_command() -> None:
     clock, twin = VirtualClock(), PMS5003Twin()
     stream = SimPort(clock, twin, timeout=2)
-    assert parse(stream.read(32)) is not None
+    assert len(PMS5003.finder.scan(stream.read(32))[0]) == 1
     stream.write(bytes.fromhex("424de400000173"))
     stream.reset_input_buffer()
     assert stream.read(1) == b""
@@ -619,8 +618,8 @@ def test_a02yyuw_is_never_fooled_by_where_the_stream_begins() -> None:
     chip = A02YYUW(line(Says(b"")))
     for mm in range(30, 4501):  # 511 mm is ff 01 ff ff: three of its four bytes look like a start
         for lost in range(4):
-            found, rest = chip.scan((a02yyuw(mm) * 3)[lost:])
-            assert found == [mm] * (3 if lost == 0 else 2), (mm, lost)
+            found, rest = chip.finder.scan((a02yyuw(mm) * 3)[lost:])
+            assert [chip.mm(one) for one in found] == [mm] * (3 if lost == 0 else 2), (mm, lost)
             assert rest == b""
 
 
@@ -628,7 +627,7 @@ def test_a02yyuw_is_never_fooled_by_where_the_stream_begins() -> None:
 def test_a02yyuw_finds_its_frame_in_noise(noise: str) -> None:
     chip = A02YYUW(line(Says(bytes.fromhex(noise) + PUBLISHED)))
     assert chip.read() == {"distance": 1.953}
-    assert chip.scan(bytes.fromhex(noise))[0] == []
+    assert chip.finder.scan(bytes.fromhex(noise))[0] == []
 
 
 def test_maxbotix_by_its_datasheet() -> None:  # PD11500, pin 5: R, four digits, CR; mm
@@ -639,7 +638,7 @@ def test_maxbotix_by_its_datasheet() -> None:  # PD11500, pin 5: R, four digits,
 @pytest.mark.parametrize("noise", [b"", b"R", b"R12", b"RoHS\r", b"R12345\r", b"R 123\r", b"\xff"])
 def test_maxbotix_finds_its_record_in_noise(noise: bytes) -> None:
     chip = MaxBotix(line(Says(noise + b"R1234\r")))
-    assert chip.scan(noise)[0] == []
+    assert chip.finder.scan(noise)[0] == []
     assert chip.read() == {"distance": 1.234}
 
 

@@ -6,7 +6,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,16 +130,28 @@ def ask(instrument: Instrument, what: str) -> Finding:
     clock = instrument.clock
     end = clock.monotonic() + SLOW_S
     try:
-        values = read()
+        values, wait = heard(read)
         while not values and clock.monotonic() < end:
             clock.sleep(1.0)
             tape.clear()
-            values = read()
-        good, text = told(instrument, values)
+            values, wait = heard(read)
+        good, text = (False, wait) if wait else told(instrument, values)
     except FAULTS as error:
         let_go(error)
         return Finding(instrument.name, what, False, fault(error), tape)
     return Finding(instrument.name, what, good, text, tape)
+
+
+def heard(
+    read: Callable[[], Mapping[str, float | None]],
+) -> tuple[Mapping[str, float | None], str]:
+    """Its values; or none, and in words how long it still warms up."""
+    from drivers.api import WarmingUp
+
+    try:
+        return read(), ""
+    except WarmingUp as error:
+        return {}, f"{error}: probe again then"
 
 
 def fault(error: BaseException) -> str:

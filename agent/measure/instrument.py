@@ -13,7 +13,7 @@ from agent.clock import Clock
 from agent.codec.messages import SENSOR_BACK, SENSOR_FAILED
 from agent.config.sections import Calibration
 from agent.model.schema import Missing
-from drivers.api import DeviceError, Quantity, Sensor
+from drivers.api import DeviceError, Quantity, Sensor, WarmingUp
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,8 @@ STALE_S = 300.0  #: after so long without a good value a sensor that once answer
 TELL_AFTER = 3  #: failures in a row before the far side is told (a noisy cable fails once)
 FEATURES_S = 10.0  #: the longest that one waits for features of another table on a small Pi
 LOOK_S = 20.0  #: between rows, so often one looks whether a sensor samples by itself
+
+WELL = ("new", "warming", "ok")  #: states of which nobody has to be told
 
 FAULTS = BaseException  #: a call of sys.exit, a cancelled task of asyncio are faults as well
 
@@ -77,7 +79,7 @@ class Instrument:
     clock: Clock
     calibrate: Mapping[str, Calibration] = field(default_factory=dict)
     inputs: Mapping[str, Callable[[], float | None]] = field(default_factory=dict)
-    state: str = "new"  #: new, ok, degraded, stale, absent
+    state: str = "new"  #: new, warming, ok, degraded, stale, absent
     reason: str = ""  #: why it is not ok, in one line
     failures: int = 0  #: in a row
     told: bool = False  #: whether the far side knows that it failed
@@ -162,6 +164,9 @@ class Instrument:
                 self._asked_at, self._look_at = now, now + LOOK_S
             try:
                 judged = self.judge(self.converse())
+            except WarmingUp as error:  # it is well: nothing failed, nothing is back either
+                self._become("warming", str(error))
+                return {}
             except FAULTS as error:
                 let_go(error)
                 self._failed(error)
@@ -265,7 +270,7 @@ class Instrument:
             return
         if state != self.state:
             quoted = f" reason='{reason}'" if reason else ""
-            level = logging.INFO if state == "ok" else logging.WARNING
+            level = logging.INFO if state in WELL else logging.WARNING
             log.log(level, "sensor=%s state=%s%s", self.name, state, quoted)
         self.state, self.reason = state, reason
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from drivers.api import BusError, DataError, Quantity
+from drivers.api import BusError, DataError, Quantity, WarmingUp
 from drivers.bus.i2c import I2C
 from drivers.crc import crc8_31
 from drivers.sim.twin import Nack
@@ -42,6 +42,7 @@ class SCD41:
         self.self_calibration = self_calibration
         self.pressure_hpa = 0  # what the chip was told last
         self.news_at = 0.0  # when it last had a result
+        self.warm = False  # whether it has had one since setup
 
     def setup(self) -> None:
         """Stop it if it measures, identify, set self-calibration if it differs, start."""
@@ -53,7 +54,7 @@ class SCD41:
             self.i2c.pause(PERSIST_S)
         self.pressure_hpa = 0
         self._tell(START)
-        self.news_at = self.i2c.timer.monotonic()
+        self.news_at, self.warm = self.i2c.timer.monotonic(), False
 
     def compensate(self, pressure_pa: float) -> None:
         """Tell the chip the air pressure, when it moved by a hPa; allowed while measuring."""
@@ -65,19 +66,28 @@ class SCD41:
             self.pressure_hpa = hpa
 
     def read(self) -> dict[str, float]:
-        """The newest result, at most 5 s old; nothing if it was read already."""
+        """The newest result, at most 5 s old; nothing if it was read already.
+
+        Raises BusError, WarmingUp before the first result, DataError if none comes any more.
+        """
         now = self.i2c.timer.monotonic()
         if not self._ask(READY, 1)[0] & READY_BITS:
-            if now - self.news_at > LATE_S:
-                raise DataError(f"0x{self.address:02x}: measures no more; did it lose its supply?")
-            return {}
-        self.news_at = now
+            return self._no_news(now - self.news_at)
+        self.news_at, self.warm = now, True
         co2, ticks_t, ticks_rh = self._ask(READ, 3)
         return {
             "co2": float(co2),
             "temperature": -45 + 175 * ticks_t / 65535,
             "relative_humidity": 100 * ticks_rh / 65535,
         }
+
+    def _no_news(self, silent_s: float) -> dict[str, float]:
+        """What a read without a result says. Raises WarmingUp, DataError."""
+        if silent_s > LATE_S:
+            raise DataError(f"0x{self.address:02x}: measures no more; did it lose its supply?")
+        if not self.warm:
+            raise WarmingUp(f"0x{self.address:02x}", INTERVAL_S - silent_s)
+        return {}
 
     def _stop(self) -> None:
         """Stop, whether it measures or not (a chip that idles need not acknowledge)."""
