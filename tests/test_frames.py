@@ -1,6 +1,7 @@
 """One frame finder for all serial sensors: it comes back after noise and loses no good frame."""
 
 import random
+from collections.abc import Mapping
 
 import pytest
 
@@ -48,7 +49,7 @@ def test_every_frame_is_found_in_a_stream_of_frames_and_noise_read_in_pieces() -
         frames = [summed(b"\xaa\xc0" + chance.randbytes(3)) for _ in range(5)]
         noise = [bytes(chance.choices(range(0x80), k=chance.randrange(9))) for _ in frames]
         stream = b"".join(part for pair in zip(noise, frames, strict=True) for part in pair)
-        found, rest = [], b""
+        found, rest = list[bytes](), b""
         while stream:
             size = chance.randrange(1, 9)
             good, rest = FINDER.scan(rest + stream[:size])
@@ -61,7 +62,7 @@ class Talker:
     """Says its pieces, one every tenth of a second."""
 
     baudrate = 9600
-    truth: dict[str, float] = {}
+    truth: Mapping[str, float] = {}
 
     def __init__(self, *pieces: bytes) -> None:
         self.pieces = list(pieces)

@@ -1,14 +1,10 @@
-"""Published raw bytes through the production drivers, and what is peculiar about each chip.
-
-The vectors come from the makers' datasheets and from tests of published drivers, as named.
-"""
+"""What is peculiar about each chip; published bytes of plain readings are its module's VECTORS."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from smbus2 import i2c_msg
 
 from agent.clock import VirtualClock
 from drivers.api import BusError, DataError, WarmingUp
@@ -19,37 +15,22 @@ from drivers.crc import crc8_31
 from drivers.echo import speed_of_sound
 from drivers.sensors.a02yyuw import A02YYUW, A02YYUWTwin
 from drivers.sensors.ads122c04 import ADS122C04, ADS122C04Twin, remainder
+from drivers.sensors.ads122c04 import VECTORS as ads122c04_vectors
 from drivers.sensors.ads1115 import ADS1115, ADS1115Twin
-from drivers.sensors.bh1750 import BH1750, BH1750Twin
+from drivers.sensors.bh1750 import BH1750Twin
 from drivers.sensors.bme280 import BME280, BME280Twin
+from drivers.sensors.bme280 import VECTORS as bme280_vectors
 from drivers.sensors.ds18b20 import DS18B20, DS18B20Twin, crc8
 from drivers.sensors.maxbotix import MaxBotix, MaxBotixTwin
 from drivers.sensors.nau7802 import NAU7802, NAU7802Twin
 from drivers.sensors.pms5003 import PMS5003, PMS5003Twin
+from drivers.sensors.pms5003 import VECTORS as pms5003_vectors
 from drivers.sensors.scd41 import SCD41, SCD41Twin
-from drivers.sensors.sht4x import SHT4x
 from drivers.sim.i2c import SimI2C
 from drivers.sim.onewire import text
 from drivers.sim.port import SimPort
 from drivers.sim.twin import Nack
-
-
-class Said:
-    """A bus that answers reads with the bytes it was given, in turn, and keeps what was written."""
-
-    def __init__(self, *answers: str) -> None:
-        self.answers = [bytes.fromhex(answer) for answer in answers]
-        self.written: list[str] = []
-
-    def i2c_rdwr(self, *messages: i2c_msg) -> None:
-        for message in messages:
-            if message.flags & 1:
-                answer = self.answers.pop(0)
-                assert len(answer) == message.len
-                for index, byte in enumerate(answer):
-                    message.buf[index] = byte
-            else:
-                self.written.append(bytes(message).hex())
+from tests.driver_kit import Said, Says, replayed
 
 
 def bus_of(bus: Said | SimI2C) -> I2C:
@@ -60,53 +41,16 @@ def test_crc_of_be_ef_is_92() -> None:  # SHT3x and SCD4x datasheets
     assert crc8_31(bytes.fromhex("beef")) == 0x92
 
 
-# -- SHT4x ---------------------------------------------------------------------------------------
-
-
-def test_sht4x_by_its_datasheet() -> None:
-    bus = Said("66 66 93 80 00 a2")
-    assert SHT4x(bus_of(bus)).read() == pytest.approx(
-        {"temperature": 25.0, "relative_humidity": 56.5}, abs=0.01
-    )
-    assert bus.written == ["fd"]
-
-
-@pytest.mark.parametrize(
-    ("answer", "values"), [("00 00 81 00 00 81", (-45, 0)), ("ff ff ac ff ff ac", (130, 100))]
-)
-def test_sht4x_at_the_ends_of_its_ticks(answer: str, values: tuple[float, float]) -> None:
-    read = SHT4x(bus_of(Said(answer))).read()
-    assert tuple(read.values()) == values  # -6 and 119 % are cut to 0 and 100
-
-
 # -- BME280 --------------------------------------------------------------------------------------
 
-# pimoroni/bme280-python, tests/test_compensation.py; five published drivers agree
-TRIM_1 = "696d 3664 3200 e998 02d6 d00b 2316 88ff f9ff 8c3c f8c6 7017 00 4b"
-TRIM_2 = "78 01 00 11 2e 03 1e"
+
+def test_bme280_leaves_humidity_out_where_it_is_a_bmp280() -> None:
+    assert "relative_humidity" not in replayed("bme280", bme280_vectors[1])[0]
 
 
-def test_bme280_by_a_published_vector() -> None:
-    data = (326_816 << 4).to_bytes(3, "big") + (529_191 << 4).to_bytes(3, "big")
-    data += (30_281).to_bytes(2, "big")
-    bus = Said("60", "00", TRIM_1, TRIM_2, "00", data.hex(), "00")
-    chip = BME280(bus_of(bus))
-    chip.setup()
-    read = chip.read()
-    assert read["temperature"] == pytest.approx(24.7894877676, abs=1e-6)
+def test_bme280_pressure_by_a_published_vector() -> None:
+    read, _ = replayed("bme280", bme280_vectors[0])
     assert read["pressure"] == pytest.approx(100_661.517564, abs=0.5)
-    assert read["relative_humidity"] == pytest.approx(68.66996649, abs=1e-4)
-
-
-def test_bmp280_by_its_datasheet_and_without_humidity() -> None:  # section 3.12
-    trim = "706b 4367 18fc 7d8e 43d6 d00b 270b 8c00 f9ff 8c3c f8c6 7017 0000"
-    data = (415_148 << 4).to_bytes(3, "big") + (519_888 << 4).to_bytes(3, "big") + b"\x80\x00"
-    chip = BME280(bus_of(Said("58", "00", trim, data.hex(), "00")))
-    chip.setup()
-    read = chip.read()
-    assert read["temperature"] == pytest.approx(25.08, abs=0.005)
-    assert read["pressure"] == pytest.approx(100_653.27, abs=0.5)
-    assert "relative_humidity" not in read
 
 
 def test_bme280_refuses_another_chip_and_a_chip_that_lost_its_supply() -> None:
@@ -129,14 +73,16 @@ def test_bme280_refuses_another_chip_and_a_chip_that_lost_its_supply() -> None:
 # -- SCD41 ---------------------------------------------------------------------------------------
 
 
-def test_scd41_by_its_datasheet() -> None:
-    bus = Said("80 06 04", "01 f4 33 66 67 a2 5e b9 3c")
-    assert SCD41(bus_of(bus)).read() == pytest.approx(
-        {"co2": 500, "temperature": 25.0, "relative_humidity": 37.0}, abs=0.01
-    )
-    assert bus.written == ["e4b8", "ec05"]
-    with pytest.raises(WarmingUp, match="0x62: warming up, 5 s left"):
-        SCD41(bus_of(Said("80 00 a2"))).read()
+def test_scd41_warms_up_until_its_first_result_and_then_has_news_or_none() -> None:
+    clock = VirtualClock()
+    chip, _ = scd41(clock)
+    chip.setup()
+    for left_s in (5, 3, 1):
+        with pytest.raises(WarmingUp, match=f"0x62: warming up, {left_s} s left"):
+            chip.read()
+        clock.sleep(2)
+    assert chip.read()
+    assert chip.read() == {}
 
 
 def test_scd41_is_told_the_pressure_as_in_the_datasheet() -> None:
@@ -194,11 +140,6 @@ def test_scd41_says_when_it_measures_no_more() -> None:
 # -- BH1750, ADS1115 -----------------------------------------------------------------------------
 
 
-def test_bh1750_by_its_datasheet() -> None:  # p. 7: 83 90 -> 28067 lx
-    assert BH1750(bus_of(Said("83 90"))).read()["illuminance"] == pytest.approx(28_067, abs=1)
-    assert BH1750(bus_of(Said("ff ff"))).read()["illuminance"] == float("inf")
-
-
 def test_bh1750_twin_knows_its_other_modes() -> None:
     twin = BH1750Twin()
     twin.power_on(0)
@@ -216,13 +157,6 @@ def test_ads1115_is_ratiometric() -> None:
         chip = ADS1115(I2C(bus, clock))
         chip.setup()
         assert chip.read()["crack_width"] == pytest.approx(7.5, abs=0.001)
-
-
-def test_ads1115_counts_by_its_datasheet() -> None:  # 7.5.4: 4000h at 4.096 V is 2.048 V
-    bus = Said("c3 83", "40 00", "f3 83", "67 20")
-    chip = ADS1115(bus_of(bus), range_mm=26_400.0)
-    assert chip.read()["crack_width"] == pytest.approx(2.048 / 3.3 * 26_400, rel=1e-3)
-    assert bus.written == ["01c383", "01", "00", "01f383", "01", "00"]
 
 
 def test_ads1115_says_what_is_wrong() -> None:
@@ -244,24 +178,6 @@ def test_ads1115_says_what_is_wrong() -> None:
 
 
 # -- strain gauges: NAU7802, ADS122C04 -----------------------------------------------------------
-
-# Linux, drivers/iio/adc/nau7802.c, scale_avail: 3000 mV at gain 128 = 2793e-9 mV per count,
-# sign_extend32(.., 23); SparkFun's and CedarGrove's drivers put the three bytes together alike.
-NAU7802_MV_PER_COUNT = (3000 * 10**9 >> (23 + 7)) / 1e9
-
-
-@pytest.mark.parametrize(
-    ("answer", "counts"),
-    [("000000", 0), ("000001", 1), ("ffffff", -1), ("0186a0", 100_000), ("fe7960", -100_000)],
-)
-def test_nau7802_counts_as_published_drivers_do(answer: str, counts: int) -> None:
-    bus = Said("00 00 00", "9e 2f 00", "be 2f 00", answer)
-    read = NAU7802(bus_of(bus)).read()
-    mv_per_v = counts * NAU7802_MV_PER_COUNT / 3.0
-    assert read["strain"] == pytest.approx(
-        mv_per_v * 1e-3 * 4 / 2.0 * 1e6, rel=4e-4
-    )  # the kernel cuts 2793.97 off
-    assert bus.written == ["12", "00", "00", "12"]
 
 
 def test_nau7802_starts_as_its_datasheet_and_published_drivers_do() -> None:
@@ -364,31 +280,9 @@ def encoded(data: str) -> str:
     return data + f"{remainder(bytes.fromhex(data)):04x}"
 
 
-REGISTERS = [encoded(one) for one in ("0e", "02", "60", "00")]
-READY, READY_BURNING = encoded("e0"), encoded("e8")
-
-
-@pytest.mark.parametrize(  # data format by the datasheet, 8.5.2: full scale is 2^23
-    ("data", "strain"),
-    [("000000", 0.0), ("000001", 0.0018626), ("ffffff", -0.0018626), ("400000", 7812.5)],
-)
-def test_ads122c04_by_its_datasheet(data: str, strain: float) -> None:
-    bus = Said(READY_BURNING, encoded("07000000"), READY, encoded("08" + data), *REGISTERS)
-    assert ADS122C04(bus_of(bus)).read()["strain"] == pytest.approx(strain, rel=1e-4)
-    assert bus.written == [
-        "4868",
-        "08",
-        "28",
-        "10",
-        "4860",
-        "08",
-        "28",
-        "10",
-        "20",
-        "24",
-        "28",
-        "2c",
-    ]
+def test_ads122c04_pulls_its_inputs_apart_before_a_conversion() -> None:
+    _, written = replayed("ads122c04", ads122c04_vectors[0])
+    assert " ".join(written) == "4868 08 28 10 4860 08 28 10 20 24 28 2c"
 
 
 def test_ads122c04_is_set_up_as_table_16_says() -> None:
@@ -462,11 +356,6 @@ def test_ads122c04_twin_is_strict() -> None:
 
 # -- DS18B20 -------------------------------------------------------------------------------------
 
-TABLE_1 = {
-    "d007": 125.0, "9101": 25.0625, "a200": 10.125, "0800": 0.5, "0000": 0.0,
-    "f8ff": -0.5, "5eff": -10.125, "6ffe": -25.0625, "90fc": -55.0,
-}  # fmt: skip
-
 
 def wire(folder: Path, said: str, name: str = "28-0316a2791dff") -> OneWire:
     device = folder / name
@@ -478,13 +367,6 @@ def wire(folder: Path, said: str, name: str = "28-0316a2791dff") -> OneWire:
 def pad(counts: str) -> str:
     data = bytes.fromhex(counts + "4b467fff0c10")
     return text(data + bytes([crc8(data)]))
-
-
-@pytest.mark.parametrize(("counts", "value"), TABLE_1.items())
-def test_ds18b20_by_table_1_of_its_datasheet(tmp_path: Path, counts: str, value: float) -> None:
-    chip = DS18B20(wire(tmp_path, pad(counts)))
-    chip.setup()
-    assert chip.read() == {"temperature": value}
 
 
 @pytest.mark.parametrize(
@@ -526,13 +408,7 @@ def test_ds18b20_twin_with_a_weak_supply_is_refused() -> None:
 
 # -- PMS5003 -------------------------------------------------------------------------------------
 
-CAPTURED = bytes.fromhex(
-    "424d001c 0000 0008 0008 0000 0008 0008 00d2 0046 002d 001e 0000 0000 9700 02c5"
-)  # avaldebe/PyPMS, tests/captured_data
-
-
-def test_pms5003_by_a_captured_frame() -> None:
-    assert PMS5003.finder.scan(CAPTURED) == ([CAPTURED], b"")
+CAPTURED = bytes.fromhex(pms5003_vectors[0].said[0])
 
 
 @pytest.mark.parametrize("noise", [b"", b"BM", b"BM\x00\x1c", b"\xff" * 100, CAPTURED[:20]])
@@ -572,30 +448,7 @@ def test_pms5003_twin_is_active_at_power_up_and_sleeps_on_command() -> None:
 
 # -- A02YYUW, MaxBotix ---------------------------------------------------------------------------
 
-PUBLISHED = bytes.fromhex("ff07a1a7")  # DFRobot wiki SEN0311, "UART Output": 1953 mm
-
-
-class Says:
-    """A gauge that sends a frame of its list every tenth of a second, and then the last again."""
-
-    baudrate = 9600
-    truth: dict[str, float] = {}
-
-    def __init__(self, *frames: bytes) -> None:
-        self.frames = list(frames)
-
-    def power_on(self, now: float) -> None:
-        self.next_at = now + 0.1
-
-    def receive(self, data: bytes, now: float) -> None:
-        raise AssertionError("nothing is said to this gauge")
-
-    def send(self, now: float) -> bytes:
-        out = b""
-        while now >= self.next_at:
-            self.next_at += 0.1
-            out += self.frames.pop(0) if len(self.frames) > 1 else self.frames[0]
-        return out
+PUBLISHED = bytes.fromhex("ff07a1a7")  # 1953 mm, as in its VECTORS
 
 
 def line(twin: Says | A02YYUWTwin | MaxBotixTwin) -> Port:
@@ -606,12 +459,6 @@ def line(twin: Says | A02YYUWTwin | MaxBotixTwin) -> Port:
 def a02yyuw(mm: int) -> bytes:
     high, low = divmod(mm, 256)
     return bytes([0xFF, high, low, (0xFF + high + low) % 256])
-
-
-def test_a02yyuw_by_the_wiki_of_its_maker() -> None:
-    assert a02yyuw(1953) == PUBLISHED
-    chip = A02YYUW(line(Says(PUBLISHED)), mount_height_m=3.0)
-    assert chip.read() == pytest.approx({"distance": 1.953, "level": 1.047})
 
 
 def test_a02yyuw_is_never_fooled_by_where_the_stream_begins() -> None:
@@ -628,11 +475,6 @@ def test_a02yyuw_finds_its_frame_in_noise(noise: str) -> None:
     chip = A02YYUW(line(Says(bytes.fromhex(noise) + PUBLISHED)))
     assert chip.read() == {"distance": 1.953}
     assert chip.finder.scan(bytes.fromhex(noise))[0] == []
-
-
-def test_maxbotix_by_its_datasheet() -> None:  # PD11500, pin 5: R, four digits, CR; mm
-    chip = MaxBotix(line(Says(b"R1234\r")), mount_height_m=4.0)
-    assert chip.read() == pytest.approx({"distance": 1.234, "level": 2.766})
 
 
 @pytest.mark.parametrize("noise", [b"", b"R", b"R12", b"RoHS\r", b"R12345\r", b"R 123\r", b"\xff"])

@@ -18,6 +18,7 @@ from drivers.api import Quantity
 from drivers.bus.port import Port
 from drivers.echo import EchoGauge
 from drivers.frames import FrameFinder
+from drivers.vector import Vector
 
 HEADER = 0xFF
 FRAME = 4
@@ -92,4 +93,12 @@ class A02YYUWTwin:
         return bytes([255, high, low, (255 + high + low) % 256])
 
 
+VECTORS = (
+    Vector(
+        'DFRobot wiki SEN0311, "UART Output"',
+        ["ff 07 a1 a7"],
+        {"distance": 1.953, "level": 1.047},
+        options={"mount_height_m": 3.0},
+    ),
+)
 DRIVER, TWIN = A02YYUW, A02YYUWTwin

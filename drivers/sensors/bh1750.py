@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from drivers.api import Quantity
 from drivers.bus.i2c import I2C
 from drivers.sim.twin import Nack
+from drivers.vector import Vector
 
 POWER_ON, RESET, ONE_TIME_HIGH = 0x01, 0x07, 0x20
 MEASURE_S = 0.180  # p. 2: H-resolution mode, maximum
@@ -22,6 +23,7 @@ FULL = 0xFFFF
 class BH1750:
     """Illuminance in lx, 0..54612; one conversion of 180 ms per read, then it sleeps."""
 
+    checksum = False
     quantities = {"illuminance": Quantity("illuminance", 1, 0, 54_612)}
 
     def __init__(self, i2c: I2C, address: int = 0x23) -> None:
@@ -79,4 +81,8 @@ class BH1750Twin:
             self.result, self.pending = self.pending, -1
 
 
+VECTORS = (
+    Vector("BH1750FVI, p. 7", ["83 90"], {"illuminance": 28_067.0}, within=1.0),
+    Vector("BH1750FVI, p. 7: saturated", ["ff ff"], {"illuminance": float("inf")}),
+)
 DRIVER, TWIN = BH1750, BH1750Twin

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from drivers.api import BusError, DataError, Quantity
 from drivers.bus.onewire import OneWire
+from drivers.vector import Vector
 
 CEL_PER_COUNT = 1 / 16  # table 1
 POWER_ON_COUNTS = 0x0550  # 85.000 Cel: no conversion since power-up
@@ -29,6 +30,8 @@ class DS18B20:
     Raises ValueError for a `rom` that no DS18B20 can have.
     """
 
+    checksum = True
+    read_s = 0.8
     quantities = {"temperature": Quantity("temperature", 0.0625, -55, 125)}
 
     def __init__(self, onewire: OneWire, rom: str = "") -> None:
@@ -122,4 +125,18 @@ def remainder(data: bytes) -> int:
     return sum(bit << n for n, bit in enumerate(bits[-8:]))
 
 
+VECTORS = tuple(
+    Vector("DS18B20, table 1", [pad], {"temperature": celsius}, within=0.0)
+    for pad, celsius in (
+        ("d0 07 4b 46 7f ff 0c 10 f4", 125.0),
+        ("91 01 4b 46 7f ff 0c 10 70", 25.0625),
+        ("a2 00 4b 46 7f ff 0c 10 74", 10.125),
+        ("08 00 4b 46 7f ff 0c 10 e2", 0.5),
+        ("00 00 4b 46 7f ff 0c 10 c8", 0.0),
+        ("f8 ff 4b 46 7f ff 0c 10 c3", -0.5),
+        ("5e ff 4b 46 7f ff 0c 10 6a", -10.125),
+        ("6f fe 4b 46 7f ff 0c 10 e8", -25.0625),
+        ("90 fc 4b 46 7f ff 0c 10 4f", -55.0),
+    )
+)
 DRIVER, TWIN = DS18B20, DS18B20Twin

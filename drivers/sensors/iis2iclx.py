@@ -42,6 +42,7 @@ class IIS2ICLX:
 
     axes: Sequence[str] = ("x", "y")
     unit = "m/s2"
+    drain_s = 0.09  #: a full FIFO, at 400 kHz
     who_am_i = Register(0x0F)
     fifo_rate = Register(0x09)
     fifo_mode = Register(0x0A)
@@ -183,6 +184,8 @@ class IIS2ICLXTwin(FifoTwin):
     defaults = {0x0F: 0x6B, 0x12: 0x04, 0x63: 0x00}
     axes = ("x", "y")
     deep = 512
+    rates_hz, count_g, count_cel = (104, 208), 61e-6, 1 / 256
+    other_chip = {0x0F: 0x6A}
     noise_density = 15.0
 
     def __init__(self) -> None:

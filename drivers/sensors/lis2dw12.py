@@ -155,6 +155,8 @@ class LIS2DW12Twin(FifoTwin):
     """Samples into its FIFO in continuous mode (6 in bits 7:5 of 0x2E) while it has a rate."""
 
     defaults = {0x0F: 0x44, 0x21: 0x04}
+    rates_hz, count_g, count_cel = (100, 200), 0.244e-3, 1 / 16
+    other_chip = {0x0F: 0x45}
     noise_density = 90.0
 
     def __init__(self) -> None:

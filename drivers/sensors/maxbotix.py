@@ -17,6 +17,7 @@ from drivers.api import Quantity
 from drivers.bus.port import Port
 from drivers.echo import EchoGauge
 from drivers.frames import FrameFinder
+from drivers.vector import Vector
 
 FRAME = 6
 SLOWEST_S = 0.2  # 6.67 Hz; the slowest of the family 5.17 Hz ("Sensor Timing")
@@ -92,4 +93,12 @@ class MaxBotixTwin:
         return b"R%04d\r" % min(mm, self.none)
 
 
+VECTORS = (
+    Vector(
+        "PD11500, pin 5: R, four digits, CR; mm",
+        [b"R1234\r".hex(" ")],
+        {"distance": 1.234, "level": 2.766},
+        options={"mount_height_m": 4.0},
+    ),
+)
 DRIVER, TWIN = MaxBotix, MaxBotixTwin

@@ -16,6 +16,7 @@ from struct import Struct
 from drivers.api import BusError, DataError, Quantity, WarmingUp
 from drivers.bus.port import Port
 from drivers.frames import FrameFinder
+from drivers.vector import Vector
 
 START = b"\x42\x4d"
 DATA = START + b"\x00\x1c"  # 28 bytes follow
@@ -141,4 +142,13 @@ def summed(data: bytes) -> bytes:
     return data + bytes(divmod(total, 256))
 
 
+VECTORS = (
+    Vector(
+        "avaldebe/PyPMS, tests/captured_data",
+        [
+            "424d001c 0000 0008 0008 0000 0008 0008 00d2 0046 002d 001e 0000 0000 9700 02c5",
+        ],
+        {"pm1": 0.0, "pm2_5": 8.0, "pm10": 8.0},
+    ),
+)
 DRIVER, TWIN = PMS5003, PMS5003Twin

@@ -15,6 +15,7 @@ from drivers.api import BusError, DataError, Quantity, WarmingUp
 from drivers.bus.i2c import I2C
 from drivers.crc import crc8_31
 from drivers.sim.twin import Nack
+from drivers.vector import Vector
 
 START, STOP, READ, READY = 0x21B1, 0x3F86, 0xEC05, 0xE4B8
 SERIAL, PERSIST = 0x3682, 0x3615
@@ -29,8 +30,13 @@ LOWEST_PA, HIGHEST_PA = 70_000, 120_000  # 3.6.5
 
 
 class SCD41:
-    """CO2 in ppm, temperature in Cel, relative humidity in %. A read without news has no values."""
+    """CO2 in ppm, temperature in Cel, relative humidity in %. It warms up for 5 s.
 
+    A read without news has no values.
+    """
+
+    checksum = True
+    warm_up_s, setup_s = INTERVAL_S, 2.0
     quantities = {
         "co2": Quantity("co2", 1, 1, 40_000),
         "temperature": Quantity("temperature", 0.01, -10, 60),
@@ -227,4 +233,13 @@ def _table() -> list[int]:
 
 
 TABLE = _table()
+VECTORS = (
+    Vector(
+        "SCD4x, 3.5.2",
+        ["80 06 04", "01 f4 33 66 67 a2 5e b9 3c"],
+        {"co2": 500.0, "temperature": 25.0, "relative_humidity": 37.0},
+        within=0.01,
+        told=["e4b8", "ec05"],
+    ),
+)
 DRIVER, TWIN = SCD41, SCD41Twin

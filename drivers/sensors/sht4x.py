@@ -13,6 +13,7 @@ from drivers.api import DataError, Quantity
 from drivers.bus.i2c import I2C
 from drivers.crc import crc8_31
 from drivers.sim.twin import Nack
+from drivers.vector import Vector
 
 MEASURE_HIGH = 0xFD
 READ_SERIAL = 0x89
@@ -25,6 +26,7 @@ COMMAND_S = 0.001
 class SHT4x:
     """Temperature in Cel, relative humidity in %."""
 
+    checksum = True
     quantities = {
         "temperature": Quantity("temperature", 0.01, -40, 125),
         "relative_humidity": Quantity("humidity", 0.01, 0, 100),
@@ -108,4 +110,16 @@ def worded(ticks: int) -> bytes:
     return data + bytes([register])
 
 
+VECTORS = (
+    Vector(
+        "SHT4x, 4.6",
+        ["66 66 93 80 00 a2"],
+        {"temperature": 25.0, "relative_humidity": 56.5},
+        within=0.01,
+        told=["fd"],
+    ),
+    # the ends of the ticks: -6 and 119 % are cut to 0 and 100
+    Vector("SHT4x, 4.6", ["00 00 81 00 00 81"], {"temperature": -45.0, "relative_humidity": 0.0}),
+    Vector("SHT4x, 4.6", ["ff ff ac ff ff ac"], {"temperature": 130.0, "relative_humidity": 100.0}),
+)
 DRIVER, TWIN = SHT4x, SHT4xTwin
