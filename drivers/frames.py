@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from drivers.api import BusError, DataError
 from drivers.bus.port import Port
 
 SHOWN = 24  #: bytes of noise that are kept for an error message
@@ -38,6 +39,15 @@ class FrameFinder:
                 found.append(frame)
             at = end = at + (self.length if good else 1)
         return found, heard[at:] if at >= 0 else self._begun(heard[end:])
+
+    def next(self, port: Port, within_s: float) -> bytes:
+        """The next good frame. Raises BusError (nothing came), DataError (no good frame)."""
+        heard = self.hear(port, 1, within_s)
+        if heard.frames:
+            return heard.frames[0]
+        if not heard.seen:
+            raise BusError(f"{port.path}: no answer")
+        raise DataError(f"{port.path}: no good frame in {heard.seen.hex(' ')}")
 
     def hear(self, port: Port, wanted: int, within_s: float) -> Heard:
         """The next `wanted` good frames; fewer if `within_s` is over. Raises BusError."""

@@ -24,7 +24,7 @@ from drivers.sim.onewire import SimOneWire
 from drivers.sim.port import SimPort
 from drivers.vector import Vector
 
-ROM = "28-0316a2791dff"
+SERIAL = "0316a2791dff"  #: of the device on a 1-wire bus
 SETUP_S, READ_S = 1.0, 0.25  #: what a driver may take that says nothing else
 ROUNDS = 150  #: combinations of truths that are tried
 
@@ -43,6 +43,11 @@ def module_of(name: str) -> ModuleType:
 def where(name: str) -> str:
     """How a failure names the driver: its file."""
     return str(module_of(name).__file__)
+
+
+def rom(found: Driver) -> str:
+    """The name of a 1-wire device of the driver's family."""
+    return f"{getattr(found.sensor, 'family', '28')}-{SERIAL}"
 
 
 class Bench:
@@ -89,7 +94,7 @@ class Bench:
             return I2C(bus, self.clock)
         if found.bus_kind == "onewire":
             wire = SimOneWire(self.clock)
-            self.faults = wire.attach(ROM, self.twin)
+            self.faults = wire.attach(rom(found), self.twin)
             return wire
         kinds = "i2c, port or onewire"
         assert found.bus_kind == "port", f"{where(self.name)}: its first argument is {kinds}"
@@ -207,7 +212,7 @@ def replayed(name: str, vector: Vector) -> tuple[Mapping[str, float | None], lis
         bus, written = Port("sim", says.baudrate, clock, SimPort(clock, says)), says.written
     else:
         bus, written = SimOneWire(clock), []
-        bus.attach(ROM, Pads(pieces, {}))
+        bus.attach(rom(found), Pads(pieces, {}))
     driver: Any = found.make(bus, vector.options)
     if vector.setup or found.bus_kind == "onewire":
         driver.setup()

@@ -11,7 +11,7 @@ from drivers.api import BusError, DataError, WarmingUp
 from drivers.bus.i2c import I2C
 from drivers.bus.onewire import OneWire
 from drivers.bus.port import Port
-from drivers.crc import crc8_31
+from drivers.crc import crc8_31, crc8_maxim
 from drivers.echo import speed_of_sound
 from drivers.sensors.a02yyuw import A02YYUW, A02YYUWTwin
 from drivers.sensors.ads122c04 import ADS122C04, ADS122C04Twin, remainder
@@ -20,7 +20,7 @@ from drivers.sensors.ads1115 import ADS1115, ADS1115Twin
 from drivers.sensors.bh1750 import BH1750Twin
 from drivers.sensors.bme280 import BME280, BME280Twin
 from drivers.sensors.bme280 import VECTORS as bme280_vectors
-from drivers.sensors.ds18b20 import DS18B20, DS18B20Twin, crc8
+from drivers.sensors.ds18b20 import DS18B20, DS18B20Twin
 from drivers.sensors.maxbotix import MaxBotix, MaxBotixTwin
 from drivers.sensors.nau7802 import NAU7802, NAU7802Twin
 from drivers.sensors.pms5003 import PMS5003, PMS5003Twin
@@ -366,7 +366,7 @@ def wire(folder: Path, said: str, name: str = "28-0316a2791dff") -> OneWire:
 
 def pad(counts: str) -> str:
     data = bytes.fromhex(counts + "4b467fff0c10")
-    return text(data + bytes([crc8(data)]))
+    return text(data + bytes([crc8_maxim(data)]))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from struct import Struct
 
-from drivers.api import BusError, DataError, Quantity, WarmingUp
+from drivers.api import Quantity, WarmingUp
 from drivers.bus.port import Port
 from drivers.frames import FrameFinder
 from drivers.vector import Vector
@@ -75,12 +75,7 @@ class PMS5003:
         """The next good frame. Raises BusError, DataError."""
         self.port.discard()
         self._tell(*ASK)
-        heard = self.finder.hear(self.port, 1, ANSWER_S)
-        if heard.frames:
-            return heard.frames[0]
-        if not heard.seen:
-            raise BusError(f"{self.port.path}: no answer")
-        raise DataError(f"{self.port.path}: no good frame in {heard.seen.hex(' ')}")
+        return self.finder.next(self.port, ANSWER_S)
 
 
 class PMS5003Twin:

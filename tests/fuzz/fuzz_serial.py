@@ -16,7 +16,7 @@ from drivers.bus.onewire import OneWire
 from drivers.bus.port import Port
 from drivers.sim.onewire import text
 from drivers.sim.port import SimPort
-from tests.driver_kit import ROM, names_with, where
+from tests.driver_kit import names_with, rom, where
 
 SLOWEST_S = 6.0  #: a reading, whatever is on the line
 
@@ -58,11 +58,12 @@ class Babble:
 class Said(OneWire):
     """A 1-wire folder whose only file says what the fuzzer says."""
 
-    said = ""
+    def __init__(self, rom: str) -> None:
+        self.rom, self.said = rom, ""
 
     def devices(self, family: str = "28") -> list[str]:
         """The one."""
-        return [ROM]
+        return [self.rom]
 
     def read(self, name: str) -> str:
         """What the fuzzer says."""
@@ -130,7 +131,8 @@ class Wire:
     """One 1-wire driver and its fuzzer."""
 
     def __init__(self, name: str) -> None:
-        found, self.name, self.wire = find(name), name, Said()
+        found, self.name = find(name), name
+        self.wire = Said(rom(found))
         assert found.twin is not None
         self.twin: Any = found.twin()
         self.twin.power_on(0.0)
