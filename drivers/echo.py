@@ -28,6 +28,8 @@ class EchoGauge(ABC):
     `frames`: how many a value is the median of. `mount_height_m`: of the sensor's face above the
     zero of the level; without it there is no level. `assumed_cel`: the temperature the sensor
     reckons with; None = it knows the temperature itself, `compensate` changes nothing then.
+
+    Raises ValueError for `frames` out of 1 to 25.
     """
 
     baudrate = 9600

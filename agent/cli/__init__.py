@@ -6,7 +6,7 @@ import importlib
 
 import click
 
-COMMANDS = {  # name -> what --help says; the module agent.cli.<name> has a command of that name
+COMMANDS = {  # name -> what --help says; agent.cli.<name>, with _ for -, has a command of that name
     "run": "The daemon: measure, keep, forward.",
     "demo": "A simulated node here, live in the terminal.",
     "check": "Check a profile, offline.",
@@ -16,6 +16,7 @@ COMMANDS = {  # name -> what --help says; the module agent.cli.<name> has a comm
     "lorawan": "Keys, join, airtime of a LoRaWAN link.",
     "decode": "Explain a frame, byte by byte.",
     "export": "Rows, or raw records of events, as CSV.",
+    "new-driver": "A driver and its page, to be changed.",
 }
 
 
@@ -30,7 +31,8 @@ class LazyGroup(click.Group):
         """Import one command."""
         if name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"agent.cli.{name}"), name)
+        module = name.replace("-", "_")
+        command = getattr(importlib.import_module(f"agent.cli.{module}"), module)
         assert isinstance(command, click.Command)
         return command
 

@@ -28,7 +28,10 @@ LOWEST_SUPPLY = 1000  # counts, 0.125 V: below, the gauge has no supply
 
 
 class ADS1115:
-    """Opening of a crack in mm, from `range_mm` of stroke."""
+    """Opening of a crack in mm, from `range_mm` of stroke.
+
+    Raises ValueError where both channels are one.
+    """
 
     checksum = False
     quantities: Mapping[str, Quantity]
@@ -50,7 +53,7 @@ class ADS1115:
         self.quantities = {"crack_width": Quantity("crack", 0.001, -range_mm, 2 * range_mm)}
 
     def setup(self) -> None:
-        """Write the configuration and read it back."""
+        """Write the configuration and read it back. Raises BusError, DataError."""
         wanted = self._config(self.channel)
         self.config = wanted
         if (self.config | START) != (wanted | START):

@@ -61,7 +61,7 @@ class ADS122C04:
         self.quantities = {"strain": self.bridge.quantity()}
 
     def setup(self) -> None:
-        """Reset, configure, read back."""
+        """Reset, configure, read back. Raises BusError, DataError."""
         self.i2c.pause(RESET_S)  # it may have got its supply just now
         self.i2c.write(self.address, bytes([RESET]))
         self.i2c.pause(RESET_S)
@@ -149,7 +149,10 @@ class ADS122C04Twin:
         self.command = 0
 
     def write(self, data: bytes, now: float) -> None:
-        """A command of table 16, WREG with its byte. A register restarts the conversion."""
+        """A command of table 16, WREG with its byte. A register restarts the conversion.
+
+        Raises Nack.
+        """
         if now < self.up:
             raise Nack
         self._finish(now)
@@ -166,7 +169,10 @@ class ADS122C04Twin:
                 self._start(now)
 
     def read(self, length: int, now: float) -> bytes:
-        """The answer to RDATA or RREG, with the counter and CRC that register 2 switches on."""
+        """The answer to RDATA or RREG, with the counter and CRC that register 2 switches on.
+
+        Raises Nack.
+        """
         if now < self.up or self.command & 0xF0 not in (0x10, 0x20):
             raise Nack
         self._finish(now)

@@ -34,7 +34,10 @@ SELF_TEST_G = ((0.1, 0.6), (0.1, 0.6), (0.5, 3.0))  # typical 0.3, 0.3, 1.5
 
 
 class ADXL355:
-    """X, Y and Z in m/s2; the FIFO has to be read at least four times a second at 125 Hz."""
+    """X, Y and Z in m/s2; the FIFO has to be read at least four times a second at 125 Hz.
+
+    Raises ValueError for a rate it cannot keep.
+    """
 
     axes: Sequence[str] = ("x", "y", "z")
     unit = "m/s2"
@@ -67,7 +70,10 @@ class ADXL355:
         self._part: list[int] = []  # a sample begun at the end of the last batch
 
     def setup(self) -> None:
-        """Identify, reset, self-test if wanted, start; 0.1 s, with self-test 0.8 s."""
+        """Identify, reset, self-test if wanted, start; 0.1 s, with self-test 0.8 s.
+
+        Raises BusError, DataError.
+        """
         if (found := self.ids) != 0xAD1DED:
             raise DataError(f"0x{self.address:02x}: ids {found:06x}, not an ADXL355 (ad1ded)")
         if self.self_test_wanted:

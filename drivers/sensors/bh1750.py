@@ -30,12 +30,12 @@ class BH1750:
         self.i2c, self.address = i2c, address
 
     def setup(self) -> None:
-        """On and cleared: the chip acknowledges."""
+        """On and cleared: the chip acknowledges. Raises BusError."""
         self.i2c.write(self.address, bytes([POWER_ON]))
         self.i2c.write(self.address, bytes([RESET]))
 
     def read(self) -> dict[str, float]:
-        """One conversion; a saturated one is above the range."""
+        """One conversion; a saturated one is above the range. Raises BusError."""
         self.i2c.write(self.address, bytes([ONE_TIME_HIGH]))
         self.i2c.pause(MEASURE_S)
         counts = int.from_bytes(self.i2c.read(self.address, 2), "big")
@@ -54,7 +54,7 @@ class BH1750Twin:
         self.due = 0.0
 
     def write(self, data: bytes, now: float) -> None:
-        """A one-byte instruction."""
+        """A one-byte instruction. Raises Nack."""
         self._settle(now)
         for code in data:
             if code == 0x00:

@@ -58,7 +58,10 @@ class BME280:
         self._read_calibration()
 
     def read(self) -> dict[str, float | None]:
-        """One forced conversion, 9.3 ms. A BMP280 leaves humidity out."""
+        """One forced conversion, 9.3 ms. A BMP280 leaves humidity out.
+
+        Raises BusError, DataError.
+        """
         if self.has_humidity:
             self.humidity_samples = ONE_SAMPLE  # takes effect with the write of control
         self.control = ONE_SAMPLE << 5 | ONE_SAMPLE << 2 | FORCED

@@ -31,7 +31,10 @@ def is_good(record: bytes) -> bool:
 
 
 class MaxBotix(EchoGauge):
-    """Distance in m and, above a known zero, level in m. `range_m`: 5 or 10, by the model."""
+    """Distance in m and, above a known zero, level in m. `range_m`: 5 or 10, by the model.
+
+    Raises ValueError for another `range_m`.
+    """
 
     checksum, read_s = False, 1.0
     finder, slowest_s = FrameFinder(b"R", FRAME, is_good), SLOWEST_S

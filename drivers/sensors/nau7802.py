@@ -64,7 +64,10 @@ class NAU7802:
         self.quantities = {"strain": self.bridge.quantity()}
 
     def setup(self) -> None:
-        """Reset, identify, configure, calibrate the offset, let it settle: 1.3 s at 10 Hz."""
+        """Reset, identify, configure, calibrate the offset, let it settle: 1.3 s at 10 Hz.
+
+        Raises BusError, DataError.
+        """
         self._power_up()
         if self.revision != REVISION:
             raise DataError(f"0x{self.address:02x}: revision {self.revision:x}, not a NAU7802")

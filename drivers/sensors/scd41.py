@@ -51,7 +51,10 @@ class SCD41:
         self.warm = False  # whether it has had one since setup
 
     def setup(self) -> None:
-        """Stop it if it measures, identify, set self-calibration if it differs, start."""
+        """Stop it if it measures, identify, set self-calibration if it differs, start.
+
+        Raises BusError, DataError.
+        """
         self._stop()
         self._ask(SERIAL, 3)
         if self._ask(GET_ASC, 1)[0] != self.self_calibration:
@@ -63,7 +66,10 @@ class SCD41:
         self.news_at, self.warm = self.i2c.timer.monotonic(), False
 
     def compensate(self, pressure_pa: float) -> None:
-        """Tell the chip the air pressure, when it moved by a hPa; allowed while measuring."""
+        """Tell the chip the air pressure, when it moved by a hPa; allowed while measuring.
+
+        Raises BusError.
+        """
         if not LOWEST_PA <= pressure_pa <= HIGHEST_PA:
             return
         hpa = round(pressure_pa / PRESSURE_STEP_PA)
@@ -150,7 +156,7 @@ class SCD41Twin:
         self.pressure = 0
 
     def write(self, data: bytes, now: float) -> None:
-        """A 16-bit command, perhaps with a word and its CRC."""
+        """A 16-bit command, perhaps with a word and its CRC. Raises Nack."""
         if not data:
             return
         command = int.from_bytes(data[:2], "big")
@@ -174,7 +180,7 @@ class SCD41Twin:
             self.answer = self._answer(command, now)
 
     def read(self, length: int, now: float) -> bytes:
-        """The answer to the last command."""
+        """The answer to the last command. Raises Nack."""
         if now < self.busy_until or not self.answer:
             raise Nack
         answer, self.answer = self.answer, b""

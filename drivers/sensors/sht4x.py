@@ -36,14 +36,17 @@ class SHT4x:
         self.i2c, self.address = i2c, address
 
     def setup(self) -> None:
-        """Reset, read the serial number: the chip is there and says it right."""
+        """Reset, read the serial number: the chip is there and says it right.
+
+        Raises BusError, DataError.
+        """
         self.i2c.pause(RESET_S)  # it may have got its supply just now
         self.i2c.write(self.address, bytes([SOFT_RESET]))
         self.i2c.pause(RESET_S)
         self._ask(READ_SERIAL, COMMAND_S)
 
     def read(self) -> dict[str, float]:
-        """One conversion at high repeatability, 8.3 ms."""
+        """One conversion at high repeatability, 8.3 ms. Raises BusError, DataError."""
         ticks_t, ticks_rh = self._ask(MEASURE_HIGH, MEASURE_S)
         humidity = -6 + 125 * ticks_rh / 65535
         return {
@@ -73,7 +76,7 @@ class SHT4xTwin:
         self.ready, self.answer = now + 0.0003, b""
 
     def write(self, data: bytes, now: float) -> None:
-        """A one-byte command."""
+        """A one-byte command. Raises Nack."""
         if now < self.ready or (data and data[0] not in self.times):
             raise Nack
         if data:
@@ -81,7 +84,7 @@ class SHT4xTwin:
             self.answer = self._answer(data[0])
 
     def read(self, length: int, now: float) -> bytes:
-        """The answer to the last command."""
+        """The answer to the last command. Raises Nack."""
         if now < self.ready or not self.answer:
             raise Nack
         answer, self.answer = self.answer, b""

@@ -137,6 +137,7 @@ class Wire:
         self.twin: Any = found.twin()
         self.twin.power_on(0.0)
         self.driver: Any = found.make(self.wire, {})
+        self.wire.said = text(self.twin.scratchpad(0.0)[0])
         self.driver.setup()
 
     def attempt(self, chance: random.Random) -> None:
