@@ -282,3 +282,15 @@ def test_a_sensor_that_failed_is_not_back_while_it_warms_up(
     sensor.error = None
     assert instrument.ask() == {"temperature": 21.0}
     assert instrument.news() == SENSOR_BACK
+
+
+def test_a_sensor_that_warms_up_within_its_setup_is_set_up_again(
+    instrument: Instrument, sensor: Thermometer
+) -> None:
+    sensor.error = WarmingUp("0x59", 3.0)
+    instrument.prepare()
+    assert (instrument.state, instrument.failures) == ("warming", 0)
+    assert instrument.ask() == {}
+    sensor.error = None
+    assert instrument.ask() == {"temperature": 21.0}
+    assert sensor.setups == 3

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent.cli import group
+from agent.cli.new_driver import places
 from agent.measure.driver_registry import find
 from tests import test_conformance
 from tests.driver_kit import where
@@ -85,6 +86,9 @@ def test_nothing_is_written_over_and_a_wrong_name_is_refused_with_the_remedy(
     for words, text in (
         (("mine", "--bus", "i2c", "--folder", str(tmp_path)), "mine.md is there already: delete"),
         (("bme280", "--bus", "i2c"), "there is a driver 'bme280' already: choose another name"),
+        (("random", "--bus", "w1"), "'random' means something in Python already"),
+        (("class", "--bus", "w1"), "'class' means something in Python already"),
+        (("lüfter", "--bus", "w1"), "a driver's name is a-z, 0-9 and _"),
         (("My-Chip", "--bus", "w1"), "a driver's name is a-z, 0-9 and _, such as veml7700"),
     ):
         refused = new_driver(*words)
@@ -92,6 +96,21 @@ def test_nothing_is_written_over_and_a_wrong_name_is_refused_with_the_remedy(
         assert text in refused.output.replace("\n", "")
     assert (tmp_path / "mine.md").read_text() == "mine"
     assert not (tmp_path / "mine.py").exists()
+
+
+def test_an_installed_wheel_asks_for_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.cli.new_driver.WIRING", Path("/nowhere/hw/wiring"))
+    refused = new_driver("chip1", "--bus", "i2c")
+    assert refused.exit_code == 2
+    assert "say --folder, such as --folder ." in refused.output
+
+
+def test_in_a_clone_the_page_lies_among_the_others() -> None:
+    found = places("chip1", None)
+    assert [path.relative_to(README.parents[1]).as_posix() for path in found] == [
+        "drivers/sensors/chip1.py",
+        "hw/wiring/chip1.md",
+    ]
 
 
 def slipped(tmp_path: Path, name: str, old: str, new: str) -> None:

@@ -53,6 +53,12 @@ def test_bme280_pressure_by_a_published_vector() -> None:
     assert read["pressure"] == pytest.approx(100_661.517564, abs=0.5)
 
 
+def test_bme280_twin_has_no_trim_that_takes_a_term_away() -> None:
+    for trim in (BME280Twin.trim_t, BME280Twin.trim_p, BME280Twin.trim_h):
+        assert all(trim)
+        assert min(trim) < 0
+
+
 def test_bme280_refuses_another_chip_and_a_chip_that_lost_its_supply() -> None:
     with pytest.raises(DataError, match="id 61, not a BME280"):
         BME280(bus_of(Said("61"))).setup()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from importlib.util import find_spec
+from keyword import iskeyword
 from pathlib import Path
 from string import Template
 
@@ -10,10 +13,12 @@ import click
 
 import drivers
 from agent.cli.options import USAGE, told
+from agent.measure.driver_registry import known
 
 HOUSE = Path(drivers.__file__).parent
 WIRING = HOUSE.parent / "hw" / "wiring"  #: of a clone; an installed wheel has none
 BUSES = ("i2c", "serial", "w1")
+NAME = re.compile(r"[a-z][a-z0-9_]*")
 NEXT = """\
 written: {driver}
          {page}
@@ -62,12 +67,12 @@ def new_driver(name: str, bus: str, folder: Path | None) -> None:
 
 def places(name: str, folder: Path | None) -> tuple[Path, Path]:
     """Where driver and page go. Raises NewDriverError; nothing is ever written over."""
-    from agent.measure.driver_registry import known
-
-    if not name.isidentifier() or name != name.lower() or name[0] == "_":
+    if not NAME.fullmatch(name):
         raise NewDriverError(f"'{name}': a driver's name is a-z, 0-9 and _, such as veml7700")
     if name in known():
         raise NewDriverError(f"there is a driver '{name}' already: choose another name")
+    if iskeyword(name) or find_spec(name):
+        raise NewDriverError(f"'{name}' means something in Python already: choose another name")
     if folder is None and not WIRING.is_dir():
         raise NewDriverError("this is no clone of the project: say --folder, such as --folder .")
     driver = (folder or HOUSE / "sensors") / f"{name}.py"

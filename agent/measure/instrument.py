@@ -146,6 +146,8 @@ class Instrument:
         with self._lock:
             try:
                 self._set_up()
+            except WarmingUp as error:
+                self._become("warming", str(error))
             except FAULTS as error:
                 let_go(error)
                 self._failed(error)
