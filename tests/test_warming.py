@@ -10,6 +10,7 @@ from agent.cli import group
 from agent.cli.probe import SLOW_S, ask
 from agent.clock import VirtualClock
 from agent.measure.instrument import Instrument
+from agent.measure.stream import Polled, Stream
 from agent.model.schema import Missing
 from drivers.api import Quantity, WarmingUp
 from tests.window_kit import make_window_rig, table
@@ -23,10 +24,11 @@ class Slow:
     quantities = {"temperature": Quantity("temperature", 0.1, -40, 85)}
 
     def __init__(self, clock: VirtualClock, warm_up_s: float) -> None:
-        self.clock, self.warm_at = clock, warm_up_s
+        self.clock, self.warm_at, self.setups = clock, warm_up_s, 0
 
     def setup(self) -> None:
-        """Nothing."""
+        """Counted."""
+        self.setups += 1
 
     def read(self) -> Mapping[str, float | None]:
         """21, once it is warm."""
@@ -53,6 +55,19 @@ def test_status_shows_it_as_warming_and_no_event_goes_out(tmp_path: Path) -> Non
     assert isinstance(cells[-1], float)
     assert rig.codes() == []
     rig.node.close()
+
+
+def test_a_stream_of_a_sensor_that_warms_up_lets_it_get_warm() -> None:
+    clock = VirtualClock()
+    sensor = Slow(clock, 30.0)
+    stream = Stream("gas", Polled(sensor, 1.0, clock), clock, span_s=60.0)
+    for _ in range(5):
+        clock.sleep(stream.step())
+    assert isinstance(stream.error, WarmingUp)
+    while clock.monotonic() < 120:
+        clock.sleep(stream.step())
+    assert stream.error is None
+    assert sensor.setups == 1
 
 
 def test_probe_waits_for_it_and_says_how_long_where_it_takes_too_long() -> None:

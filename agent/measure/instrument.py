@@ -146,8 +146,6 @@ class Instrument:
         with self._lock:
             try:
                 self._set_up()
-            except WarmingUp as error:
-                self._become("warming", str(error))
             except FAULTS as error:
                 let_go(error)
                 self._failed(error)
@@ -166,12 +164,11 @@ class Instrument:
                 self._asked_at, self._look_at = now, now + LOOK_S
             try:
                 judged = self.judge(self.converse())
-            except WarmingUp as error:  # it is well: nothing failed, nothing is back either
-                self._become("warming", str(error))
-                return {}
             except FAULTS as error:
                 let_go(error)
                 self._failed(error)
+                if isinstance(error, WarmingUp):
+                    return {}
                 return dict.fromkeys(self.quantities, Missing.FAILED)
             if Missing.FAILED not in judged.values():
                 self._succeeded("")
@@ -252,6 +249,9 @@ class Instrument:
 
     def _failed(self, error: BaseException) -> None:
         """Note the fault; the next try after a back-off starts with `setup`."""
+        if isinstance(error, WarmingUp):  # it is well: nothing failed, nothing is back either
+            self._become("warming", str(error))
+            return
         now = self.clock.monotonic()
         self.failures += 1
         self._ready = False
