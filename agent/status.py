@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from agent.clock import Clock
 from agent.config.sections import Config
 from agent.daemon import Job
-from agent.measure.instrument import WELL, Instrument
+from agent.measure.instrument import Instrument
 from agent.measure.sampler import Sampler
 from agent.measure.stream import Stream
 from agent.model.schema import Missing, quantity_kinds
@@ -60,7 +60,7 @@ class Node:
 
     def bad_sensors(self) -> list[str]:
         """Names of the sensors that are not well."""
-        return [one.name for one in self.instruments.values() if one.state not in WELL]
+        return [one.name for one in self.instruments.values() if not one.well]
 
     def close(self) -> None:
         """Leave every link in order, write what is still owed, close the store."""

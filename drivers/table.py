@@ -1,4 +1,6 @@
-"""The table of sensors in drivers/README.md, made from the modules. usage: python -m drivers.table
+"""The table of sensors in drivers/README.md, made from the modules.
+
+usage: python -m drivers.table [--check]
 
 With --check nothing is written; exit 1 if a row is missing or says something else.
 """

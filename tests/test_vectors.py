@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -15,16 +16,16 @@ from drivers.crc import crc8_31, crc8_maxim
 from drivers.echo import speed_of_sound
 from drivers.sensors.a02yyuw import A02YYUW, A02YYUWTwin
 from drivers.sensors.ads122c04 import ADS122C04, ADS122C04Twin, remainder
-from drivers.sensors.ads122c04 import VECTORS as ads122c04_vectors
+from drivers.sensors.ads122c04 import VECTORS as ADS122C04_VECTORS
 from drivers.sensors.ads1115 import ADS1115, ADS1115Twin
 from drivers.sensors.bh1750 import BH1750Twin
 from drivers.sensors.bme280 import BME280, BME280Twin
-from drivers.sensors.bme280 import VECTORS as bme280_vectors
+from drivers.sensors.bme280 import VECTORS as BME280_VECTORS
 from drivers.sensors.ds18b20 import DS18B20, DS18B20Twin
 from drivers.sensors.maxbotix import MaxBotix, MaxBotixTwin
 from drivers.sensors.nau7802 import NAU7802, NAU7802Twin
 from drivers.sensors.pms5003 import PMS5003, PMS5003Twin
-from drivers.sensors.pms5003 import VECTORS as pms5003_vectors
+from drivers.sensors.pms5003 import VECTORS as PMS5003_VECTORS
 from drivers.sensors.scd41 import SCD41, SCD41Twin
 from drivers.sim.i2c import SimI2C
 from drivers.sim.onewire import text
@@ -45,11 +46,11 @@ def test_crc_of_be_ef_is_92() -> None:  # SHT3x and SCD4x datasheets
 
 
 def test_bme280_leaves_humidity_out_where_it_is_a_bmp280() -> None:
-    assert "relative_humidity" not in replayed("bme280", bme280_vectors[1])[0]
+    assert "relative_humidity" not in replayed("bme280", BME280_VECTORS[1])[0]
 
 
 def test_bme280_pressure_by_a_published_vector() -> None:
-    read, _ = replayed("bme280", bme280_vectors[0])
+    read, _ = replayed("bme280", BME280_VECTORS[0])
     assert read["pressure"] == pytest.approx(100_661.517564, abs=0.5)
 
 
@@ -211,14 +212,14 @@ def test_a_quarter_bridge_at_3_v_gives_1_5_uv_per_um_m(sensor: NAU7802 | ADS122C
 
 @pytest.mark.parametrize("channel", [1, 2])
 @pytest.mark.parametrize("rate_hz", [10, 20, 40, 80, 320])
-def test_nau7802_reads_right_from_the_first_value_at_every_rate(rate_hz: int, channel: int) -> None:
+def test_nau7802_reads_right_from_the_first_value_at_every_rate(
+    rate_hz: Literal[10, 20, 40, 80, 320], channel: Literal[1, 2]
+) -> None:
     clock = VirtualClock()
     bus = SimI2C(clock)
     twin = NAU7802Twin(gauge_factor=2.11, bridge="half", channel=channel)
     bus.attach(0x2A, twin)
-    chip = NAU7802(
-        I2C(bus, clock), gauge_factor=2.11, bridge="half", channel=channel, rate_hz=rate_hz, gain=64
-    )  # type: ignore[arg-type]
+    chip = NAU7802(I2C(bus, clock), 0x2A, 2.11, "half", channel, rate_hz, 64)
     chip.setup()
     for strain in (-3000.0, 0.0, 47.11):
         twin.truth = {"strain": strain}
@@ -287,7 +288,7 @@ def encoded(data: str) -> str:
 
 
 def test_ads122c04_pulls_its_inputs_apart_before_a_conversion() -> None:
-    _, written = replayed("ads122c04", ads122c04_vectors[0])
+    _, written = replayed("ads122c04", ADS122C04_VECTORS[0])
     assert " ".join(written) == "4868 08 28 10 4860 08 28 10 20 24 28 2c"
 
 
@@ -414,7 +415,7 @@ def test_ds18b20_twin_with_a_weak_supply_is_refused() -> None:
 
 # -- PMS5003 -------------------------------------------------------------------------------------
 
-CAPTURED = bytes.fromhex(pms5003_vectors[0].said[0])
+CAPTURED = bytes.fromhex(PMS5003_VECTORS[0].said[0])
 
 
 @pytest.mark.parametrize("noise", [b"", b"BM", b"BM\x00\x1c", b"\xff" * 100, CAPTURED[:20]])

@@ -16,7 +16,7 @@ COMMANDS = {  # name -> what --help says; agent.cli.<name>, with _ for -, has a 
     "lorawan": "Keys, join, airtime of a LoRaWAN link.",
     "decode": "Explain a frame, byte by byte.",
     "export": "Rows, or raw records of events, as CSV.",
-    "new-driver": "A driver and its page, to be changed.",
+    "new-driver": "Write a new driver, its twin and its wiring page.",
 }
 
 

@@ -47,9 +47,10 @@ class NewDriverError(Exception):
     help="Where to write both; default: the clone this command runs from.",
 )
 def new_driver(name: str, bus: str, folder: Path | None) -> None:
-    """Write a driver NAME, its simulated twin and its wiring page from a template.
+    """Write a new driver, its twin and its wiring page.
 
-    They pass every test as they stand. A profile finds a driver that lies beside it by its name.
+    From a template; they pass every test as they stand. A profile finds a driver that lies beside
+    it by its name.
     """
     try:
         driver, page = places(name, folder)

@@ -102,6 +102,11 @@ class Instrument:
         """What the sensor can tell."""
         return self.sensor.quantities
 
+    @property
+    def well(self) -> bool:
+        """Whether nobody has to be told of its state."""
+        return self.state in WELL
+
     def hold(self, interval_s: float) -> None:
         """A table of this interval asks it from now on."""
         if self._windowed:

@@ -188,7 +188,7 @@ class SimI2C:
     def read_i2c_block_data(
         self, i2c_addr: int, register: int, length: int, force: bool | None = None
     ) -> list[int]:
-        """`length` bytes from a register on, 32 at the most. Raises ValueError beyond."""
+        """`length` bytes from a register on, 32 at the most."""
         if length > BLOCK:
             raise ValueError(f"Desired block length over {BLOCK} bytes")
         return list(self._smbus(i2c_addr, bytes([register]), length)) if length else []

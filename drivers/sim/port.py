@@ -53,7 +53,7 @@ class SimPort(SerialBase):
     # -- what SerialBase wants -----------------------------------------------------------------
 
     def open(self) -> None:
-        """Open; what came before is lost. Raises SerialException if it is open."""
+        """Open; what came before is lost."""
         if self.is_open:
             raise SerialException("Port is already open.")
         self.is_open = True
