@@ -22,6 +22,7 @@ from agent.cli.options import (
     simulate_option,
     start_logging,
 )
+from drivers.api import WarmingUp
 
 if TYPE_CHECKING:
     from agent.config.sections import InstrumentConfig, LinkConfig
@@ -146,8 +147,6 @@ def heard(
     read: Callable[[], Mapping[str, float | None]],
 ) -> tuple[Mapping[str, float | None], str]:
     """Its values; or none, and in words how long it still warms up."""
-    from drivers.api import WarmingUp
-
     try:
         return read(), ""
     except WarmingUp as error:
