@@ -11,11 +11,11 @@ from string import Template
 
 import click
 
-import drivers
 from agent.cli.options import USAGE, told
 from agent.measure.driver_registry import known
+from drivers import api
 
-HOUSE = Path(drivers.__file__).parent
+HOUSE = Path(api.__file__).parent
 WIRING = HOUSE.parent / "hw" / "wiring"  #: of a clone; an installed wheel has none
 BUSES = ("i2c", "serial", "w1")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
