@@ -8,19 +8,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from agent import codec
 from agent.clock import Clock
 from agent.codec.messages import hello, node_event, schema_slice
-from agent.config.sections import (
-    Config,
-    LinkConfig,
-    LorawanConfig,
-)
+from agent.config.sections import Config, LinkConfig, LorawanConfig
 from agent.config.source import Source
 from agent.daemon import Daemon, Job
 from agent.housekeeping import Housekeeping
+from agent.loadtest.job import LoadTest
+from agent.loadtest.mailbox import Mailbox
 from agent.measure.buses import Buses, MachineBuses
 from agent.measure.health import HealthSource
 from agent.measure.instrument import Instrument
@@ -40,9 +38,6 @@ from agent.transport.links import Link
 from agent.transport.links.make import fill_s, make_link, policy, style
 from agent.transport.settings import Settings, fill_key, interval_key, limits_key, packed_key
 from agent.transport.uplink import Uplink
-
-if TYPE_CHECKING:
-    pass
 
 
 def open_node(
@@ -67,6 +62,7 @@ def open_buses(config: Config, source: Source, clock: Clock, *, simulate: bool) 
     health = HealthSource(clock)
     if not simulate:
         return MachineBuses(clock, health)
+    # start-up: a node on its own buses needs none of it
     from agent.simulate import SimBuses, check_feeds, make_world
 
     world = make_world(config, source)
@@ -208,9 +204,6 @@ def add_loadtest(node: Node, state_file: Path | None) -> None:
     """The jobs of load tests, where a command can reach them: in the run directory."""
     if state_file is None:
         return
-    from agent.loadtest.job import LoadTest
-    from agent.loadtest.mailbox import Mailbox
-
     home, mailbox = node.store.path.parent / "loadtests", Mailbox(state_file.parent)
     name, streams = node.config.node.name, node.streams
     node.loadtest = LoadTest(name, home, mailbox, node.clock, streams, node.instruments)
@@ -226,6 +219,7 @@ def make_triggers(node: Node, made: Plan) -> list[Job]:
     """
     if not made.triggers and not node.store.raws():
         return []
+    # start-up: most nodes have no triggers
     from agent.events.archive import Archive
     from agent.events.folder import Records, folder_of
     from agent.events.trigger import Trigger

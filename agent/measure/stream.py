@@ -29,7 +29,7 @@ from drivers.api import (
 )
 
 if TYPE_CHECKING:
-    from agent.features.sample_times import Timeline
+    from agent.features.sample_times import Timeline  # numpy: optional
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class Stream:
 
     def timeline(self) -> Timeline | None:
         """When the samples in the ring were taken, and how many are missing at each gap."""
-        from agent.features.sample_times import timeline
+        from agent.features.sample_times import timeline  # numpy: optional
 
         found = timeline(self.ring.reads(), self.fifo.rate_hz)
         if found is not None:
