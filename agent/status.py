@@ -58,7 +58,7 @@ class Node:
 
     def bad_sensors(self) -> list[str]:
         """Names of the sensors that are not well."""
-        return [one.name for one in self.instruments.values() if one.state not in ("ok", "new")]
+        return [one.name for one in self.instruments.values() if not one.well]
 
     def close(self) -> None:
         """Leave every link in order, write what is still owed, close the store."""

@@ -6,7 +6,7 @@ import importlib
 
 import click
 
-COMMANDS = {  # name -> its docstring's first sentence; the command <name> of agent.cli.<name>
+COMMANDS = {  # name -> its docstring's first sentence; <name> of agent.cli.<name>, _ for -
     "run": "The daemon: measure, keep, forward.",
     "demo": "A simulated node here, live in the terminal.",
     "check": "Check a profile, offline.",
@@ -16,6 +16,7 @@ COMMANDS = {  # name -> its docstring's first sentence; the command <name> of ag
     "lorawan": "Keys, join, status, airtime of a LoRaWAN link.",
     "decode": "Explain a frame byte by byte.",
     "export": "Write rows, or raw records of events, as CSV.",
+    "new-driver": "Write a new driver, its twin and its wiring page.",
 }
 
 
@@ -30,7 +31,8 @@ class LazyGroup(click.Group):
         """Import one command."""
         if name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"agent.cli.{name}"), name)
+        module = name.replace("-", "_")
+        command = getattr(importlib.import_module(f"agent.cli.{module}"), module)
         assert isinstance(command, click.Command)
         return command
 

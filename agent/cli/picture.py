@@ -34,7 +34,14 @@ TYPICAL = (
 MOST_BAD = 3  #: sensors that are not well
 CELL = 20  #: columns of a terminal for a sensor among many
 KEEPS_UP = 0.9  #: share of the speed that was asked for
-COLOURS = {"ok": "green", "new": "dim", "later": "cyan", "degraded": "yellow", "refused": "yellow"}
+COLOURS = {
+    "ok": "green",
+    "new": "dim",
+    "warming": "cyan",
+    "later": "cyan",
+    "degraded": "yellow",
+    "refused": "yellow",
+}
 
 
 def tables(state: Mapping[str, Any], *, whole: bool = True) -> list[Table | str]:
@@ -185,7 +192,7 @@ def crowd(state: Mapping[str, Any], width: int) -> list[Text]:
     """Many sensors: those that are not well by name with their reason, the others in columns."""
     well, lines = [], []
     for name, one in state["sensors"].items():
-        if one["state"] in ("ok", "new"):
+        if one["state"] in ("ok", "new", "warming"):
             well.append(Text.assemble((name, "bold"), " ", typical(one["values"])))
             continue
         told = f"{name} {coloured(one['state'])} [dim]{escape(one['reason'])}[/]"

@@ -6,7 +6,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -41,7 +41,7 @@ from agent.store.database import in_use
 from agent.transport.airtime import Scratch
 from agent.transport.links import LinkError, Undeliverable
 from agent.transport.links.make import make_link
-from drivers.api import DeviceError
+from drivers.api import DeviceError, WarmingUp
 
 SLOW_S = 40.0  #: a sensor may take so long to its first value (a fan settles for 30 s)
 LINK_S = 20.0  #: and a link to its acknowledgement
@@ -132,16 +132,26 @@ def ask(instrument: Instrument, what: str) -> Finding:
     clock = instrument.clock
     end = clock.monotonic() + SLOW_S
     try:
-        values = read()
+        values, wait = heard(read)
         while not values and clock.monotonic() < end:
             clock.sleep(1.0)
             tape.clear()
-            values = read()
-        good, text = told(instrument, values)
+            values, wait = heard(read)
+        good, text = (False, wait) if wait else told(instrument, values)
     except FAULTS as error:
         let_go(error)
         return Finding(instrument.name, what, False, fault(error), tape)
     return Finding(instrument.name, what, good, text, tape)
+
+
+def heard(
+    read: Callable[[], Mapping[str, float | None]],
+) -> tuple[Mapping[str, float | None], str]:
+    """Its values; or none, and in words how long it still warms up."""
+    try:
+        return read(), ""
+    except WarmingUp as error:
+        return {}, f"{error}: probe again then"
 
 
 def fault(error: BaseException) -> str:

@@ -53,7 +53,7 @@ def status(path: Path, as_json: bool) -> None:
         click.echo(f"stadtsinn: {path}: not a state file of this version", err=True)
         sys.exit(BAD)
     # "later" is no fault: the air is not free yet
-    sys.exit(BAD if any(one not in ("ok", "new", "later") for one in states) else 0)
+    sys.exit(BAD if any(one not in ("ok", "new", "warming", "later") for one in states) else 0)
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -173,7 +173,8 @@ class SimBuses:
     def _onewire(self, instrument: InstrumentConfig, driver: Driver, twin: Any) -> SimOneWire:
         bus = self._buses.setdefault("onewire", SimOneWire(self.clock))
         assert isinstance(bus, SimOneWire)
-        name = instrument.options.get("rom") or f"28-{len(bus.twins) + 1:012x}"
+        family = getattr(driver.sensor, "family", "28")  # a DS18B20's
+        name = instrument.options.get("rom") or f"{family}-{len(bus.twins) + 1:012x}"
         self.faults[instrument.name] = bus.attach(name, twin)
         return bus
 

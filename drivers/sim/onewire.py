@@ -71,6 +71,11 @@ def text(pad: bytes) -> str:
     return f"{shown} : {verdict}\n{shown} t={thousandths}\n"
 
 
+def checked(data: bytes) -> bytes:
+    """Eight bytes of a scratchpad and their CRC."""
+    return data + bytes([maxim(data)])
+
+
 def maxim(data: bytes) -> int:
     """CRC-8 of the 1-wire bus: x^8 + x^5 + x^4 + 1, reflected, start 0 (Maxim AN27)."""
     crc = 0
