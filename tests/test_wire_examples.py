@@ -263,3 +263,76 @@ def frames(
 def words(rows: Sequence[Sequence[Cell]]) -> list[list[reader.Cell]]:
     """Missing cells as the second decoder says them."""
     return [[WORDS[one] if isinstance(one, Missing) else one for one in row] for row in rows]
+
+
+@given(batches(), st.integers(0, 200))
+@settings(max_examples=100, deadline=None)
+def test_a_packed_body_cut_anywhere_gives_both_decoders_the_same_rows(
+    made: tuple[Schema, list[list[Cell]]], length: int
+) -> None:
+    schema, cells = made
+    whole, *_ = frames(schema, cells, True, Style(), True, 60)
+    number, time, interval, body, *rest = reader.frame(whole)
+    if not isinstance(body, bytes):  # a number that cannot be packed
+        return
+    cut = cbor.dump([number, time, interval, body[: 1 + length % len(body)], *rest])
+    said = decoder.decode(cut, {300: schema}.get)
+    assert isinstance(said, decoder.Data)
+    read = reader.rows(cut, list(map(table_row, schema.fields)))
+    assert list(map(list, zip(*read.values(), strict=True))) == words(said.rows or ())
+
+
+# -- section 7: what is refused -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "hexed",
+    [
+        "8322182a00" + "00",  # bytes after the item
+        "8322182a",  # cut off
+        "832218 0a00",  # ten in two bytes
+        "9f22182a00ff",  # indefinite length
+        "8324fb3ff0000000000000",  # a long float
+        "82 23 a2 0100 0000",  # keys out of order
+        "82 23 a2 0000 0000",  # the same key twice
+        "82 23 a1 00 61 ff",  # no UTF-8
+        "82 23 a1 00 c2 41 00",  # a tag
+        "82 23 a1 00 e0",  # another simple value
+        "82 23 a1 00 81 81 81 00",  # six levels
+        "84 01 00 38 3b 81 00",  # a whole minute in seconds
+        "84 01 00 18 f1 81 00",  # 241 minutes
+        "84 01 00 00 81 00",  # no interval
+        "84 01 00 01 81 00",  # one cell of nine columns
+        "84 01 00 01 80",  # no cell
+        "84 01 00 01 40",  # no byte
+        "85 01 00 01 81 00 19 02 00",  # omits column 9 of 9
+        "85 01 00 01 81 00 19 01 ff",  # omits all
+        "83 22 18 2a 04",  # result 4
+        "88 20 01 00 00 00 00 00 00",  # an event of eight items
+        "86 20 01 00 00 00 80",  # no figure
+        "86 21 01 01 01 01 86 18 67 00 00 00 00 60",  # a field beyond the last column
+        "86 21 01 01 01 00 85 18 67 00 00 18 20 00",  # order 32
+        "80",  # no item
+        "00",  # no array
+    ],
+)
+def test_what_the_page_calls_an_error_is_refused(hexed: str) -> None:
+    with pytest.raises(codec.CodecError):
+        decoder.decode(bytes.fromhex(hexed), registered_schemas().get)
+
+
+@pytest.mark.parametrize(
+    "hexed",
+    [
+        "82 23 a1 00 81 81 00",  # five levels
+        "82 25 01",  # a later kind
+        "84 22 18 2a 00 63 6e 65 77",  # an ack with more
+        "82 23 a2 00 61 61 18 63 f5",  # a hello with another key
+        "86 01 00 01 89" + "00" * 9 + "00 61 61",  # a later item
+        "85 20 01 00 00 18 63",  # an event of a later code
+        "84 01 00 38 3c 89" + "00" * 9,  # 61 seconds
+        "84 19 01 2c 00 01 81 00",  # a schema that is not known
+    ],
+)
+def test_what_the_page_lets_pass_is_read(hexed: str) -> None:
+    decoder.decode(bytes.fromhex(hexed), registered_schemas().get)
