@@ -1,6 +1,6 @@
 # make demo    a simulated school node here, live
 # make test    lint, types, all tests (installs what it needs into .venv)
-# make bench   the figures of the README, measured here
+# make bench   the figures, measured here, into tests/bench/README.md
 # make fuzz    a million mutated inputs each
 PYTHON ?= python3
 BIN := .venv/bin

@@ -1,6 +1,6 @@
 """A built node, and what it tells about itself: written to state.json, shown by `status` and demo.
 
-The command that shows it is cli/status.py.
+The command that shows it is agent/cli/status.py.
 """
 
 from __future__ import annotations

@@ -27,6 +27,19 @@ def test_a_stop_from_inside_a_job_ends_all_with_zero() -> None:
     assert sorted(steps) == ["a", "b"]
 
 
+def test_without_a_service_manager_it_runs_and_says_that_nobody_watches(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    one = daemon(Job("a", lambda: one.stop() or 3600.0))
+    assert one.run() == 0
+    assert "watchdog=none reason='not started by a service manager'" in caplog.messages
+    monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere")
+    monkeypatch.delattr(socket, "AF_UNIX")  # Windows
+    assert not notify("READY=1")
+
+
 @pytest.mark.parametrize("error", [RuntimeError("bug"), SystemExit(0)])
 def test_a_job_that_raises_ends_all_with_one(
     error: BaseException, caplog: pytest.LogCaptureFixture

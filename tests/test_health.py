@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from agent.clock import Clock, VirtualClock
 from agent.measure.health import DRIVER, Health, HealthSource
 from agent.model.schema import quantity_kinds, registered
@@ -44,6 +46,18 @@ def test_what_a_machine_does_not_have_is_absent(tmp_path: Path) -> None:
     (root / "proc/meminfo").write_text("MemTotal: 5 kB\n")
     values = Health(HealthSource(VirtualClock(), root=root)).read()
     assert not values.keys() & {"cpu_temperature", "undervoltage", "written", "memory_available"}
+
+
+def test_a_machine_without_proc_tells_what_it_can_and_says_once_what_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    health = Health(HealthSource(VirtualClock(), root=tmp_path))
+    health.setup()
+    health.setup()
+    assert health.read().keys() == {"disk_free", "clock", "bad_sensors"}
+    absent = "cpu_temperature,undervoltage,memory_available,uptime,written"
+    assert caplog.messages == [f"health=partial absent={absent} reason='not on this machine'"]
 
 
 def test_written_bytes_count_from_midnight_on(tmp_path: Path, clock: VirtualClock) -> None:

@@ -36,6 +36,7 @@ FASTEST_RADIO = 30.0  #: times real time: a modem answers through a real pseudo-
       stadtsinn demo --faults breaks.toml         what happens when things break
       stadtsinn demo --profile bridge --truth truth.csv   what a perfect node would have measured
       stadtsinn demo --loadtest "48 t crane"      a crane stands on a bridge; its report
+      stadtsinn demo --duration 30 --svg demo.svg the last picture as a file, for a page
       stadtsinn demo --lorawan                    through a LoRaWAN modem and network inside
       stadtsinn demo --lorawan udp://127.0.0.1:1700 --modem lora_e5 \\
           --dev-eui 70B3D57ED0051234 --join-eui 0102030405060708 --app-key 2B7E…4F3C
@@ -66,6 +67,8 @@ FASTEST_RADIO = 30.0  #: times real time: a modem answers through a real pseudo-
 @click.option("--dev-eui", default="70B3D57ED0051234", help="Of the simulated device.")
 @click.option("--join-eui", default="0102030405060708", help="Of the simulated device.")
 @click.option("--app-key", default="", help="Of the simulated device only: it stands in argv.")
+@click.option("--svg", type=click.Path(path_type=Path, dir_okay=False, writable=True),
+              metavar="FILE.svg", help="At the end: the last picture as a file.")  # fmt: skip
 @click.option("--lines", is_flag=True, help="Lines instead of the picture, also on a terminal.")
 @config_errors
 def demo(
@@ -82,6 +85,7 @@ def demo(
     dev_eui: str,
     join_eui: str,
     app_key: str,
+    svg: Path | None,
     lines: bool,
 ) -> None:
     """A whole node here: real drivers on simulated chips, every row on disk, frames through a
@@ -89,6 +93,7 @@ def demo(
 
     Exit code 1 if what was decoded differs from what was measured.
     """
+    from agent.cli.picture_file import drawn
     from agent.demo import Radio, prepare, usual_speed
     from agent.simulate import PRACTICE_KEY
     from drivers.sim.replay import ReplayError
@@ -117,7 +122,7 @@ def demo(
         click.echo(f"Node '{made.node.config.node.name}', simulated, via {made.where}")
         if made.run_dir and (made.node.streams or loadtest):
             click.echo(f"From another terminal: stadtsinn loadtest … --run-dir {made.run_dir}")
-        with running(made):
+        with running(made), drawn(made, svg):
             (show_live if live else show_lines)(made, duration)
         code = summary(made)
         if truth:

@@ -1,4 +1,7 @@
-"""`stadtsinn lorawan`: keys to paste, join, state of the radio, and how often a node may send."""
+"""`stadtsinn lorawan`: keys to paste, join, state of the radio, and how often a node may send.
+
+The link itself is agent/transport/links/lorawan.py.
+"""
 
 from __future__ import annotations
 

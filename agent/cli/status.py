@@ -1,4 +1,7 @@
-"""`stadtsinn status`: how the running node does."""
+"""`stadtsinn status`: how the running node does.
+
+What it shows is made by agent/status.py.
+"""
 
 from __future__ import annotations
 

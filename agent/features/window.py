@@ -1,4 +1,7 @@
-"""The features of one interval by the names that columns have, and what is carried to the next."""
+"""The features of one interval by the names that columns have, and what is carried to the next.
+
+The instrument that asks for them is agent/measure/window.py.
+"""
 
 from __future__ import annotations
 

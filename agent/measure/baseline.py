@@ -5,6 +5,8 @@ It learns on `train_days` days, those without a row not counted; then the line i
 version and never changed: another `version` in the profile begins a new one. Outside the
 temperatures it has learned at, and while it learns, it gives no verdict. What it reports are
 figures, not a judgement of the structure.
+
+Its arithmetic is agent/features/baseline.py.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 The stream beside it empties the chip; `read` makes features of the interval that ended at the slot
 it is asked for. Only what a table's column, an input or a trigger wants is computed.
+
+Its arithmetic is agent/features/window.py.
 """
 
 from __future__ import annotations

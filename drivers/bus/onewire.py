@@ -1,4 +1,7 @@
-"""The 1-wire bus: the kernel's sysfs folder (Linux, w1/slaves/w1_therm)."""
+"""The 1-wire bus: the kernel's sysfs folder (Linux, w1/slaves/w1_therm).
+
+Its simulated counterpart is drivers/sim/onewire.py.
+"""
 
 from __future__ import annotations
 

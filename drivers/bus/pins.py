@@ -1,6 +1,8 @@
 """GPIO pins: RPi.GPIO, or rpi-lgpio under the same name; imported at first use.
 
 Pins are read and written by number (BCM); no edge callbacks: they fail on kernels from 6.6 on.
+
+Its simulated counterpart is drivers/sim/pins.py.
 """
 
 from __future__ import annotations

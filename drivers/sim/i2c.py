@@ -2,6 +2,8 @@
 
 Every call becomes messages to one `transfer`, as in the kernel (Linux, i2c/smbus-protocol);
 errors are the kernel's OSErrors with the numbers of the Pi's bus driver (i2c-bcm2835).
+
+Counterpart of drivers/bus/i2c.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""A simulated 1-wire folder: twins answer when their file is opened, as the kernel's do."""
+"""A simulated 1-wire folder: twins answer when their file is opened, as the kernel's do.
+
+Counterpart of drivers/bus/onewire.py.
+"""
 
 from __future__ import annotations
 

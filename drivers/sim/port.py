@@ -1,4 +1,7 @@
-"""A simulated serial port: stands where serial.Serial stands, with a twin at the other end."""
+"""A simulated serial port: stands where serial.Serial stands, with a twin at the other end.
+
+Counterpart of drivers/bus/port.py.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from agent.config.sections import VibrationConfig
 from agent.events.archive import Archive
 from agent.events.folder import Records
 from agent.events.trigger import Trigger
-from agent.features import timeline  # noqa: F401 -- numpy is imported at the first event, once
+from agent.features import sample_times  # noqa: F401 -- numpy is imported at the first event, once
 from agent.measure.stream import Stream
 from agent.model.schema import field_for
 from agent.plan.triggers import TriggerPlan
