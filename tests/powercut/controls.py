@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from agent.store import database
@@ -14,7 +13,7 @@ def weaken(mode: str) -> None:
         return
     read = database.File.read
 
-    def weak(self: database.File, sql: str, values: Sequence[object] = ()) -> list[Any]:
+    def weak(self: database.File, sql: str, values: database.Values = ()) -> list[Any]:
         if sql == "PRAGMA synchronous":
             return [(database.SYNCHRONOUS_FULL,)]
         return read(self, sql.replace("synchronous = FULL", f"synchronous = {mode}"), values)

@@ -25,11 +25,24 @@ LIFE = 100_000  #: numbers of rows of one life begin at its number times this
 COUNT = "n"  #: a setting that goes with rows and downlinks
 
 
+class Boot(VirtualClock):
+    """The clock of one start of the machine."""
+
+    def __init__(self, number: int, trust: str) -> None:
+        super().__init__(1_772_000_000.0 + number * 10_000, trust=trust)
+        self._boot = f"boot-{number}"
+
+    def boot_id(self) -> str:
+        """Told by the number of the life."""
+        return self._boot
+
+
 class Life:
     """Acts at random on a store, until it is killed."""
 
     def __init__(self, store: Store, witness: Path, number: int, seed: int) -> None:
-        self.store, self.clock, self.number = store, store.clock, number
+        assert isinstance(store.clock, Boot)
+        self.store, self.clock = store, store.clock
         self.chance = random.Random(seed)
         self.n = number * LIFE
         self._witness = os.open(witness, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -51,7 +64,6 @@ class Life:
         acts = (self.put, self.post, self.command, self.send, self.tidy)
         while True:
             self.n += 1
-            assert isinstance(self.clock, VirtualClock)
             self.clock.sleep(self.chance.choice((60, 60, 60, 61, 5)))
             self.chance.choices(acts, (60, 5, 5, 25, 5))[0]()
             if self.refused:
@@ -117,7 +129,8 @@ class Life:
 
     def _trust(self) -> None:
         if not self.clock.trust:
-            self.clock = self.store.clock = VirtualClock(self.clock.true_utc(), trust="ntp")
+            self.clock.unset(on=False)
+            self.store.date()
 
     def _message(self, text: str) -> Message:
         now, utc = self.clock.monotonic(), self.clock.utc()
@@ -128,10 +141,7 @@ class Life:
 def open_store(folder: Path, number: int, seed: int) -> Store:
     """The store on the disk as a new start of the machine finds it. Raises OSError."""
     trust = "ntp" if random.Random(seed).random() < 0.7 else ""
-    clock = VirtualClock(1_772_000_000.0 + number * 10_000, trust=trust)
-    boot = f"boot-{number}"
-    clock.boot_id = lambda: boot  # type: ignore[method-assign]
-    store = Store(folder / NAME, clock)
+    store = Store(folder / NAME, Boot(number, trust))
     store.open()
     store.links({"city": LinkPolicy()})
     return store
