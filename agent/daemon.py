@@ -56,7 +56,8 @@ class Daemon:
         for thread in threads:
             thread.daemon = True
             thread.start()
-        notify(f"READY=1\nSTATUS={self.status()}")
+        if not notify(f"READY=1\nSTATUS={self.status()}"):
+            log.info("watchdog=none reason='not started by a service manager'")
         while not self.stopping.wait(FEED_S):
             self._feed()
         notify("STOPPING=1")
@@ -101,17 +102,19 @@ class Daemon:
             notify(f"WATCHDOG=1\nSTATUS={self.status()}")
 
 
-def notify(text: str) -> None:
-    """Tell the service manager (sd_notify(3)); nothing happens outside of systemd."""
+def notify(text: str) -> bool:
+    """Tell the service manager (sd_notify(3)). False where there is none: outside of systemd."""
     address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address:
-        return
+    if not address or not hasattr(socket, "AF_UNIX"):
+        return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         try:
             channel.connect("\0" + address[1:] if address.startswith("@") else address)
             channel.send(text.encode())
         except OSError as error:
             log.debug("notify: %s", error)
+            return False
+    return True
 
 
 def run_virtual(

@@ -13,16 +13,14 @@ from typing import cast
 from agent import codec
 from agent.clock import Clock
 from agent.codec.messages import hello, node_event, schema_slice
-from agent.config.sections import (
-    Config,
-    LinkConfig,
-    LorawanConfig,
-)
+from agent.config.sections import Config, LinkConfig, LorawanConfig
 from agent.config.source import Source
 from agent.daemon import Daemon, Job
 from agent.events.archive import Archive
 from agent.events.folder import Records, folder_of
 from agent.housekeeping import Housekeeping
+from agent.loadtest.job import LoadTest
+from agent.loadtest.mailbox import Mailbox
 from agent.measure.buses import Buses, MachineBuses
 from agent.measure.health import HealthSource
 from agent.measure.instrument import Instrument
@@ -67,6 +65,7 @@ def open_buses(config: Config, source: Source, clock: Clock, *, simulate: bool) 
     health = HealthSource(clock)
     if not simulate:
         return MachineBuses(clock, health)
+    # start-up: a node on its own buses needs none of it
     from agent.simulate import SimBuses, check_feeds, make_world
 
     world = make_world(config, source)
@@ -216,9 +215,6 @@ def add_loadtest(node: Node, state_file: Path | None) -> None:
     """The jobs of load tests, where a command can reach them: in the run directory."""
     if state_file is None:
         return
-    from agent.loadtest.job import LoadTest
-    from agent.loadtest.mailbox import Mailbox
-
     home, mailbox = node.store.path.parent / "loadtests", Mailbox(state_file.parent)
     name, streams = node.config.node.name, node.streams
     node.loadtest = LoadTest(name, home, mailbox, node.clock, streams, node.instruments)

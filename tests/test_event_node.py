@@ -99,7 +99,10 @@ def test_a_chip_that_only_a_trigger_listens_to_is_told_when_it_fails_and_is_back
     link = MemoryLink(clock)
     made = make_plan(config, source, buses)
     node = build(made, clock, store_path=tmp_path / "store.db", links={"city": link.with_encoder})
-    told = lambda: [(e.column, e.code) for e in link.far.events if e.schema]  # noqa: E731
+
+    def told() -> list[tuple[int | None, int]]:
+        return [(one.column, one.code) for one in link.far.events if one.schema]
+
     run_virtual(node.jobs, clock, 30)
     assert [one.state for one in node.instruments.values()] == ["ok", "ok"]
     buses.faults["s2"].unplugged = True

@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ET
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +208,7 @@ class Site:
 
 
 def steady(truth: Mapping[str, float]) -> dict[str, Callable[[], float]]:
-    return {name: (lambda value=value: value) for name, value in truth.items()}
+    return {name: partial(float, value) for name, value in truth.items()}
 
 
 @pytest.fixture

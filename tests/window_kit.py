@@ -78,6 +78,12 @@ class WindowRig:
         """Codes of the events of tables that the far side knows."""
         return [one.code for one in self.link.far.events if one.schema]
 
+    def figures(self, table: str, name: str) -> list[float]:
+        """One column of every row, oldest first; none is missing."""
+        found = [row[name] for row in self.rows(table)]
+        assert not any(isinstance(one, Missing) for one in found)
+        return [float(one) for one in found if not isinstance(one, Missing)]
+
     def rows(self, table: str) -> list[dict[str, float | Missing]]:
         """Every row of a table in units, oldest first."""
         found = []

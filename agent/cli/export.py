@@ -9,15 +9,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import click
 
+from agent.cli import export_records
 from agent.cli.options import BAD, config_errors, profile_argument
 from agent.cli.spreadsheet import moment, number
-
-if TYPE_CHECKING:
-    from agent.model.batch import Layout, Row
+from agent.codec import bytes_to_cells
+from agent.events.folder import Records, folder_of
+from agent.events.records import RecordError
+from agent.model.batch import Layout, Row
+from agent.model.schema import Missing
+from agent.model.units import written
+from agent.plan import read_profile
+from agent.store.reader import Reader
 
 DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
@@ -55,17 +61,13 @@ def export(
     output: Path | None,
     store: Path | None,
 ) -> None:
-    """Write the rows of a table as CSV, oldest first; the daemon may run meanwhile.
+    """Write rows, or raw records of events, as CSV.
 
     One column per quantity, its unit in the header. A value that is missing is an empty cell; rows
     without a date (no clock yet) have an empty time. With --record it is the raw samples of an
     event, all axes; where samples are missing stands a row without values. With --sql it is every
     table (or the one chosen) as SQL: values with names and units, to be asked in the sqlite3 shell.
     """
-    from agent.cli import export_records
-    from agent.events.folder import Records, folder_of
-    from agent.plan import read_profile
-
     config, source = read_profile(profile)
     names = [one.name for one in config.table]
     if table is not None and table not in names:
@@ -90,8 +92,6 @@ def export(
 @contextmanager
 def failures_in_a_line(path: Path, output: Path | None) -> Iterator[None]:
     """What cannot be read or written is one line and exit code 1."""
-    from agent.events.records import RecordError
-
     try:
         yield
     except RecordError as error:
@@ -151,18 +151,12 @@ def write(
     german: bool,
 ) -> int:
     """Header and rows; the header is written anew where the columns change. Raises OSError."""
-    from agent.cli.picture import UNITS
-    from agent.codec import bytes_to_cells
-    from agent.model.schema import Missing
-
     writer = csv.writer(file, delimiter=";" if german else ",", lineterminator="\r\n")
     fields, count = None, 0
     for layout, row in kept(path, table, since, until):
         if layout.schema.fields != fields:
             fields = layout.schema.fields
-            writer.writerow(
-                ["time", *(f"{one.name} [{UNITS.get(one.unit, one.unit)}]" for one in fields)]
-            )
+            writer.writerow(["time", *(f"{one.name} [{written(one.unit)}]" for one in fields)])
         cells = bytes_to_cells(row.cells)
         values = [
             "" if isinstance(cell, Missing) else number(field.value(cell), german)
@@ -197,8 +191,6 @@ def kept(
     path: Path, table: str, since: datetime | None, until: datetime | None
 ) -> Iterator[tuple[Layout, Row]]:
     """Rows of the table in that time; with a bar where a person watches. Raises OSError."""
-    from agent.store.reader import Reader
-
     first, last = unix(since), unix(until)
     rows = Reader(existing(path)).rows(table, first, last)
     if sys.stderr.isatty():

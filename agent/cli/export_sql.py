@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import IO
 
-from agent.cli.picture import UNITS
 from agent.cli.spreadsheet import moment, number
 from agent.codec import bytes_to_cells
 from agent.model.batch import Layout, Row
 from agent.model.schema import Cell, Field, Missing
+from agent.model.units import written
 
 SEQ = "seq INTEGER PRIMARY KEY"
 TIME = "time TEXT"
@@ -58,7 +58,7 @@ def create(table: str, names: dict[Column, str]) -> str:
     units = [(f"{quoted(name)} REAL", unit) for (_, unit), name in names.items()]
     columns = [(SEQ, "number of the row"), (TIME, "UTC"), *units]
     parts = [
-        f"  {column}{',' if at < len(columns) else ''}  -- {one_line(UNITS.get(unit, unit))}\n"
+        f"  {column}{',' if at < len(columns) else ''}  -- {one_line(written(unit))}\n"
         for at, (column, unit) in enumerate(columns, 1)
     ]
     return f"CREATE TABLE IF NOT EXISTS {quoted(table)} (\n{''.join(parts)});\n"

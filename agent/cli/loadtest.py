@@ -16,9 +16,10 @@ import click
 from agent.cli.options import BAD, GOOD, USAGE
 from agent.loadtest.files import KEEP_FREE, folders, free_bytes
 from agent.loadtest.mailbox import RUN_DIR, MailboxError, ask, read_state
+from agent.plan.optional import BRIDGE, needs
 
 if TYPE_CHECKING:
-    from agent.loadtest.report import Row
+    from agent.loadtest.report import Row  # numpy: optional
 
 pause = time.sleep
 HOME = Path("/var/lib/stadtsinn/loadtests")
@@ -50,10 +51,11 @@ output_option = click.option(
     """
 )
 def loadtest() -> None:
-    """Record every sensor that feels the bridge at its full rate, with marks; then a report.
+    """Record a load test of a bridge and report it.
 
-    Begin while the bridge is quiet: what comes before the first mark is what the rest is compared
-    with. Tables and links go on meanwhile.
+    Every sensor that feels the bridge is recorded at its full rate, with marks. Begin while the
+    bridge is quiet: what comes before the first mark is what the rest is compared with. Tables and
+    links go on meanwhile.
     """
 
 
@@ -181,9 +183,7 @@ def newest_s(folder: Path) -> float:
 
 def report_of(folder: Path, output: Path | None, german: bool) -> int:
     """Make and show it; the exit code."""
-    from agent.plan.optional import BRIDGE, needs
-
-    try:
+    try:  # numpy: optional
         from agent.loadtest import page, report
         from agent.loadtest.read import NoTest, read
     except ImportError:
@@ -213,8 +213,9 @@ def report_of(folder: Path, output: Path | None, german: bool) -> int:
 
 
 def no_room(needed: int, output: Path) -> str:
-    """Why a report of so many bytes is not written: rows come first. Empty if it is; where it
-    takes minutes, that is said. Raises OSError.
+    """Why a report of so many bytes is not written: rows come first.
+
+    Empty if it is; where it takes minutes, that is said. Raises OSError.
     """
     place = next(one for one in (output, *output.absolute().parents) if os.path.exists(one))
     free = free_bytes(place)
@@ -231,6 +232,7 @@ def no_room(needed: int, output: Path) -> str:
 
 def show(rows: Sequence[Row]) -> None:
     """The figures as a table."""
+    # start-up: rich takes longer than all else of start, mark and stop; the report: numpy
     from rich.console import Console
 
     from agent.cli.picture import plain

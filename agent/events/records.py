@@ -1,4 +1,4 @@
-"""Raw records: one file each. Samples are never interpolated.
+r"""Raw records: one file each. Samples are never interpolated.
 
 A file has three parts, so that any language reads it:
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from agent.loadtest import files
 
 if TYPE_CHECKING:
-    from agent.features.loadtest_figures import Part
+    from agent.features.loadtest_figures import Part  # numpy: optional
 
 ACCELERATION = "m/s2"
 
@@ -96,7 +96,7 @@ def _channels(
     """Of one sensor; a quantity that never came has no parts."""
     if "rate_hz" in about:
         return _streamed(folder, about, began)
-    from agent.features.loadtest_figures import part_of
+    from agent.features.loadtest_figures import part_of  # numpy: optional
 
     mine = [
         one for one in lines if one["what"] == "values" and one["instrument"] == about["instrument"]
@@ -117,7 +117,7 @@ def _channels(
 
 def _streamed(folder: Path, about: Mapping[str, Any], began: float) -> list[Channel]:
     """Of a stream; of an accelerometer tilt as well."""
-    from agent.features.loadtest_figures import parts_of, scaled, tilts
+    from agent.features.loadtest_figures import parts_of, scaled, tilts  # numpy: optional
 
     name, axes, units = about["instrument"], about["axes"], about["units"]
     path = folder / f"{name}.samples"

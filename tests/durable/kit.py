@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from agent.clock import VirtualClock
 from agent.model.batch import EVENT, Batch, Delivered, Layout, Message, Row
@@ -17,7 +18,7 @@ CELLS = bytes.fromhex("821908611901d9")  # [2145, 473]
 class Kit:
     """One store under a virtual clock."""
 
-    def __init__(self, path: Path, clock: VirtualClock, **options: float) -> None:
+    def __init__(self, path: Path, clock: VirtualClock, **options: Any) -> None:
         self.clock = clock
         self.store = Store(path, clock, **options)
         self.store.open()

@@ -2,6 +2,8 @@
 
 Sent means: the modem says sent (rows), or the network has acknowledged (alarms; rows where the
 profile says so). Whatever happens at a modem leaves the rows owed. EU868, class A.
+
+The command for people is agent/cli/lorawan.py.
 """
 
 from __future__ import annotations
