@@ -65,10 +65,13 @@ class Contents:
     def load(self) -> None:
         """Read what is needed all the time."""
         read = self.file.read
-        for number, name, last, dropped, thinned in read("SELECT * FROM tbl"):
+        for number, name, last, dropped, thinned in read(
+            "SELECT id, name, last, dropped, thinned FROM tbl"
+        ):
             self.tables[number] = Table(number, name, last, dropped, thinned)
         self._load_ends()
-        for number, owner, schema, fields, interval_s in read("SELECT * FROM layout"):
+        sql = "SELECT id, tbl, number, fields, interval_s FROM layout"
+        for number, owner, schema, fields, interval_s in read(sql):
             made = Schema(schema, tuple(Field(**one) for one in json.loads(fields)))
             self.layouts[number] = Layout(number, self.tables[owner].name, made, interval_s)
             self.owners[number] = self.tables[owner]

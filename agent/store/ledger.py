@@ -57,6 +57,8 @@ class Ledger:
 
     def changes(self) -> list[Statement]:
         """What is to be written with the next transaction."""
+        if not self._changed_tallies and not self._changed_settings:  # the rule
+            return []
         tallies = [statements.tally(name, self.tally[name]) for name in self._changed_tallies]
         settings = self._changed_settings
         return tallies + [statements.setting(key, self.settings[key]) for key in settings]

@@ -210,12 +210,11 @@ class Outbox:
 
     def changes(self) -> list[Statement]:
         """What is to be written with the next transaction."""
-        return [
-            statement
-            for table, pending in self.pending.items()
-            if pending.touched
-            for statement in statements.owed(self.number, table, pending)
-        ]
+        made: list[Statement] = []
+        for table, pending in self.pending.items():
+            if pending.touched:
+                made += statements.owed(self.number, table, pending)
+        return made
 
     def written(self) -> None:
         """The changes are on disk."""

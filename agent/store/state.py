@@ -134,8 +134,10 @@ class State:
 
     def changes(self) -> list[Statement]:
         """What has changed here since it was written last."""
-        made = [one for outbox in self.outboxes.values() for one in outbox.changes()]
-        return made + self.contents.changes() + self.ledger.changes()
+        made = [*self.contents.changes(), *self.ledger.changes()]
+        for outbox in self.outboxes.values():
+            made += outbox.changes()
+        return made
 
     def written(self) -> None:
         """The changes are on disk."""
