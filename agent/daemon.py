@@ -69,7 +69,7 @@ class Daemon:
         return 1 if self.crashed.is_set() else 0
 
     def stop(self) -> None:
-        """End all jobs; may be called from any thread, not from a signal handler: it takes locks."""
+        """End all jobs. From any thread; not from a signal handler, for it takes locks."""
         self.stopping.set()
         for job in self.jobs:
             job.wake.set()

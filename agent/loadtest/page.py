@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agent.loadtest.read import Recorded
 from agent.loadtest.report import HEAD, Row, phase_names, spans
+from agent.store.durable import fresh
 
 CSS = """body{font:15px/1.45 "DejaVu Sans","Helvetica Neue",Arial,sans-serif;color:#222;
 max-width:980px;margin:2em auto;padding:0 1em}table{border-collapse:collapse;margin:.6em 0}
@@ -49,7 +50,8 @@ def page(test: Recorded, found: Sequence[Row]) -> str:
 def write(test: Recorded, found: Sequence[Row], folder: Path) -> Path:
     """`report.html` beside the pictures. Raises OSError."""
     path = folder / "report.html"
-    path.write_text(page(test, found), encoding="utf-8")
+    with fresh(path) as file:
+        file.write(page(test, found))
     return path
 
 
