@@ -293,4 +293,5 @@ def run_node(node: Node) -> int:
     daemon.on_signals()
     code = daemon.run()
     node.close()
+    daemon.off_signals()
     return code

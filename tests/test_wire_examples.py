@@ -37,7 +37,7 @@ BLOCK = re.compile(r"<!-- (example|bits): ([a-z0-9-]+) -->\n```\n(.*?)```\n", re
 BLOCKS = {(kind, name): text.splitlines() for kind, name, text in BLOCK.findall(TEXT)}
 TABLE = registered_schemas()[1]
 PRIVATE = private_schema()
-BROKEN: list[list[Cell]] = [[*SCHOOL[0][:4], FAILED, *SCHOOL[0][5:]], *SCHOOL[1:]]
+BROKEN: list[list[Cell]] = [[*SCHOOL[0][:4], FAILED, *SCHOOL[0][5:]], *map(list[Cell], SCHOOL[1:])]
 WORDS = {
     Missing.NOT_AVAILABLE: "not available",
     Missing.BELOW: "below",

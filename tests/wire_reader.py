@@ -89,7 +89,7 @@ def rows(data: bytes, table: Sequence[Column]) -> dict[int, list[Cell]]:
 
 def plain(cells: Sequence[Any]) -> list[Cell]:
     """One column: the first number as it is, each later one a difference."""
-    last, found = 0, []
+    last, found = 0, list[Cell]()
     for one in cells:
         if type(one) is int:
             last += one

@@ -14,7 +14,7 @@ COMMANDS = {  # name -> its docstring's first sentence; <name> of agent.cli.<nam
     "status": "Show how the running node does: sensors, links, store.",
     "loadtest": "Record a load test of a bridge and report it.",
     "lorawan": "Keys, join, status, airtime of a LoRaWAN link.",
-    "decode": "Explain a frame byte by byte.",
+    "decode": "Explain a frame, or a downlink, byte by byte.",
     "export": "Write rows, or raw records of events, as CSV.",
     "new-driver": "Write a new driver, its twin and its wiring page.",
 }

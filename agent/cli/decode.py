@@ -90,7 +90,7 @@ def _show(lines: Sequence[explain.Line]) -> None:
 
 
 def shown(text: str) -> str:
-    """What others wrote, without what a terminal would obey: control characters as \\x1b."""
+    r"""What others wrote, without what a terminal would obey: control characters as \x1b."""
     return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 

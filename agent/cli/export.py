@@ -14,9 +14,11 @@ from typing import IO
 import click
 
 from agent.cli import export_records
+from agent.cli.export_sql import write_sql
 from agent.cli.options import BAD, config_errors, profile_argument
 from agent.cli.spreadsheet import moment, number
 from agent.codec import bytes_to_cells
+from agent.durable import as_owner_of, fresh
 from agent.events.folder import Records, folder_of
 from agent.events.records import RecordError
 from agent.model.batch import Layout, Row
@@ -130,16 +132,22 @@ def beside(output: Path) -> Path:
 def whole(output: Path, encoding: str) -> Iterator[IO[str]]:
     """A file that gets its name when it is complete: half of one looks like all of it."""
     if output.exists() and not output.is_file():  # a device, a pipe
-        with output.open("w", encoding=encoding, newline="") as file:
-            yield file
+        with as_owner_of(output.parent):
+            device = output.open("w", encoding=encoding, newline="")
+        with device:
+            yield device
         return
     part = beside(output)
+    with as_owner_of(output.parent):  # only here: the store may be another user's
+        grown = fresh(part, encoding, newline="")
     try:
-        with part.open("w", encoding=encoding, newline="") as file:
-            yield file
-        part.replace(output)
+        with grown:
+            yield grown
+        with as_owner_of(output.parent):
+            part.replace(output)
     finally:
-        part.unlink(missing_ok=True)
+        with as_owner_of(output.parent):
+            part.unlink(missing_ok=True)
 
 
 def write(
@@ -175,9 +183,6 @@ def write_tables(
     until: datetime | None,
 ) -> int:
     """Tables as SQL. Raises OSError."""
-    from agent.cli.export_sql import write_sql
-    from agent.store.reader import Reader
-
     count = 0
     for table in tables:
         rows = kept(path, table, since, until)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.options import BAD, GOOD, USAGE
+from agent.durable import as_owner_of
 from agent.loadtest.files import KEEP_FREE, folders, free_bytes
 from agent.loadtest.mailbox import RUN_DIR, MailboxError, ask, read_state
 from agent.plan.optional import BRIDGE, needs
@@ -134,7 +135,8 @@ def size_mb(folder: Path) -> float:
 def asked(run_dir: Path, do: str, text: str) -> dict[str, Any]:
     """What the node answers; ends the command where it refuses or is not there."""
     try:
-        answer = ask(run_dir, do, text, pause)
+        with as_owner_of(run_dir):
+            answer = ask(run_dir, do, text, pause)
     except MailboxError as error:
         fail(str(error))
     if not answer["ok"]:
@@ -191,13 +193,15 @@ def report_of(folder: Path, output: Path | None, german: bool) -> int:
         return BAD
     output = output or folder / "report"
     try:
-        test = read(folder)
+        with as_owner_of(folder):
+            test = read(folder)
         if reason := no_room(report.about_bytes(test), output):
             show(report.rows(test))
             click.echo(f"stadtsinn: {reason}", err=True)
             return BAD
-        rows = report.write(test, output, german=german)
-        path = page.write(test, rows, output)
+        with as_owner_of(output.parent):
+            rows = report.write(test, output, german=german)
+            path = page.write(test, rows, output)
     except NoTest as error:
         click.echo(f"stadtsinn: {error}", err=True)
         return USAGE

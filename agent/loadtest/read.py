@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from agent.features.loadtest_figures import Part  # numpy: optional
 
 ACCELERATION = "m/s2"
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")  #: of an instrument or a quantity
 
 
 class NoTest(Exception):
@@ -56,6 +58,7 @@ def read(folder: Path) -> Recorded:
     begin = next((one for one in lines if one["what"] == "begin"), None)
     if begin is None:
         raise NoTest(f"{folder}: the load test broke off before it began")
+    check_names(folder, begin["channels"])
     began = float(begin["at"])
     channels = [
         one for about in begin["channels"] for one in _channels(folder, about, lines, began)
@@ -80,6 +83,14 @@ def read(folder: Path) -> Recorded:
         ],
         channels,
     )
+
+
+def check_names(folder: Path, channels: Sequence[Mapping[str, Any]]) -> None:
+    """Of sensors and axes: files are named after them. Raises NoTest."""
+    for about in channels:
+        for name in (about["instrument"], *about["axes"]):
+            if not NAME.fullmatch(str(name)):
+                raise NoTest(f"{folder}: {name!r} is no name of a sensor: no node wrote this log")
 
 
 def _begin_utc(lines: Sequence[Mapping[str, Any]], began: float) -> float | None:

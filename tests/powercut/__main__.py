@@ -1,4 +1,6 @@
-"""Power cuts on a disk with a volatile cache. usage: python -m tests.powercut [COUNT [SEED]]
+"""Power cuts on a disk with a volatile cache.
+
+usage: python -m tests.powercut [COUNT [SEED]]
 
 COUNT cuts with the store as it is, a tenth of it each with synchronous NORMAL and OFF: those must
 lose rows, or the rig proves nothing. Root only; says what is missing elsewhere.

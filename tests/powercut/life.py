@@ -42,7 +42,7 @@ class Life:
 
     def __init__(self, store: Store, witness: Path, number: int, seed: int) -> None:
         assert isinstance(store.clock, Boot)
-        self.store, self.clock = store, store.clock
+        self.store, self.clock, self.link = store, store.clock, store.link("city")
         self.chance = random.Random(seed)
         self.n = number * LIFE
         self._witness = os.open(witness, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -104,19 +104,19 @@ class Life:
         """A downlink: its effect, result and acknowledgement are one transaction."""
         self.witness("set", self.n)
         settings = {COUNT: str(self.n).encode()}
-        self.store.command("city", self.n % 65_536, 0, b"\x82\x00\x00", settings=settings)
+        self.link.command(self.n % 65_536, 0, b"\x82\x00\x00", settings=settings)
         if not self.refused:
             self.witness("done", self.n)
 
     def send(self) -> None:
         """What is due, or some of it."""
-        batch = self.store.next("city")
+        batch = self.link.next()
         if batch is None:
             return
         rows = self._some(batch)
         seqs = [row.seq for row in rows]
         self.witness("sending", seqs, batch.message.body.decode("latin-1") if batch.message else "")
-        self.store.delivered("city", Delivered(batch, rows))
+        self.link.delivered(Delivered(batch, rows))
         self.witness("sent", seqs)
 
     def _some(self, batch: Batch) -> tuple[Row, ...]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from agent.clock import Clock
 from agent.codec import cbor
+from agent.durable import sync_folder
 from agent.model.batch import Batch, Delivered
-from agent.store.durable import sync_folder
 from agent.transport.links import Following, LinkError, nothing_follows
 from agent.transport.links.encoder import Encoder, Meanwhile, nothing
 
