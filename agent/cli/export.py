@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -14,18 +14,18 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from agent.cli.options import BAD, config_errors, profile_argument
-from agent.cli.spreadsheet import moment, number
+from agent.cli.spreadsheet import Moment, moment, number, zone
 
 if TYPE_CHECKING:
     from agent.model.batch import Layout, Row
-
-DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+    from agent.model.schema import Field
 
 
 @click.command(
     epilog="""\b
     Examples:
       stadtsinn export --german --output luft.csv
+      stadtsinn export --german --since 12.01.2026 --until "16.01.2026 14:00" --output woche.csv
       stadtsinn export --table air --since 2026-01-12 --until 2026-01-16 > week.csv
       stadtsinn export --records
       stadtsinn export --record 12 --output crane.csv
@@ -33,8 +33,8 @@ DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 )
 @profile_argument
 @click.option("--table", help="Which table; default: the profile's first.")
-@click.option("--since", type=click.DateTime(DATES), help="First moment, in local time.")
-@click.option("--until", type=click.DateTime(DATES), help="Last moment, in local time.")
+@click.option("--since", type=Moment(), help="First moment: 2026-01-12, 12.01.2026 07:30.")
+@click.option("--until", type=Moment(last=True), help="Last moment, in local time as well.")
 @click.option("--records", is_flag=True, help="List the raw records of events.")
 @click.option("--record", type=int, metavar="NUMBER", help="A raw record instead of rows.")
 @click.option("--german", is_flag=True, help="For German Excel: semicolon, decimal comma, BOM.")
@@ -55,7 +55,8 @@ def export(
     """Write the rows of a table as CSV, oldest first; the daemon may run meanwhile.
 
     One column per quantity, its unit in the header. A value that is missing is an empty cell; rows
-    without a date (no clock yet) have an empty time. With --record it is the raw samples of an
+    without a date (no clock yet) have an empty time. With --german the last column tells summer
+    from winter time: in October an hour comes twice. With --record it is the raw samples of an
     event, all axes; where samples are missing stands a row without values.
     """
     from agent.cli import export_records
@@ -136,26 +137,43 @@ def write(
     german: bool,
 ) -> int:
     """Header and rows; the header is written anew where the columns change. Raises OSError."""
-    from agent.cli.picture import UNITS
     from agent.codec import bytes_to_cells
     from agent.model.schema import Missing
 
     writer = csv.writer(file, delimiter=";" if german else ",", lineterminator="\r\n")
     fields, count = None, 0
+    ending = ["zone"] if german else []
     for layout, row in kept(path, table, since, until):
         if layout.schema.fields != fields:
             fields = layout.schema.fields
-            writer.writerow(
-                ["time", *(f"{one.name} [{UNITS.get(one.unit, one.unit)}]" for one in fields)]
-            )
+            writer.writerow(["time", *map(heading, fields), *ending])
         cells = bytes_to_cells(row.cells)
         values = [
             "" if isinstance(cell, Missing) else number(field.value(cell), german)
             for field, cell in zip(fields, cells, strict=True)
         ]
-        writer.writerow([moment(row.start, german), *values])
+        writer.writerow(
+            [moment(row.start, german), *values, *([zone(row.start)] if german else [])]
+        )
         count += 1
+    if fields is None:
+        writer.writerow(["time", *map(heading, known_fields(path, table)), *ending])
     return count
+
+
+def heading(field: Field) -> str:
+    """Name and unit as people write it."""
+    from agent.cli.picture import UNITS
+
+    return f"{field.name} [{UNITS.get(field.unit, field.unit)}]"
+
+
+def known_fields(path: Path, table: str) -> Sequence[Field]:
+    """What a table without rows in that time measured last; nothing if it never did."""
+    from agent.store.reader import Reader
+
+    layouts = [one for one in Reader(path).layouts().values() if one.table == table]
+    return layouts[-1].schema.fields if layouts else ()
 
 
 def kept(

@@ -21,9 +21,9 @@ from agent.config.sections import Config, LinkConfig, LorawanConfig, MqttConfig
 from agent.config.source import Source
 from agent.daemon import Daemon, Job, run_virtual
 from agent.demo import broker as brokers
-from agent.demo import recording as recordings
 from agent.demo.farside import FarSide
 from agent.demo.paced import PacedClock, leash
+from agent.demo.recorded import RecordedClock, blind, open_recording
 from agent.measure.driver_registry import DriverError, find
 from agent.measure.health import HealthSource
 from agent.model.schema import Cell, Missing, registered_schemas
@@ -34,7 +34,6 @@ from agent.simulate import SimBuses, check_feeds, make_world
 from agent.status import Node
 from agent.transport.links import Link, Meanwhile, nothing
 from agent.transport.links.file import FileLink
-from drivers.api import Sensor
 from drivers.keys import Keys
 from drivers.sim import timetable
 from drivers.sim import truth_files as export
@@ -191,12 +190,11 @@ class Demo:
         begin, end = min(starts), max(starts) + step
         return export.write_truth(path, self.buses.world, begin, end, step)
 
-    def blind(self, recording: Replay) -> None:
+    def leave_out(self, recording: Replay) -> None:
         """What a recording has not is not measured: the chips answer, their value is left out."""
         for name, instrument in self.node.instruments.items():
             if isinstance(truth := getattr(self.buses.twins.get(name), "truth", None), LiveTruth):
-                sensor = Recorded(instrument.sensor, truth.feeds, recording, self.clock.true_utc)
-                instrument.sensor.read = sensor.read  # type: ignore[method-assign]
+                blind(instrument.sensor, truth.feeds, recording, self.clock.true_utc)
 
     def deviations(self) -> dict[str, tuple[float, int]]:
         """Replay: largest difference to the recording in steps of what can be told, and how many
@@ -282,72 +280,6 @@ class Demo:
             last = self.far.frames
 
 
-@dataclass
-class Recorded:
-    """Reads a sensor, without what the recording it feels does not have at that time."""
-
-    sensor: Sensor
-    feeds: Mapping[str, str]
-    recording: Replay
-    now: Callable[[], float]
-
-    def __post_init__(self) -> None:
-        self._read = self.sensor.read
-
-    def read(self) -> Mapping[str, float | None]:
-        """What was recorded of what the sensor says. Raises DeviceError."""
-        values, now = self._read(), self.now()
-        return {name: value for name, value in values.items() if self._has(name, now)}
-
-    def _has(self, name: str, now: float) -> bool:
-        return name not in self.feeds or self.recording.recorded(self.feeds[name], now)
-
-
-def open_recording(
-    path: Path,
-    columns: Mapping[str, tuple[str, float]],
-    config: Config,
-    folder: Path,
-    tell: Callable[[int], None] | None,
-) -> tuple[Config, Replay, str]:
-    """A recording, the profile whose first table follows its step, and what was understood.
-
-    Raises ReplayError, MissingExtra.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    table = config.table[0]
-    made, replay = recordings.read(
-        path, columns, folder, start=MORNING, interval_s=float(table.interval_s),
-        follow=not streams(config), ranges=measurable(config), tell=tell,
-    )  # fmt: skip
-    followed = msgspec.structs.replace(table, interval_s=int(made.interval_s))
-    config = msgspec.structs.replace(config, table=(followed, *config.table[1:]))
-    return config, replay, made.said
-
-
-def measurable(config: Config) -> dict[str, tuple[float, float]]:
-    """Channel -> what the sensors behind the first table's columns can measure of it."""
-    sensors = {one.name: find(one.driver).sensor for one in config.instrument if known(one.driver)}
-    found: dict[str, tuple[float, float]] = {}
-    columns = config.table[0].columns
-    for reference in columns.values() if isinstance(columns, dict) else ():
-        owner, _, name = reference.partition(".")
-        quantity = getattr(sensors.get(owner), "quantities", {})
-        if isinstance(quantity, Mapping) and name in quantity:
-            channel = config.simulate.feeds.get(reference, f"room.{name}")
-            found[channel] = (quantity[name].low, quantity[name].high)
-    return found
-
-
-def known(driver: str) -> bool:
-    """Whether there is such a driver; that there is none is said elsewhere."""
-    try:
-        find(driver)
-    except DriverError:
-        return False
-    return True
-
-
 def carries(link: LinkConfig, table: str) -> bool:
     """Whether a table's rows go over a link."""
     return link.carries is None or table in link.carries
@@ -385,9 +317,13 @@ def prepare(
     said = ""
     if replay:
         check_columns(columns, make_world(config, source))
-        config, recording, said = open_recording(replay, columns, config, folder, tell)
-    clock: SimClock = VirtualClock((recording.start if recording else MORNING) - WARM_UP_S)
-    if recording is None:
+        config, recording, said = open_recording(
+            replay, columns, config, folder,
+            begin=MORNING, follow=not streams(config), tell=tell,
+        )  # fmt: skip
+    if recording:
+        clock: SimClock = RecordedClock(recording.start - WARM_UP_S)
+    else:
         clock = PacedClock(MORNING + (BEFORE_SLOT_S if streams(config) else 0.0), speed)
     buses = make_doors(config, source, clock, recording)
     made = make_plan(config, source, buses)
@@ -417,7 +353,7 @@ def prepare(
     demo = Demo(node, clock, buses, far, broker, listener, table, recording, where, radio, run_dir)
     demo.said = said
     if recording is not None:
-        demo.blind(recording)
+        demo.leave_out(recording)
     if loadtest and node.loadtest is not None:
         from agent.demo.crane import Crane
 

@@ -8,10 +8,11 @@ import tempfile
 import weakref
 from array import array
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
+from statistics import median_low
 from typing import IO
 
 RUN = 65_536  #: records sorted in memory at a time
@@ -70,7 +71,9 @@ class Track:
         early = sorted(self._early)
         steps = [b - a for a, b in pairwise(early) if b > a]
         if steps:
-            self.step_s = median(steps)
+            often, times = Counter(map(round, steps)).most_common(1)[0]
+            alike = [one for one in steps if round(one) == often]
+            self.step_s = median_low(alike if times >= 0.3 * len(steps) else steps)
             usual = sum(abs(one - self.step_s) <= EVEN * self.step_s for one in steps)
             self.even = usual >= 0.5 * len(steps)
         file = self._file

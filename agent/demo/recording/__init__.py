@@ -21,6 +21,7 @@ from agent.demo.recording.text import (
     HEAD,
     SPACES,
     Text,
+    date_in_two,
     encoding_of,
     lines,
     rows,
@@ -117,6 +118,7 @@ def understand(path: Path, asked: Asked) -> Recording:
     start = head[text.skip :].decode(text.encoding, "replace")
     announced = re.match(r'\ufeff?"?sep=(.)', start, re.I)
     text.separator = separator_of(sample, announced[1] if announced else "")
+    text.join = text.separator == SPACES and date_in_two(sample)
     known = list(rows(sample, text))
     at = table.header_at(known)
     header = known[at] if at >= 0 else commented(start, text, len(known[0]))

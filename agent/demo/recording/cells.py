@@ -62,4 +62,5 @@ def plain(digits: str, comma: bool) -> str:
         return digits.replace(other, "").replace(own, ".")
     if other in digits:
         return digits.replace(other, "" if GROUPS.fullmatch(digits) else ".")
-    return digits.replace(own, ".") if digits.count(own) < 2 else digits.replace(own, "")
+    groups = digits.count(own) > 1 and GROUPS.fullmatch(digits)
+    return digits.replace(own, "" if groups else ".")

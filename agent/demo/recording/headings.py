@@ -9,7 +9,7 @@ from dataclasses import dataclass
 WORDS = {  # channel -> words of a heading, and parts of German compounds (behind a *)
     "temperature": "temp temperature temperatur tmp tair airtemp *temperatur",
     "relative_humidity": "hum humidity rh relh rf feuchte feuchtigkeit *feuchte *feuchtigkeit",
-    "pressure": "pres press pressure baro barometer druck luftdruck slp qfe *luftdruck",
+    "pressure": "pres press pressure baro barometer druck luftdruck slp qfe bp *luftdruck",
     "co2": "co2 carbondioxide kohlendioxid kohlenstoffdioxid",
     "illuminance": "lux lx light licht illuminance illumination brightness helligkeit "
     "beleuchtungsstärke beleuchtungsstaerke beleuchtung lichtstärke",

@@ -6,7 +6,7 @@ import codecs
 import csv
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -14,7 +14,7 @@ from typing import BinaryIO
 from agent.demo.recording.moments import ONLY_CLOCK, ONLY_DATE
 
 HEAD = 65_536  #: bytes from which the dialect is told
-SEPARATORS = {";": "semicolon", "\t": "tab", ",": "comma", "|": "bar"}
+SEPARATORS = {";": "semicolon", "\t": "tab", "|": "bar", ",": "comma"}  #: a tie: the first
 SPACES = ""  #: columns stand apart by spaces
 LONGEST_CELL = 131_072  #: what csv takes
 MARKS = (
@@ -34,6 +34,7 @@ class Text:
     said: str  #: the encoding, for people
     skip: int  #: bytes of its mark
     separator: str = ","
+    join: bool = False  #: date and time are two cells of one column
     dropped: Counter[str] = field(default_factory=Counter)  #: what was left out while reading
 
 
@@ -126,42 +127,49 @@ def separator_of(head: Iterable[str], announced: str) -> str:
     if announced:
         return announced
     sample = list(head)[:200]
-    best, most = SPACES, 0.0
+    best, most = SPACES, 0.5
     for sign in SEPARATORS:
         widths = [len(row) for row in csv.reader(sample, delimiter=sign)]
-        wide = [one for one in widths if one > 1]
-        if not wide:
-            continue
-        usual, count = Counter(wide).most_common(1)[0]
-        share = count / len(widths)
-        headed = any(width == usual for width in widths[: max(3, len(widths) // 10)])
-        if share * (1 if headed else 0.5) > most + 0.2:
-            best, most = sign, share * (1 if headed else 0.5)
-    if best == SPACES or most < 0.5:
-        spaced = [len(split(one)) for one in sample]
-        if Counter(spaced).most_common(1) and Counter(spaced).most_common(1)[0][0] > 1:
-            return SPACES if most < 0.5 else best
-    return "," if best == SPACES else best
+        usual, count = Counter(widths).most_common(1)[0] if widths else (1, 0)
+        if usual > 1 and count / len(widths) > most:
+            best, most = sign, count / len(widths)
+    if best != SPACES:
+        return best
+    spaced = Counter(len(split(one)) for one in sample)
+    return SPACES if spaced and spaced.most_common(1)[0][0] > 1 else ","
 
 
 def split(line: str) -> list[str]:
     """Cells that stand apart by spaces; one space may be within a cell if two are between."""
     cells = re.split(r"\s{2,}|\t", line.strip())
-    if len(cells) < 2 or re.search(r"\S \S*\d", line) is None:
-        cells = cells if len(cells) > 1 else line.split()
-    joined: list[str] = []
+    return cells if len(cells) > 1 else line.split()
+
+
+def date_in_two(head: Iterable[str]) -> bool:
+    """Whether date and time stand apart by a space in rows, but are one column in the headings."""
+    first, *others = [split(one) for one in head][:20] or [[]]
+    return any(
+        len(one) == len(first) + 1 and one != joined(one) and len(joined(one)) == len(first)
+        for one in others
+    )
+
+
+def joined(cells: Sequence[str]) -> list[str]:
+    """A date and the time behind it as one cell."""
+    made: list[str] = []
     for cell in cells:
-        if joined and ONLY_CLOCK.match(cell) and ONLY_DATE.match(joined[-1]):
-            joined[-1] += " " + cell
+        if made and ONLY_CLOCK.match(cell) and ONLY_DATE.match(made[-1]):
+            made[-1] += " " + cell
         else:
-            joined.append(cell)
-    return joined
+            made.append(cell)
+    return made
 
 
 def rows(source: Iterable[str], text: Text) -> Iterator[list[str]]:
     """Rows of cells; a quotation that does not end costs its row only."""
     if text.separator == SPACES:
-        yield from map(split, source)
+        for line in source:
+            yield joined(split(line)) if text.join else split(line)
         return
     for line in source:
         if line.count('"') % 2:
