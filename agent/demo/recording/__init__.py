@@ -209,7 +209,9 @@ class Reader:
         old = self.made.table
         if not table.same_header(row, old):
             telling = [one for one in row if one.strip()]
-            return bool(telling) and all(map(headings.is_unit, telling))
+            if not telling or telling[0].lstrip(' -+"')[:1].isdigit():
+                return False
+            return all(map(headings.is_unit, telling))
         header = [one.strip() for one in row]
         if header != list(old.header):
             new = laid_out(self.made.path, header, [], self.made.text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 WORDS = {  # channel -> words of a heading, and parts of German compounds (behind a *)
     "temperature": "temp temperature temperatur tmp tair airtemp *temperatur",
@@ -121,6 +122,7 @@ def quantity_of(word: str) -> str:
     return ""
 
 
+@lru_cache(maxsize=1024)
 def conversion(quantity: str, unit: str) -> tuple[float, float] | None:
     """Factor and offset from a unit to the driver's; None for one that is not of this quantity."""
     if not unit:
