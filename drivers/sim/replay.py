@@ -83,8 +83,10 @@ class Track:
         file.close()
 
     def at(self, unix: float) -> tuple[float, float, bool]:
-        """Of the newest record before `unix`: its time, the newest value up to it, and whether
-        that was recorded there. Before the first one: that one's, not recorded."""
+        """Time of the newest record before `unix`, newest value up to it, whether it is of there.
+
+        Before the first record: its time and the first value, not of there.
+        """
         block = max(bisect_right(self._index, unix - 1e-6) - 1, 0)
         records = self._read(block)
         times = records[::WIDTH]

@@ -9,14 +9,13 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from agent.demo.recording import cells, headings, moments, table, words
-from agent.demo.recording.table import Column, Table
+from agent.demo.recording import cells, grid, headings, moments, words
+from agent.demo.recording.found import Recording
+from agent.demo.recording.grid import Column, Table
 from agent.demo.recording.text import (
     HEAD,
     SPACES,
@@ -34,39 +33,6 @@ Asked = Mapping[str, tuple[str, float]]  #: header -> channel, factor
 NO_VALUE = "cells without a value"
 SAMPLE = 400  #: rows from which a table is understood
 FASTEST_S, SLOWEST_S = 10, 14_400  #: intervals that a table may follow
-
-
-@dataclass
-class Recording:
-    """A file as it was understood, and its tracks by channel."""
-
-    path: Path
-    text: Text
-    table: Table
-    zone: moments.Local
-    above: int  #: lines up to the headings
-    tracks: dict[str, Track] = field(default_factory=dict)
-    used: list[Column] = field(default_factory=list)
-    rows: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)  #: why -> how many
-    example: dict[str, str] = field(default_factory=dict)  #: why -> the first such cell
-    interval_s: float = 0.0
-
-    @property
-    def dated(self) -> bool:
-        """Whether its rows have times."""
-        return self.table.parse is not None
-
-    def leave(self, why: str, cell: str = "") -> None:
-        """Count what is left out."""
-        self.left_out[why] += 1
-        if cell:
-            self.example.setdefault(why, cell.strip()[:40])
-
-    @property
-    def said(self) -> str:
-        """What was understood, in one paragraph."""
-        return words.paragraph(self)
 
 
 def read(
@@ -103,6 +69,7 @@ def read(
     slots = math.floor((last - begin) / made.interval_s) + 1
     slots += math.ceil(max(min(step_s, SLOWEST_S) / made.interval_s - 1, 0)) if made.dated else 0
     end = begin + slots * made.interval_s
+    made.said = words.paragraph(made)
     replay = Replay(made.tracks, start=begin, end=end, interval_s=made.interval_s)
     return made, replay
 
@@ -120,12 +87,12 @@ def understand(path: Path, asked: Asked) -> Recording:
     text.separator = separator_of(sample, announced[1] if announced else "")
     text.join = text.separator == SPACES and date_in_two(sample)
     known = list(rows(sample, text))
-    at = table.header_at(known)
+    at = grid.header_at(known)
     header = known[at] if at >= 0 else commented(start, text, len(known[0]))
     header, below = with_units([one.strip('\ufeff" ') for one in header], known[at + 1 :])
     found = laid_out(path, header, below, text)
     if not found.long:
-        table.map_columns(found, below, asked)
+        grid.map_columns(found, below, asked)
     text.dropped.clear()
     zone, name = moments.local_zone(found.time_words == "day.month.year")
     times = [one for row in below if (one := found.moment(row)) is not None]
@@ -138,7 +105,7 @@ def laid_out(
 ) -> Table:
     """The table. Raises MissingExtra where only python-dateutil can read the times."""
     try:
-        return table.lay_out(header, below, text.separator)
+        return grid.lay_out(header, below, text.separator)
     except ImportError as error:
         raise MissingExtra(f"{path}: times in words", DEMO) from error
 
@@ -150,12 +117,12 @@ def commented(start: str, text: Text, width: int) -> list[str]:
             cells_ = next(rows([line.lstrip("# ") + "\n"], text), [])
             if len(cells_) == width:
                 return cells_
-    return table.numbered(width)
+    return grid.numbered(width)
 
 
 def with_units(header: list[str], below: list[list[str]]) -> tuple[list[str], list[list[str]]]:
     """Headings with the units that stand in a line of their own below them."""
-    if below and not any(table.is_value(one) for one in below[0] if one.strip()):
+    if below and not any(grid.is_value(one) for one in below[0] if one.strip()):
         units = [one.strip(' "[]()') for one in below[0]]
         if any(map(headings.is_unit, units)):
             units += [""] * (len(header) - len(units))
@@ -207,7 +174,7 @@ class Reader:
     def _headings(self, row: Sequence[str]) -> bool:
         """Headings once more, perhaps others; a line of units below them."""
         old = self.made.table
-        if not table.same_header(row, old):
+        if not grid.same_header(row, old):
             telling = [one for one in row if one.strip()]
             if not telling or telling[0].lstrip(' -+"')[:1].isdigit():
                 return False
@@ -217,7 +184,7 @@ class Reader:
             new = laid_out(self.made.path, header, [], self.made.text)
             new.parse, new.time_words, new.comma = old.parse, old.time_words, old.comma
             new.time = header.index(old.header[old.time]) if old.time is not None else None
-            table.map_columns(new, [], self.asked)
+            grid.map_columns(new, [], self.asked)
             new.unused = {**old.unused, **new.unused}
             self.made.table = new
         return True
@@ -246,7 +213,7 @@ class Reader:
             if cells.is_missing(cell):
                 self.made.leave(NO_VALUE)
                 return
-            found = table.entity_column(table_, name, cell, unit, self.asked)
+            found = grid.entity_column(table_, name, cell, unit, self.asked)
             table_.entities[name] = found
         column = table_.entities[name]
         if column is None:
@@ -278,7 +245,7 @@ class Reader:
         if track is None:
             track = made.tracks[column.channel] = Track(self.folder)
             time = made.table.time
-            track.holds = time is not None and made.table.header[time] in table.CHANGES
+            track.holds = time is not None and made.table.header[time] in grid.CHANGES
             made.used.append(column)
         track.add(unix, self._value(column, cell))
 

@@ -219,7 +219,7 @@ class Local:
 
 
 def local_zone(german: bool) -> tuple[tzinfo | None, str]:
-    """This machine's zone; of German dates on a machine that keeps UTC: Germany's."""
+    """The machine's zone; of German dates on a machine that keeps UTC: Germany's."""
     if (
         german
         and time.localtime(0).tm_gmtoff == 0

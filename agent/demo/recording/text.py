@@ -81,8 +81,10 @@ def other_encoding(head: bytes) -> Text:
 
 
 def lines(path: Path, text: Text, tell: Callable[[int], None] | None = None) -> Iterator[str]:
-    """The lines without comments, empty ones and NUL; `tell` hears now and then how many bytes
-    have been read. Raises OSError."""
+    """The lines without comments, empty ones and NUL.
+
+    `tell` hears now and then how many bytes have been read. Raises OSError.
+    """
     with path.open("rb") as file:
         file.seek(text.skip)
         for number, line in enumerate(decoded(file, text), 1):

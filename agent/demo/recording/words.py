@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from agent.demo.recording.found import Recording
+from agent.demo.recording.grid import Column
 from agent.demo.recording.headings import SHOWN
 from agent.demo.recording.text import SEPARATORS
-
-if TYPE_CHECKING:
-    from agent.demo.recording import Recording
-    from agent.demo.recording.table import Column
 
 MOST = 8  #: columns that are named
 

@@ -129,8 +129,7 @@ def first_of(known: Sequence[str], names: Sequence[str]) -> int | None:
 
 
 def find_time(table: Table, sample: Sequence[Sequence[str]]) -> None:
-    """The column of times: the best named one that can be read, else the first that is nothing
-    but times."""
+    """Find the times: the best named column that can be read, else the first of nothing else."""
     named = [(rank, n) for n, one in enumerate(table.header)
              if (rank := moments.rank(one)) is not None]  # fmt: skip
     others = [(10_000 + n, n) for n in range(len(table.header)) if (n not in {m for _, m in named})]
