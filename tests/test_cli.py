@@ -318,7 +318,8 @@ def test_export_is_csv_for_everybody_and_for_german_excel(
     assert "5 rows" in done.output
     assert target.read_bytes().startswith(b"\xef\xbb\xbftime;temp [")
     nothing = run(*base, "--until", "2020-01-01")
-    assert nothing.output == "stadtsinn: no rows in that table and time\n"
+    assert nothing.stdout.splitlines() == [rows[0]]
+    assert nothing.stderr == "stadtsinn: no rows in that table and time\n"
     assert "no table 'x'" in run(*base, "--table", "x").output
 
 

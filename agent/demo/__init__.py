@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from agent.demo import broker as brokers
 from agent.demo.crane import Crane
 from agent.demo.farside import FarSide
 from agent.demo.paced import PacedClock, leash
+from agent.demo.recorded import RecordedClock, open_recording
 from agent.demo.running import Demo, Radio
 from agent.measure.driver_registry import DriverError, find
 from agent.measure.health import HealthSource
@@ -55,18 +56,25 @@ def prepare(
     radio: Radio | None = None,
     loadtest: str = "",
     columns: Mapping[str, tuple[str, float]] = MappingProxyType({}),
+    tell: Callable[[int], None] | None = None,
 ) -> Demo:
     """Build a demo in `folder`.
 
     `loadtest` names a load test to do, `columns` says what the headers of a recording are:
-    channel of the world and factor to its unit.
+    channel of the world and factor to its unit; `tell` hears how many bytes of it have been read.
 
     Raises ConfigError, MissingExtra, ReplayError, TimetableError, ValueError.
     """
     check_options(replay, loadtest, columns)
     config, source = read_profile(profile)
-    recording = recorded(replay, columns, config, source) if replay else None
-    clock = paced(config, speed) if recording is None else VirtualClock(MORNING - WARM_UP_S)
+    recording, said = None, ""
+    if replay:
+        check_columns(columns, make_world(config, source))
+        config, recording, said = open_recording(
+            replay, columns, config, folder,
+            begin=MORNING, follow=not streams(config), tell=tell,
+        )  # fmt: skip
+    clock = RecordedClock(recording.start - WARM_UP_S) if recording else paced(config, speed)
     buses = make_doors(config, source, clock, recording)
     made = make_plan(config, source, buses)
     breaks = broken(faults, config, buses) if faults else []
@@ -87,6 +95,8 @@ def prepare(
         clock.leash = leash(node.streams.values())
     where, listener = way_out(radio, made, broker, folder), listen(broker, config, far, clock)
     demo = Demo(node, clock, buses, far, broker, listener, breaks, recording, where, radio, run_dir)
+    demo.said = said
+    demo.leave_out()
     if loadtest and node.loadtest is not None:
         demo.crane = Crane(loadtest, node.loadtest, buses.world, clock, demo.done)
     return demo
@@ -100,15 +110,6 @@ def check_options(
         raise ValueError("--column says what is in a recording: it needs --replay")
     if replay and loadtest:
         raise ValueError("a recording has no vehicles: --replay or --loadtest")
-
-
-def recorded(
-    replay: Path, columns: Mapping[str, tuple[str, float]], config: Config, source: Source
-) -> Replay:
-    """One row of the recording per row of the first table. Raises ReplayError, ValueError."""
-    check_columns(columns, make_world(config, source))
-    interval_s = float(config.table[0].interval_s)
-    return Replay(replay, columns or None, start=MORNING, interval_s=interval_s)
 
 
 def paced(config: Config, speed: float) -> SimClock:
