@@ -80,14 +80,7 @@ def prepare(
     breaks = broken(faults, config, buses) if faults else []
     broker = None if radio else start_broker(folder)
     far = FarSide(schemas=dict(registered_schemas()) if radio else {})
-    links: dict[str, LinkMaker] = {}
-    if radio:
-        made = made.over((radio_link(config, radio, folder),))
-        tune_in(buses, clock, radio)
-    elif broker is not None:
-        made = made.over(mqtt_links(config.link, broker.url))
-    else:
-        links = {one.name: file_link(one, folder, clock, far) for one in config.link}
+    made, links = ways_out(made, radio, broker, folder, clock, far)
     run_dir = None if recording or speed > FASTEST_RUN_DIR else folder
     state = run_dir / "state.json" if run_dir else None
     node = build(made, clock, store_path=folder / "store.db", links=links, state_file=state)
@@ -100,6 +93,24 @@ def prepare(
     if loadtest and node.loadtest is not None:
         demo.crane = Crane(loadtest, node.loadtest, buses.world, clock, demo.done)
     return demo
+
+
+def ways_out(
+    made: Plan,
+    radio: Radio | None,
+    broker: Broker | None,
+    folder: Path,
+    clock: SimClock,
+    far: FarSide,
+) -> tuple[Plan, dict[str, LinkMaker]]:
+    """The plan over radio or broker; where there is neither, links that write files."""
+    if radio:
+        assert isinstance(made.buses, SimBuses)
+        tune_in(made.buses, clock, radio)
+        return made.over((radio_link(made.config, radio, folder),)), {}
+    if broker is not None:
+        return made.over(mqtt_links(made.config.link, broker.url)), {}
+    return made, {one.name: file_link(one, folder, clock, far) for one in made.config.link}
 
 
 def check_options(
