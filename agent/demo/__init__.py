@@ -69,8 +69,8 @@ def prepare(
     recording, said = None, ""
     if replay:
         check_columns(columns, make_world(config, source))
-        follow, where = not streams(config), (replay, columns, config, folder)
-        config, recording, said = open_recording(*where, begin=MORNING, follow=follow, tell=tell)
+        follow, about = not streams(config), (replay, columns, config, folder)
+        config, recording, said = open_recording(*about, begin=MORNING, follow=follow, tell=tell)
     clock = RecordedClock(recording.start - WARM_UP_S) if recording else paced(config, speed)
     buses = make_doors(config, source, clock, recording)
     made = make_plan(config, source, buses)
