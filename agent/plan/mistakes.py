@@ -1,0 +1,114 @@
+"""Every mistake of a profile: what is wrong is cut out, and the rest looked at again.
+
+What only follows from an earlier mistake (a column of an instrument that could not be made) is not
+told: it goes with the mistake that is mended.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from agent.config import read_text, syntax_errors
+from agent.config.errors import near
+from agent.config.slips import mend
+from agent.config.source import ConfigError, Source
+from agent.measure.driver_registry import OWN, DriverError, find, known
+from agent.plan.sections import Sections
+
+MOST = 100  #: mistakes that are told
+FOLLOWS = re.compile(r"(?:no (?:instrument|table|link)|'[^']*' is) '?([\w-]+)'?")
+
+Check = Callable[[str], object]  #: looks at a whole text, raises ConfigError for its first mistake
+
+
+def all_mistakes(path: Path, check: Callable[[Path, str], object]) -> list[ConfigError]:
+    """What is wrong with a profile, in the order of its lines; empty if nothing is.
+
+    `check` is given the path and a text and raises ConfigError for the first mistake in it.
+    """
+    try:
+        text, found = read_text(path)
+    except ConfigError as error:
+        return [error]
+    source = Source(path, text)
+    mended, slips = mend(text)
+    found += syntax_errors(source, slips)
+    found += Hunt(source, mended, lambda text: check(path, text)).all()
+    return sorted(found, key=lambda one: one.line)
+
+
+class Hunt:
+    """Mistakes one after the other, each cut out of the text before the next look."""
+
+    def __init__(self, source: Source, text: str, check: Check) -> None:
+        self.source, self.check = source, check
+        self.sections = Sections(text)
+        self.found: list[ConfigError] = []
+        self._gone: set[str] = set()  # names of sections that were cut out
+        self._cut: set[int] = set()  # first lines of sections in which something was cut out
+
+    def all(self) -> list[ConfigError]:
+        """Until nothing is wrong any more, or nothing more can be cut out."""
+        for _ in range(4 * MOST):
+            before = self.sections.text
+            try:
+                self.check(before)
+            except ConfigError as error:
+                if error.line > len(self.source.lines):
+                    break  # in what stands in for a section that was cut out
+                self._take(error)
+            else:
+                break
+            if self.sections.text == before or len(self.found) >= MOST:
+                break
+        return self.found
+
+    def _take(self, error: ConfigError) -> None:
+        """Tell it, if it is no consequence; then cut it out."""
+        head = self.sections.head(error.line)
+        missing = error.hint.startswith(("is missing", "is empty", "needs 'above'"))
+        follows = self._follows(error) or (missing and head in self._cut)
+        if not follows and not self._told(error):
+            text = self.source.lines[error.line - 1] if error.line else ""
+            error.text = text
+            self.found.append(error)
+            if error.name == "driver":
+                self.found += self._strange_options(head)
+        cut = not missing and self.sections.cut(error.line, error.where, error.name)
+        if cut:
+            self._cut.add(head)
+        else:
+            self._drop(head, error)
+
+    def _told(self, error: ConfigError) -> bool:
+        return any((one.line, one.hint) == (error.line, error.hint) for one in self.found)
+
+    def _follows(self, error: ConfigError) -> bool:
+        """Whether it speaks of a name that was cut out with a mistake."""
+        named = FOLLOWS.match(error.hint)
+        return named is not None and named[1] in self._gone
+
+    def _drop(self, head: int, error: ConfigError) -> None:
+        """The whole section; where there has to be one, one that is right."""
+        self._gone |= self.sections.names(head)
+        self.sections.drop(head, error.line, error.where or error.key)
+
+    def _strange_options(self, head: int) -> list[ConfigError]:
+        """Keys of an instrument without a driver that no driver at all knows."""
+        every = {*OWN, *(key for name in known() for key in options(name))}
+        path, lines = self.source.path, self.source.lines
+        return [
+            ConfigError(path, n, key, f"unknown key{near(key, every)}", text=lines[n - 1])
+            for n, key in self.sections.keys(head)
+            if key not in every
+        ]
+
+
+def options(name: str) -> list[str]:
+    """What the driver `name` takes."""
+    try:
+        return list(find(name).options)
+    except DriverError:
+        return []
