@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+NAMED = re.compile(r"(?<![\w-])name\s*=\s*[\"']([^\"']*)[\"']")
+CREDENTIALS = re.compile(r"//[^/@\s\"]*@")
+
 
 class ConfigError(Exception):
     """The profile is wrong; `str()` is one line with file, line, key and what to do.
@@ -13,11 +16,25 @@ class ConfigError(Exception):
     """
 
     def __init__(
-        self, path: Path, line: int, key: str, hint: str, *, where: str = "", text: str = ""
+        self,
+        path: Path,
+        line: int,
+        key: str,
+        hint: str,
+        *,
+        where: str = "",
+        title: str = "",
+        text: str = "",
     ) -> None:
         super().__init__(f"{path}:{line}: {key}: {hint}" if line else f"{path}: {key}: {hint}")
         self.path, self.line, self.key, self.hint = path, line, key, hint
-        self.where, self.text = where, text
+        self.where, self.title, self.text = where, title or key, text
+
+    def told(self) -> str:
+        """For people: file and line, what it is about by name, the remedy; then the line itself."""
+        place = f"{self.path}:{self.line}" if self.line else str(self.path)
+        line = CREDENTIALS.sub("//…@", self.text.strip())
+        return f"{place}: {self.title}: {self.hint}" + (f"\n    {line}" if line else "")
 
     @property
     def name(self) -> str:
@@ -36,7 +53,29 @@ class Source:
         label = f"{where}.{key}" if where and key else where or key
         line = self.line(where, key)
         text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
-        return ConfigError(self.path, line, label, hint, where=where, text=text)
+        title = self._title(where, key)
+        return ConfigError(self.path, line, label, hint, where=where, title=title, text=text)
+
+    def _title(self, where: str, key: str) -> str:
+        """A section by the name it gives itself: "table[1].columns[0].step" -> "table 'deck',
+        column 'eps', step"; by its number where it has none."""
+        named, plain, path = list[str](), list[str](), ""
+        for part in where.split(".") if where else ():
+            path = f"{path}.{part}" if path else part
+            found = re.fullmatch(r"([\w-]+)\[(\d+)\]", part)
+            if found:
+                named, plain = [*named, *plain, self._called(path, found[1], int(found[2]))], []
+            else:
+                plain.append(part)
+        return ", ".join([*named, ".".join([*plain, key] if key else plain)]).removesuffix(", ")
+
+    def _called(self, path: str, kind: str, index: int) -> str:
+        first = self.line(path, "") - 1
+        inline = 0 <= first < len(self.lines) and not self.lines[first].lstrip().startswith("[")
+        last = first + 1 if inline else self._end(max(first, 0))
+        named = NAMED.search("\n".join(map(self._bare, range(max(first, 0), last))))
+        word = kind.removesuffix("s")
+        return f"{word} '{named[1]}'" if named else f"{word} {index + 1}"
 
     def line(self, where: str, key: str) -> int:
         """The line (from 1) of `key` inside `where`; the section's own if the key has none; else 0.

@@ -18,7 +18,9 @@ from agent.measure.driver_registry import OWN, DriverError, find, known
 from agent.plan.sections import Sections
 
 MOST = 100  #: mistakes that are told
-FOLLOWS = re.compile(r"(?:no (?:instrument|table|link)|'[^']*' is) '?([\w-]+)'?")
+FOLLOWS = re.compile(r"no (?:instrument|table|link) '([\w-]+)'")  #: where that was cut out
+THINNED = re.compile(r"table '([\w-]+)' has no")  #: where something of it was cut out
+MACHINE = re.compile(r"needs \w+\. Please type")  #: an optional library: told once
 
 Check = Callable[[str], object]  #: looks at a whole text, raises ConfigError for its first mistake
 
@@ -48,6 +50,7 @@ class Hunt:
         self.found: list[ConfigError] = []
         self._gone: set[str] = set()  # names of sections that were cut out
         self._cut: set[int] = set()  # first lines of sections in which something was cut out
+        self._thinned: set[str] = set()  # their names
 
     def all(self) -> list[ConfigError]:
         """Until nothing is wrong any more, or nothing more can be cut out."""
@@ -79,16 +82,22 @@ class Hunt:
         cut = not missing and self.sections.cut(error.line, error.where, error.name)
         if cut:
             self._cut.add(head)
+            self._thinned |= self.sections.names(head)
         else:
             self._drop(head, error)
 
     def _told(self, error: ConfigError) -> bool:
-        return any((one.line, one.hint) == (error.line, error.hint) for one in self.found)
+        machine = MACHINE.search(error.hint)
+        return any(
+            (one.line, one.hint) == (error.line, error.hint) or (machine and machine[0] in one.hint)
+            for one in self.found
+        )
 
     def _follows(self, error: ConfigError) -> bool:
         """Whether it speaks of a name that was cut out with a mistake."""
-        named = FOLLOWS.match(error.hint)
-        return named is not None and named[1] in self._gone
+        named, thinned = FOLLOWS.match(error.hint), THINNED.match(error.hint)
+        gone = named is not None and named[1] in self._gone
+        return gone or (thinned is not None and thinned[1] in self._thinned)
 
     def _drop(self, head: int, error: ConfigError) -> None:
         """The whole section; where there has to be one, one that is right."""
