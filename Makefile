@@ -1,15 +1,17 @@
 # make demo    a simulated school node here, live
 # make test    lint, types, all tests (installs what it needs into .venv)
-# make bench   the figures of the README, measured here
+# make bench   the figures, measured here, into tests/bench/README.md
 # make fuzz    a million mutated inputs each
+# make powercut COUNT=2000   power cuts on a disk with a volatile cache (root)
 PYTHON ?= python3
 BIN := .venv/bin
 
 VENV_PACKAGE := python3-venv='$(PYTHON) -m venv --help && $(PYTHON) -c "import ensurepip"'
 BROKER := mosquitto='command -v mosquitto || test -x /usr/sbin/mosquitto'
+FUSE := fuse3='command -v fusermount3' e2fsprogs='command -v mkfs.ext4'
 NODE := nodejs='command -v node' npm='command -v npm'
 
-.PHONY: demo test bench fuzz lint clean
+.PHONY: demo test bench fuzz powercut lint clean
 
 demo: .venv/run
 	@.ci/packages $(BROKER) || echo "the demo goes on without a broker"
@@ -28,6 +30,11 @@ bench: .venv/dev
 
 fuzz: .venv/dev
 	$(BIN)/python -m tests.fuzz $(or $(COUNT),1000000)
+
+powercut: .venv/dev
+	@.ci/packages $(FUSE) || true
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[powercut]'
+	$(BIN)/python -m tests.powercut $(or $(COUNT),2000) $(or $(SEED),1)
 
 .venv/python:
 	@.ci/packages $(VENV_PACKAGE)

@@ -7,29 +7,35 @@ import os
 import subprocess
 import threading
 import time
+import uuid
 from pathlib import Path
 
 log = logging.getLogger(__name__)
 
 BEAT_S = 10.0  #: no wait is longer without a beat for the watchdog
 BUILT = 1_767_225_600  # 2026-01-01: no node of this software has ever lived earlier
-NTP_MARK = Path("/run/systemd/timesync/synchronized")
+NTP_MARK = "run/systemd/timesync/synchronized"
 ASK_NTP_S = 30.0
 ASK_NTP_TRUSTED_S = 3600.0
 RANK = ("", "rtc", "lorawan", "ntp")  # whom to believe more
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-RTC = Path("/sys/class/rtc/rtc0/hctosys")
+BOOT_ID = "proc/sys/kernel/random/boot_id"  # random(4)
+RTC = "sys/class/rtc/rtc0/hctosys"
 
 
 class Clock:
-    """The clocks of this machine. Satisfies `drivers.api.Timer`."""
+    """The clocks of this machine. Satisfies `drivers.api.Timer`.
 
-    def __init__(self) -> None:
+    `root` is where its /proc, /sys and /run lie.
+    """
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self.root = root
         self.beats: dict[str, float] = {}  #: thread name -> monotonic time of its last sign of life
         self.trust = ""  #: what vouches for UTC: "ntp", "lorawan", "rtc"; empty while nothing does
         self._offset: float | None = None  # given from outside (LoRaWAN), else read at each ask
         self._ask_at = 0.0
         self._ask = threading.Lock()
+        self._own_boot = ""  # stands for the machine's, where it has none
 
     def monotonic(self) -> float:
         """Seconds since the machine started; never jumps."""
@@ -40,8 +46,18 @@ class Clock:
         return time.time()
 
     def boot_id(self) -> str:
-        """An identity of this start of the machine."""
-        return BOOT_ID.read_text().strip()
+        """An identity of this start of the machine.
+
+        Where the machine tells none (macOS), of this process: rows of an earlier one that have no
+        date yet stay without, because nobody knows how its monotonic time lies to ours.
+        """
+        try:
+            return (self.root / BOOT_ID).read_text().strip()
+        except OSError as error:
+            if not self._own_boot:
+                self._own_boot = str(uuid.uuid4())
+                log.warning("boot=own reason='/%s: %s'", BOOT_ID, error.strerror)
+            return self._own_boot
 
     def offset(self) -> float | None:
         """Unix time minus monotonic time in seconds; None while no trusted source has spoken."""
@@ -108,9 +124,16 @@ class Clock:
     def _vouched(self) -> str:
         if self.system_utc() < BUILT:
             return ""
-        if NTP_MARK.exists() or ntp_synchronised():
+        if (self.root / NTP_MARK).exists() or ntp_synchronised():
             return "ntp"
-        return "rtc" if RTC.exists() and RTC.read_text().strip() == "1" else ""
+        return "rtc" if self._set_from_rtc() else ""
+
+    def _set_from_rtc(self) -> bool:
+        """Whether the kernel took the time from a clock chip (Linux ABI, sysfs-class-rtc)."""
+        try:
+            return (self.root / RTC).read_text().strip() == "1"
+        except OSError:
+            return False
 
 
 def ntp_synchronised() -> bool:

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import FrameType
 
 from agent.clock import Clock, VirtualClock
 
@@ -22,6 +21,7 @@ SILENT_S = 60.0  #: a job without a beat for so long stops the feeding of the wa
 FEED_S = 5.0
 SWITCH_S = 0.001  #: a row that is due waits no longer for a thread that reckons (usual: 5 ms)
 JOIN_S = 1.5  #: how long stopping waits for all threads together
+STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass
@@ -46,6 +46,7 @@ class Daemon:
         self.jobs, self.clock, self.status = jobs, clock, status
         self.stopping = stopping  #: set from anywhere: please end
         self.crashed = threading.Event()
+        self._over = False  # what a job does from now on changes nothing
 
     def run(self) -> int:
         """Run until SIGTERM, SIGINT, `stop` or a crash. Returns the exit code."""
@@ -56,7 +57,8 @@ class Daemon:
         for thread in threads:
             thread.daemon = True
             thread.start()
-        notify(f"READY=1\nSTATUS={self.status()}")
+        if not notify(f"READY=1\nSTATUS={self.status()}"):
+            log.info("watchdog=none reason='not started by a service manager'")
         while not self.stopping.wait(FEED_S):
             self._feed()
         notify("STOPPING=1")
@@ -64,18 +66,43 @@ class Daemon:
         deadline = time.monotonic() + JOIN_S
         for thread in threads:
             thread.join(max(deadline - time.monotonic(), 0))
+        self._over = True
         return 1 if self.crashed.is_set() else 0
 
-    def stop(self, *_: int | FrameType | None) -> None:
-        """End all jobs; may be called from anywhere, also as a signal handler."""
+    def stop(self) -> None:
+        """End all jobs. From any thread; not from a signal handler, for it takes locks."""
         self.stopping.set()
         for job in self.jobs:
             job.wake.set()
 
     def on_signals(self) -> None:
-        """SIGTERM and SIGINT stop the daemon. Main thread only."""
-        signal.signal(signal.SIGTERM, self.stop)
-        signal.signal(signal.SIGINT, self.stop)
+        """SIGTERM and SIGINT stop the daemon, a second one ends it at once. Main thread only.
+
+        A handler runs wherever the main thread is, also within a lock that `stop` wants: the
+        handlers do nothing, the interpreter writes each signal's number into a pipe (self-pipe
+        trick, D. J. Bernstein), and a thread reads it.
+        """
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)  # a storm of signals fills the pipe, and that is enough
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        for number in STOPS:
+            signal.signal(number, lambda *_: None)
+        threading.Thread(target=self._listen, args=(reader,), name="signals", daemon=True).start()
+
+    def off_signals(self) -> None:
+        """All is done: what is left is the interpreter's own end, where its default would kill."""
+        for number in STOPS:
+            signal.signal(number, signal.SIG_IGN)
+
+    def _listen(self, reader: int) -> None:
+        """Whatever was put is on disk: to end without another word loses nothing."""
+        told = 0
+        while numbers := os.read(reader, 64):
+            told += sum(number in STOPS for number in numbers)
+            if told > 1:
+                os._exit(1 if self.crashed.is_set() else 0)
+            if told:
+                self.stop()
 
     def repeat(self, job: Job) -> None:
         """The only loop: step, wait, until stopped. One crash ends all."""
@@ -84,6 +111,8 @@ class Daemon:
             while not self.stopping.is_set():
                 self.clock.wait(job.wake, job.step())
         except BaseException:
+            if self._over:  # too late for it: the store is being closed
+                return
             log.exception("thread=%s state=crashed", job.name)
             self.crashed.set()
             self.stop()
@@ -101,17 +130,19 @@ class Daemon:
             notify(f"WATCHDOG=1\nSTATUS={self.status()}")
 
 
-def notify(text: str) -> None:
-    """Tell the service manager (sd_notify(3)); nothing happens outside of systemd."""
+def notify(text: str) -> bool:
+    """Tell the service manager (sd_notify(3)). False where there is none: outside of systemd."""
     address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address:
-        return
+    if not address or not hasattr(socket, "AF_UNIX"):
+        return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         try:
             channel.connect("\0" + address[1:] if address.startswith("@") else address)
             channel.send(text.encode())
         except OSError as error:
             log.debug("notify: %s", error)
+            return False
+    return True
 
 
 def run_virtual(

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from agent import codec
 from agent.clock import Clock
 from agent.codec.messages import hello, node_event, schema_slice
-from agent.config.sections import (
-    Config,
-    LinkConfig,
-    LorawanConfig,
-)
+from agent.config.sections import Config, LinkConfig, LorawanConfig
 from agent.config.source import Source
 from agent.daemon import Daemon, Job
+from agent.events.archive import Archive
+from agent.events.folder import Records, folder_of
 from agent.housekeeping import Housekeeping
+from agent.loadtest.job import LoadTest
+from agent.loadtest.mailbox import Mailbox
 from agent.measure.buses import Buses, MachineBuses
 from agent.measure.health import HealthSource
 from agent.measure.instrument import Instrument
@@ -37,12 +37,10 @@ from agent.status import Node
 from agent.store import Store
 from agent.transport.commands import Commands
 from agent.transport.links import Link
-from agent.transport.links.make import fill_s, make_link, policy, style
+from agent.transport.links.encoder import Encoder, no_records
+from agent.transport.links.make import LinkMaker, fill_s, make_link, policy, style
 from agent.transport.settings import Settings, fill_key, interval_key, limits_key, packed_key
 from agent.transport.uplink import Uplink
-
-if TYPE_CHECKING:
-    pass
 
 
 def open_node(
@@ -67,6 +65,7 @@ def open_buses(config: Config, source: Source, clock: Clock, *, simulate: bool) 
     health = HealthSource(clock)
     if not simulate:
         return MachineBuses(clock, health)
+    # start-up: a node on its own buses needs none of it
     from agent.simulate import SimBuses, check_feeds, make_world
 
     world = make_world(config, source)
@@ -80,10 +79,10 @@ def build(
     clock: Clock,
     *,
     store_path: Path | None = None,
-    links: Mapping[str, Link] = MappingProxyType({}),
+    links: Mapping[str, LinkMaker] = MappingProxyType({}),
     state_file: Path | None = None,
 ) -> Node:
-    """A node ready to run. `links` replaces the profile's own (tests, demo).
+    """A node ready to run. `links` makes others than the profile's (tests, demo).
 
     Raises ConfigError, and OSError where the store's folder cannot be written.
     """
@@ -176,7 +175,7 @@ def add_jobs(
     node: Node,
     made: Plan,
     settings: Settings,
-    links: Mapping[str, Link],
+    links: Mapping[str, LinkMaker],
     state_file: Path | None,
 ) -> None:
     """One job per table and link, and the housekeeping."""
@@ -187,10 +186,18 @@ def add_jobs(
     commands = Commands(
         config.node, store, clock, node.samplers, settings, say_hello, node.stopping.set
     )
+    archive = open_archive(node, made)
+    raw_chunk = archive.frame if archive else no_records
+
+    def link_of(one: LinkConfig, wake: threading.Event) -> Link:
+        if one.name in links:
+            return links[one.name](Encoder(clock, style(one), raw_chunk))
+        return make_link(one, made, store, clock, wake, node.stopping, raw_chunk)
+
     for one in config.link:
         wake = threading.Event()
-        link = links.get(one.name) or make_link(one, made, store, clock, wake, node.stopping)
-        node.uplinks.append(Uplink(one.name, link, store, clock, commands, style(one), wake))
+        link = link_of(one, wake)
+        node.uplinks.append(Uplink(one.name, link, store, clock, commands, wake))
         store.wakes.append(wake)
         if isinstance(health, HealthSource) and isinstance(one, LorawanConfig):
             health.radio = getattr(link, "radio", dict)
@@ -198,7 +205,7 @@ def add_jobs(
     housekeeping = Housekeeping(store, clock, greet, node.snapshot, state_file)
     node.jobs += [Job(f"table-{one.layout.table}", one.step, one.wake) for one in node.samplers]
     node.jobs += [Job(f"stream-{name}", one.step, one.wake) for name, one in node.streams.items()]
-    node.jobs += make_triggers(node, made)
+    node.jobs += make_triggers(node, made, archive) if archive else []
     node.jobs += [Job(f"link-{one.name}", one.step, one.wake) for one in node.uplinks]
     node.jobs.append(Job("housekeeping", housekeeping.step))
     add_loadtest(node, state_file)
@@ -208,9 +215,6 @@ def add_loadtest(node: Node, state_file: Path | None) -> None:
     """The jobs of load tests, where a command can reach them: in the run directory."""
     if state_file is None:
         return
-    from agent.loadtest.job import LoadTest
-    from agent.loadtest.mailbox import Mailbox
-
     home, mailbox = node.store.path.parent / "loadtests", Mailbox(state_file.parent)
     name, streams = node.config.node.name, node.streams
     node.loadtest = LoadTest(name, home, mailbox, node.clock, streams, node.instruments)
@@ -219,26 +223,24 @@ def add_loadtest(node: Node, state_file: Path | None) -> None:
         node.jobs.append(Job(f"loadtest-sensors-{number}", one.step, one.wake))
 
 
-def make_triggers(node: Node, made: Plan) -> list[Job]:
-    """One job per stream that has triggers; every link gets at the raw records.
-
-    Raises OSError where their folder cannot be used.
-    """
+def open_archive(node: Node, made: Plan) -> Archive | None:
+    """The raw records, if there are or may be any. Raises OSError where their folder is no use."""
     if not made.triggers and not node.store.raws():
-        return []
-    from agent.events.archive import Archive
-    from agent.events.folder import Records, folder_of
-    from agent.events.trigger import Trigger
-
-    by_stream: dict[str, list[TriggerPlan]] = {}
-    for one in made.triggers:
-        by_stream.setdefault(one.config.instrument, []).append(one)
+        return None
     wanted = node.config.records
     records = Records(folder_of(wanted.path, node.store.path), round(wanted.max_mb * 1e6))
     archive = Archive(records, node.store, node.clock)
     archive.open()
-    for uplink in node.uplinks:
-        uplink.archive = archive
+    return archive
+
+
+def make_triggers(node: Node, made: Plan, archive: Archive) -> list[Job]:
+    """One job per stream that has triggers."""
+    from agent.events.trigger import Trigger  # numpy: only where there are triggers
+
+    by_stream: dict[str, list[TriggerPlan]] = {}
+    for one in made.triggers:
+        by_stream.setdefault(one.config.instrument, []).append(one)
     asked = {name for table in made.tables for name, _ in filter(None, table.sources)}
     found = {}
     for name, plans in by_stream.items():
@@ -291,4 +293,5 @@ def run_node(node: Node) -> int:
     daemon.on_signals()
     code = daemon.run()
     node.close()
+    daemon.off_signals()
     return code

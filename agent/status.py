@@ -1,6 +1,6 @@
 """A built node, and what it tells about itself: written to state.json, shown by `status` and demo.
 
-The command that shows it is cli/status.py.
+The command that shows it is agent/cli/status.py.
 """
 
 from __future__ import annotations
@@ -9,20 +9,18 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agent.clock import Clock
 from agent.config.sections import Config
 from agent.daemon import Job
+from agent.loadtest.job import LoadTest
 from agent.measure.instrument import Instrument
 from agent.measure.sampler import Sampler
 from agent.measure.stream import Stream
 from agent.model.schema import Missing, quantity_kinds
 from agent.store import Store
 from agent.transport.uplink import Uplink
-
-if TYPE_CHECKING:
-    from agent.loadtest.job import LoadTest
 
 REASONS = {
     Missing.NOT_AVAILABLE: "not available",
@@ -60,7 +58,7 @@ class Node:
 
     def bad_sensors(self) -> list[str]:
         """Names of the sensors that are not well."""
-        return [one.name for one in self.instruments.values() if one.state not in ("ok", "new")]
+        return [one.name for one in self.instruments.values() if not one.well]
 
     def close(self) -> None:
         """Leave every link in order, write what is still owed, close the store."""

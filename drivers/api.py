@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -30,6 +30,14 @@ class DataError(DeviceError):
     """An answer that cannot be true: checksum, identity, overrun, too early."""
 
 
+class WarmingUp(DeviceError):
+    """It is well, but has nothing to tell yet: a fan, a heater, a first conversion. No fault."""
+
+    def __init__(self, where: str, left_s: float) -> None:
+        super().__init__(f"{where}: warming up, {max(left_s, 0.0):.0f} s left")
+        self.left_s = left_s  #: until its first value, about
+
+
 class ModemError(DeviceError):
     """A modem refused; `retry_s` is when to ask again."""
 
@@ -46,6 +54,11 @@ class Quantity:
     step: float  #: smallest difference worth sending, in the kind's unit
     low: float  #: believable range, lower end, in the kind's unit
     high: float  #: believable range, upper end
+    resolution: Callable[[float], float] | None = None  #: finest difference at a value; None: step
+
+    def resolves(self, value: float) -> float:
+        """The finest difference the sensor tells at `value`, both in the kind's unit."""
+        return self.resolution(value) if self.resolution else self.step
 
 
 class Timer(Protocol):
@@ -61,7 +74,12 @@ class Timer(Protocol):
 
 
 class Sensor(Protocol):
-    """A chip that is asked and answers. The constructor stores; `setup` acts."""
+    """A chip that is asked and answers. The constructor stores; `setup` acts.
+
+    Beside what stands here a class may declare, for plans and tests: `checksum`, whether a
+    flipped bit is noticed; `warm_up_s`, from `setup` to the first value (0); `setup_s` and
+    `read_s`, the most time these take (1 and 0.25).
+    """
 
     @property
     def quantities(self) -> Mapping[str, Quantity]:
@@ -73,7 +91,10 @@ class Sensor(Protocol):
         ...
 
     def read(self) -> Mapping[str, float | None]:
-        """One conversion: absent = not measured, None = measured but bad. Raises DeviceError."""
+        """One conversion: absent = not measured, None = measured but bad.
+
+        Raises DeviceError; WarmingUp while a first value is still to come.
+        """
         ...
 
 

@@ -10,11 +10,11 @@ from statistics import median
 
 from drivers.api import BusError, Quantity
 from drivers.bus.port import Port
+from drivers.frames import FrameFinder
 
 ZERO_CELSIUS_K = 273.15
 SPEED_AT_ZERO = 331.3  # m/s, dry air
 COLDEST_CEL, HOTTEST_CEL = -60.0, 80.0  # beyond, it is no temperature of air
-SHOWN = 24  #: bytes of noise that an error message quotes
 
 
 def speed_of_sound(temperature: float) -> float:
@@ -28,10 +28,12 @@ class EchoGauge(ABC):
     `frames`: how many a value is the median of. `mount_height_m`: of the sensor's face above the
     zero of the level; without it there is no level. `assumed_cel`: the temperature the sensor
     reckons with; None = it knows the temperature itself, `compensate` changes nothing then.
+
+    Raises ValueError for `frames` out of 1 to 25.
     """
 
     baudrate = 9600
-    frame_length: int  #: bytes
+    finder: FrameFinder  #: how its frames look
     slowest_s: float  #: most time between two frames
     hint: str  #: what to look at when bytes come but no frame
 
@@ -66,7 +68,7 @@ class EchoGauge(ABC):
 
         Raises BusError if no frame comes in time.
         """
-        echoes = [mm for mm in self._listen(self.frames) if self.is_echo(mm)]
+        echoes = [mm for mm in map(self.mm, self._listen(self.frames)) if self.is_echo(mm)]
         distance = median(echoes) / 1000 * self.stretch if echoes else None
         values = {"distance": distance}
         if self.mount_height_m is not None:
@@ -74,28 +76,20 @@ class EchoGauge(ABC):
         return values
 
     @abstractmethod
-    def scan(self, heard: bytes) -> tuple[list[int], bytes]:
-        """Distances in mm of the good frames among the bytes, and the rest: less than a frame."""
+    def mm(self, frame: bytes) -> int:
+        """The distance in mm that a good frame tells."""
 
     @abstractmethod
     def is_echo(self, mm: int) -> bool:
         """Whether it is a distance, not the word for "no target"."""
 
-    def _listen(self, wanted: int) -> list[int]:
-        """The next `wanted` frames in mm; fewer if time is up, at least one."""
-        timer = self.port.timer
+    def _listen(self, wanted: int) -> list[bytes]:
+        """The next `wanted` frames; fewer if time is up, at least one. Raises BusError."""
         self.port.discard()
-        end = timer.monotonic() + (wanted + 2) * self.slowest_s
-        found: list[int] = []
-        rest = seen = b""
-        while len(found) < wanted and (left := end - timer.monotonic()) > 0:
-            more = self.port.read(self.frame_length - len(rest), left)
-            seen = (seen + more)[:SHOWN]
-            good, rest = self.scan(rest + more)
-            found += good
-        if not found:
-            raise BusError(f"{self.port.path}: {self._complaint(seen)}")
-        return found
+        heard = self.finder.hear(self.port, wanted, (wanted + 2) * self.slowest_s)
+        if not heard.frames:
+            raise BusError(f"{self.port.path}: {self._complaint(heard.seen)}")
+        return heard.frames
 
     def _complaint(self, seen: bytes) -> str:
         if not seen:

@@ -66,8 +66,10 @@ def collected() -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """In a worker of xdist, pytest-cov 7 traces twice: from the start, and for the session. The
-    marker no_cover pauses only the second, and the first takes over: at full cost, for nothing."""
+    """In a worker of xdist, pytest-cov 7 traces twice: from the start, and for the session.
+
+    The marker no_cover pauses only the second, and the first takes over: at full cost, for nothing.
+    """
     plugin = session.config.pluginmanager.getplugin("_cov")
     if hasattr(session.config, "workerinput") and getattr(plugin, "cov_controller", None):
         plugin.cov_controller.cov.stop()
@@ -80,7 +82,10 @@ ROOM_BYTES = 1_000_000_000
 
 
 def pytest_configure() -> None:
-    """In memory where there is room: the store waits for the disk after every row, and no test
-    takes the supply from this machine. A process that is killed loses nothing there either."""
+    """In memory where there is room.
+
+    The store waits for the disk after every row, and no test takes the supply from this machine. A
+    process that is killed loses nothing there either.
+    """
     if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES:
         tempfile.tempdir = str(MEMORY)

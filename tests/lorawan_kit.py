@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 from drivers.sim.lorawan.air import AirFaults, RoughAir
 from drivers.sim.lorawan.device import Device
+from drivers.sim.lorawan.events import Event
 from drivers.sim.lorawan.server import NetworkServer
 
 DEV_EUI = bytes.fromhex("70b3d57ed0051234")
 JOIN_EUI = bytes.fromhex("0102030405060708")
 APP_KEY = bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c")
+
+E = TypeVar("E")
 
 
 class Field:
@@ -23,7 +28,7 @@ class Field:
         self.device.dev_eui, self.device.join_eui = DEV_EUI, JOIN_EUI
         self.device.app_key, self.device.memory.data_rate = APP_KEY, data_rate
         self.device.random_nonce = random_nonce
-        self.events: list = []
+        self.events: list[tuple[float, Event]] = []
         self.device.tell = lambda event, at: self.events.append((at, event))
         self.now = 0.0
 
@@ -37,11 +42,11 @@ class Field:
         self.device.join(self.now)
         self.run(200)
 
-    def send(self, payload: bytes = b"x", rest_s: float = 400.0, **how) -> None:
+    def send(self, payload: bytes = b"x", rest_s: float = 400.0, **how: Any) -> None:
         """Send one frame and rest."""
         self.device.send(payload, how.pop("port", 10), self.now, **how)
         self.run(rest_s)
 
-    def seen(self, kind: type) -> list:
+    def seen(self, kind: type[E]) -> list[E]:
         """Events of one kind."""
         return [event for _, event in self.events if isinstance(event, kind)]

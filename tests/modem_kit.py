@@ -82,7 +82,9 @@ class Bench:
         self.timer.sleep(300)
         return self
 
-    def send(self, payload: bytes = b"\x83\x01\x02", port: int = 10, confirmed: bool = False):
+    def send(
+        self, payload: bytes = b"\x83\x01\x02", port: int = 10, confirmed: bool = False
+    ) -> None:
         """Send and rest."""
         try:
             self.modem.send(payload, port=port, confirmed=confirmed)

@@ -18,7 +18,7 @@ class Findings:
     asked: int  #: downlinks of the application server
     most_asked: int  #: on one day
     joins: int
-    missing: list[tuple[int, int]]  #: rows that are old enough, never came and are not owed
+    missing: list[tuple[int, ...]]  #: rows that are old enough, never came and are not owed
     owed: int  #: rows that are still to come
     different: list[tuple[int, ...]]  #: rows that came changed
     worst_hour_s: float

@@ -1,5 +1,7 @@
-"""A month of a node on LoRaWAN: lost frames, outages, modem resets, power cuts. Short for tests,
-long for the bench."""
+"""A month of a node on LoRaWAN: lost frames, outages, modem resets, power cuts.
+
+Short for tests, long for the bench.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ from tests.conftest import MONDAY
 from tests.month_findings import Findings, counters_of, nonces_of, worst
 from tests.month_rig import HOUR, MonthRig
 from tests.month_server import DAY, Asker
+from tests.sure import sure
 
 FRAME = 13  # bytes around a payload
 
@@ -108,8 +111,8 @@ class Month:
     def _owed(self) -> set[tuple[int, int]]:
         """Rows the node will send by itself."""
         store = self.rig.node.store
-        table = store._stock.table("air")
-        ranges = store._stock.links["radio"].owed[table.id]
+        table = sure(store._state.contents.table("air"))
+        ranges = store._state.outboxes["radio"].pending[table.id]
         return {(1, row.start or 0) for _, row in store.rows("air") if row.seq in ranges}
 
     def findings(self, patience_s: float = 12 * HOUR) -> Findings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from agent.config import parse
 from agent.daemon import run_virtual
 from agent.demo.farside import FarSide
 from agent.measure.health import HealthSource
-from agent.model.schema import Missing, registered_schemas
+from agent.model.schema import Cell, Missing, registered_schemas
 from agent.node import build
 from agent.plan import make_plan
 from agent.simulate import SimBuses, make_world
@@ -19,6 +20,8 @@ from agent.status import Node
 from agent.transport.links.lorawan import LorawanLink
 from drivers.sim.lorawan.network import SimNetwork
 from tests.conftest import MONDAY
+
+Rows = dict[tuple[int, ...], dict[str, Cell]]
 
 PROFILE = """
 node = { name = "ghs" }
@@ -113,23 +116,19 @@ class RadioRig:
         shown: dict[str, Any] = self.node.snapshot()["links"]["radio"]
         return shown
 
-    def measured(self) -> dict[tuple[int, int], dict[str, object]]:
+    def measured(self) -> Rows:
         """Every dated row of the store."""
-        found = {}
+        found: Rows = {}
         for layout, row in self.node.store.rows("air"):
             names = [one.name for one in layout.schema.fields]
             cells = zip(names, bytes_to_cells(row.cells), strict=True)
             if row.start is not None:
-                known = {name: cell for name, cell in cells if cell is not Missing.NOT_AVAILABLE}
-                found[layout.schema.number, row.start] = known
+                found[layout.schema.number, row.start] = known(cells)
         return found
 
-    def decoded(self) -> dict[tuple[int, ...], dict[str, object]]:
+    def decoded(self) -> Rows:
         """The same as the far side knows it."""
-        return {
-            key: {n: cell for n, cell in cells.items() if cell is not Missing.NOT_AVAILABLE}
-            for key, cells in self.far.rows.items()
-        }
+        return {key: known(cells.items()) for key, cells in self.far.rows.items()}
 
     def arrived_as_measured(self) -> bool:
         """Whether every row of the far side is in the store, with just these cells."""
@@ -140,3 +139,8 @@ class RadioRig:
         """Every uplink of the modem, joins too: end and seconds on the air."""
         log = self.network.air.log
         return [(end, radio.airtime_s(len(frame), uplink=True)) for end, radio, frame in log]
+
+
+def known(cells: Iterable[tuple[str, Cell]]) -> dict[str, Cell]:
+    """Without what was not measured."""
+    return {name: cell for name, cell in cells if cell is not Missing.NOT_AVAILABLE}

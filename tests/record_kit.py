@@ -16,8 +16,10 @@ from agent.events.records import (
     Segment,
     bytes_of,
 )
+from agent.model.batch import Batch, Delivered
 from agent.store import LinkPolicy, Store
-from agent.transport.links import LinkError, nothing
+from agent.transport.links import Following, LinkError, nothing_follows
+from agent.transport.links.encoder import Encoder, Meanwhile, nothing
 from agent.transport.uplink import Uplink
 from tests.conftest import MONDAY
 
@@ -52,15 +54,20 @@ class Wire:
     """Takes frames to the far side, or not."""
 
     far: FarSide
+    encoder: Encoder
     frames: list[bytes] = field(default_factory=list)
-    room: int = 1000
+    limit: int = 1000
     silent: int = 0
     left: int = 10**9  #: so many frames are taken
 
-    def limit(self, lane: str = "live") -> int:
-        return self.room
+    def room(self, priority: str = "live") -> int:
+        return self.limit
 
-    def send(self, frame: bytes, *, kind: int, lane: str = "live", meanwhile=nothing) -> None:
+    def deliver(self, batch: Batch, following: Following = nothing_follows) -> Delivered:
+        encoded = self.encoder.encode(batch, self.limit)
+        return self.encoder.carry(encoded, self.limit, self.send, following)
+
+    def send(self, frame: bytes, batch: Batch, meanwhile: Meanwhile = nothing) -> None:
         if self.left <= 0:
             raise LinkError("down", 1.0)
         self.left -= 1
@@ -93,20 +100,20 @@ class Node:
         self.records = Records(folder / "records", **options)  # type: ignore[arg-type]
         self.archive = Archive(self.records, self.store, clock)
         self.archive.open()
-        self.link = Wire(self.far)
-        self.uplink = Uplink("city", self.link, self.store, clock, NoCommands(), Style(True))  # type: ignore[arg-type]
-        self.uplink.archive = self.archive
+        self.encoder = Encoder(clock, Style(True), self.archive.frame)
+        self.link = Wire(self.far, self.encoder)
+        self.uplink = Uplink("city", self.link, self.store, clock, NoCommands())  # type: ignore[arg-type]
 
     def keep(self, one: Record) -> Record:
         self.archive.keep(one)
         return one
 
     def send(self) -> None:
-        while self.store.next("city") and self.link.left:
+        while self.store.link("city").next() and self.link.left:
             self.uplink.step()
 
     def tally(self, name: str) -> int:
-        return self.store._stock.tally.get(name, 0)
+        return self.store._state.ledger.tally.get(name, 0)
 
     def restart(self, *, crash: bool = False) -> "Node":
         if crash:
@@ -123,7 +130,5 @@ def decoder_of(frame: bytes) -> decoder.Raw:
 
 def message_framed(node: Node, number: int):  # type: ignore[no-untyped-def]
     """As if the whole record had gone."""
-    from agent.model.batch import Batch, Encoded
-
     seq = node.archive._messages[number]
-    return Encoded((b"",), Batch("message", message(record(number).head)._replace(seq=seq)))
+    return Delivered(Batch("message", message(record(number).head)._replace(seq=seq)))

@@ -12,10 +12,12 @@ from agent.daemon import run_virtual
 from agent.demo.farside import FarSide
 from agent.measure.buses import MachineBuses
 from agent.measure.health import HealthSource
+from agent.model.batch import Batch, Delivered
 from agent.node import build
 from agent.plan import make_plan
 from agent.status import Node
-from agent.transport.links import LinkError, nothing
+from agent.transport.links import Following, LinkError, nothing_follows
+from agent.transport.links.encoder import Encoder, Meanwhile, nothing
 
 PROFILE = """
 node = { name = "ghs", restart_by_downlink = true }
@@ -65,20 +67,30 @@ class MemoryLink:
     """Takes every frame to the far side, unless it is told to refuse."""
 
     clock: VirtualClock
+    encoder: Encoder | None = None
     far: FarSide = field(default_factory=FarSide)
     frames: list[bytes] = field(default_factory=list)
     inbox: list[bytes] = field(default_factory=list)
     error: LinkError | None = None
-    room: int = 4096
+    limit: int = 4096
     closed: bool = False
     silent: int = 0
 
-    def limit(self, lane: str = "live") -> int:
+    def with_encoder(self, encoder: Encoder) -> MemoryLink:
+        self.encoder = encoder
+        return self
+
+    def room(self, priority: str = "live") -> int:
         if self.error:
             raise self.error
-        return self.room
+        return self.limit
 
-    def send(self, frame: bytes, *, kind: int, lane: str = "live", meanwhile=nothing) -> None:
+    def deliver(self, batch: Batch, following: Following = nothing_follows) -> Delivered:
+        limit = self.room(batch.priority)
+        encoded = self.encoder.encode(batch, limit)
+        return self.encoder.carry(encoded, limit, self.send, following)
+
+    def send(self, frame: bytes, batch: Batch, meanwhile: Meanwhile = nothing) -> None:
         if self.error:
             raise self.error
         meanwhile()
@@ -111,7 +123,7 @@ def make_rig(folder: Path, clock: VirtualClock, text: str = PROFILE) -> Rig:
     config, source = parse(folder / "node.toml", text)
     made = make_plan(config, source, MachineBuses(clock, HealthSource(clock)))
     link = MemoryLink(clock)
-    node = build(made, clock, store_path=folder / "store.db", links={"city": link})
+    node = build(made, clock, store_path=folder / "store.db", links={"city": link.with_encoder})
     return Rig(node, link, clock)
 
 

@@ -1,10 +1,12 @@
 """Thresholds: hysteresis, hold time, missing values, limits that change."""
 
+from collections.abc import Sequence
+
 from agent.model.alarm import ABOVE, BELOW, CLEARED, Alarm
-from agent.model.schema import Missing
+from agent.model.schema import Cell, Missing
 
 
-def codes(alarm: Alarm, cells: list, every_s: float = 1.0) -> list:
+def codes(alarm: Alarm, cells: Sequence[Cell], every_s: float = 1.0) -> list[int | None]:
     return [alarm.check(cell, index * every_s) for index, cell in enumerate(cells)]
 
 

@@ -6,6 +6,7 @@ import errno
 import inspect
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -38,13 +39,13 @@ class Memory(RegisterTwin):
     """A chip of plain registers."""
 
     defaults = {n: n ^ 0x5A for n in range(256)}
-    truth = {}
+    truth: Mapping[str, float] = {}
 
 
 class Pec(RegisterTwin):
     """A chip that appends and checks the packet error code, as SMBus 3.1 says."""
 
-    truth = {}
+    truth: Mapping[str, float] = {}
 
     def write(self, data: bytes, now: float) -> None:
         self.heard = data
@@ -60,7 +61,7 @@ class Pec(RegisterTwin):
 class Counted(RegisterTwin):
     """A chip that tells the length of a block first."""
 
-    truth = {}
+    truth: Mapping[str, float] = {}
     block = b"\x03abc"
 
     def read(self, length: int, now: float) -> bytes:
@@ -115,7 +116,7 @@ def test_blocks_whose_length_the_chip_tells(bus: SimI2C) -> None:
 def test_a_combined_transaction_goes_on_without_a_stop(bus: SimI2C) -> None:
     answer = smbus2.i2c_msg.read(0x10, 2)
     bus.i2c_rdwr(smbus2.i2c_msg.write(0x10, [5]), answer)
-    assert list(answer) == [5 ^ 0x5A, 6 ^ 0x5A]
+    assert [*bytes(answer)] == [5 ^ 0x5A, 6 ^ 0x5A]
 
 
 def test_blocks_stop_at_32_bytes_as_in_smbus2(bus: SimI2C) -> None:
@@ -354,7 +355,7 @@ class Echo:
     """A device that says what it is told to, in pieces."""
 
     baudrate = 9600
-    truth: dict[str, float] = {}
+    truth: Mapping[str, float] = {}
 
     def __init__(self, *pieces: bytes) -> None:
         self.pieces = list(pieces)
@@ -486,7 +487,7 @@ def test_pins_that_cannot_be_used_say_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.undo()
 
     class Broken(SimPins):
-        def setup(self, *_: object, **__: object) -> None:  # type: ignore[override]
+        def setup(self, *_: object, **__: object) -> None:
             raise RuntimeError("Cannot determine SOC peripheral base address")
 
     for use in (lambda: Pins(Broken()).read(4), lambda: Pins(Broken()).write(4, True)):

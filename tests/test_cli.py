@@ -7,6 +7,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner, Result
@@ -243,7 +244,7 @@ def test_probe_reads_every_sensor_and_greets_every_link(tmp_path: Path, broker: 
 def test_probe_beside_a_running_node_says_what_to_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.store.database.in_use", lambda path: path.name == "store.db")
+    monkeypatch.setattr("agent.cli.probe.in_use", lambda path: path.name == "store.db")
     shown = json.loads(run("probe", "--simulate", "--json", school(tmp_path)).output)
     assert "in use by the running node: sudo systemctl stop stadtsinn" in shown[-1]["text"]
     assert [one["good"] for one in shown] == [True] * 6 + [False]
@@ -333,15 +334,25 @@ def test_export_without_a_store_is_one_line(tmp_path: Path) -> None:
 
 
 def test_demo_prints_lines_compares_both_sides_and_tells_the_truth(tmp_path: Path) -> None:
-    path = tmp_path / "truth.csv"
-    done = run("demo", "--speed", "600", "--duration", "1.5", "--truth", str(path))
+    path, drawn = tmp_path / "truth.csv", tmp_path / "demo.svg"
+    files = ("--truth", str(path), "--svg", str(drawn))
+    done = run("demo", "--speed", "600", "--duration", "1.5", *files)
     assert done.exit_code == 0, done.output
+    assert ElementTree.parse(drawn).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    assert "B/value" in drawn.read_text(encoding="utf-8").replace("\xa0", " ")
+    assert drawn.stat().st_size < 20_000
     assert "identical" in done.output
     assert "B/value" in done.output
     assert f"truth: {path}\n" in done.output
     head, *rows = path.read_text().splitlines()
     assert "room.co2" in head
     assert len(rows) > 5
+
+
+def test_a_picture_that_cannot_be_written_is_said_at_the_end(tmp_path: Path) -> None:
+    done = run("demo", "--speed", "600", "--duration", "1", "--svg", str(tmp_path / "no" / "a.svg"))
+    assert f"--svg: {tmp_path}/no/a.svg: No such file or directory" in done.output
+    assert "too short" in done.output or "identical" in done.output
 
 
 def test_demo_replays_a_recording(tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent import codec
-from agent.cli.decode import decode
+from agent.cli.decode import LONGEST, decode
 from agent.codec import explain
 from agent.model.schema import field_for, registered_schemas
-from tests.fuzz.frames import valid_frames
+from tests.fuzz.frames import DOWNLINKS, valid_frames
 
 SCHOOL = "84 01 19 86 85 01 4b 44 5b 92 28 bc 30 df 06 b0 2c 98"
 WHEN = ["--received", "1767606080"]
@@ -63,6 +63,8 @@ def test_a_private_schema_comes_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "400"
     file.write_bytes(codec.frame_of([-2, 400, 1, 1, 0, *(f.wire() for f in fields)]))
     assert "tilt_x: 0.012 deg" in told("--schema", str(file), "84 19 01 90 00 01 81 0c").output
+    file.write_bytes(codec.frame_of([-2, 400, 2, 1, 0, *(f.wire() for f in fields)]))
+    assert "no whole schema" in told("--schema", str(file), SCHOOL).output  # of a later version
     file.write_bytes(bytes.fromhex("83 22 18 2a 00"))
     assert "no whole schema" in told("--schema", str(file), SCHOOL).output
 
@@ -119,3 +121,64 @@ def test_a_raw_chunk_is_told_without_its_samples() -> None:
     assert "chunks: 3 in all" in words
     assert "start: 2026-01-05T08:00:00Z" in words
     assert "samples: 2 numbers, float32" in words
+
+
+@pytest.mark.parametrize("made", DOWNLINKS, ids=bytes.hex)
+def test_a_downlink_is_recognised_told_and_made_again_from_json(made: bytes) -> None:
+    said = told(*WHEN, made.hex())
+    assert said.exit_code == 0
+    assert ": downlink" in said.output
+    assert f"command: {made[1]}, " in said.output
+    assert "refused" not in said.output
+    told_as = json.loads(told("--json", made.hex()).output)
+    assert (told_as["kind"], told_as["command"]) == ("downlink", made[1])
+    assert bytes.fromhex(told("--encode", json.dumps(told_as["items"])).output) == made
+
+
+@pytest.mark.parametrize("made", valid_frames(), ids=bytes.hex)
+def test_no_frame_of_a_node_is_taken_for_a_downlink(made: bytes) -> None:
+    assert not explain.is_downlink(made)
+
+
+def test_a_downlink_is_told_in_units_and_words() -> None:
+    threshold = told("86 02 18 2c 01 03 01 19 05 dc").output
+    assert "command: 2, alarm threshold" in threshold
+    assert "column: 3, co2" in threshold
+    assert "side: 1, above" in threshold
+    assert "limit: 1500 = 1500 [ppm]" in threshold
+    assert "switched off" in told("86 02 18 2e 01 03 01 f6").output
+    resend = told(*WHEN, "86 04 18 32 01 01 19 86 85 0a").output
+    assert "interval: 1 minute" in resend
+    assert "oldest row: slot 34437 (mod 65536), 2026-01-05T09:41:00Z" in resend
+    assert "count: 10" in resend
+    assert "interval: 15 seconds" in told("85 01 18 2b 01 2e 04").output
+    assert "form: 0, plain" in told("83 08 18 34 00").output
+
+
+def test_a_downlink_that_a_node_would_refuse_says_so() -> None:
+    assert "unknown, answered with result 1" in told("--downlink", "82 09 01").output
+    assert "missing: rows" in told("--downlink", "84 01 01 01 01").output
+    assert "one item too many: 3" in told("--downlink", "83 05 01 03").output
+    assert "form: 2, refused with result 2" in told("83 08 01 02").output
+    assert "interval: 0, refused with result 2" in told("85 01 01 01 00 05").output
+    assert "is no number: refused" in told("83 08 01 f5").output
+    assert told("--downlink", "82 20 01").exit_code == 1
+
+
+def test_what_others_wrote_reaches_no_terminal_as_a_command() -> None:
+    hello = codec.frame_of([-4, {"0": "\x1b[2J\x07\u202e\x7f"}]).hex()
+    for said in (told(hello), told("--json", hello)):
+        assert said.exit_code == 0
+        assert all(one.isprintable() for one in said.output.replace("\n", ""))
+    assert json.loads(told("--json", hello).output)["items"][1]["0"] == "\x1b[2J\x07\u202e\x7f"
+    name = codec.frame_of([-2, 400, 1, 1, 0, [103, 0, 0, 0, 0, "a\x1b[31m"]]).hex()
+    assert "a\\x1b[31m" in told(name).output
+
+
+@pytest.mark.parametrize("hexed", [False, True])
+def test_more_than_a_frame_can_be_is_not_explained_unasked(hexed: bool) -> None:
+    long = b"\x82\x28\x5a" + LONGEST.to_bytes(4, "big") + bytes(LONGEST)
+    refused = told(piped=long.hex(" ").encode() if hexed else long)
+    assert refused.exit_code == 2
+    assert "--force" in refused.output
+    assert told("--force", piped=long).exit_code == 0

@@ -60,7 +60,8 @@ def test_a_terminal_without_the_degree_sign_is_no_fault(
 
 
 def test_status_of_another_version_is_one_line(tmp_path: Path) -> None:
-    for state in ({}, [], {"sensors": {}, "links": {}}, {"sensors": {"a": 1}, "links": {}}):
+    states: list[Any] = [{}, [], {"sensors": {}, "links": {}}, {"sensors": {"a": 1}, "links": {}}]
+    for state in states:
         (tmp_path / "state.json").write_text(json.dumps(state))
         done = run("status", "--file", str(tmp_path / "state.json"))
         assert done.exit_code == 1

@@ -10,9 +10,10 @@ from click.testing import CliRunner
 
 from agent import clock as clocks
 from agent.cli import group
-from agent.cli.probe import Finding
+from agent.cli.finding import Finding
 from agent.cli.probe_radio import tune
 from agent.clock import VirtualClock
+from agent.config.sections import LorawanConfig
 from agent.plan import make_plan
 from tests.radio_rig import RadioRig
 
@@ -24,6 +25,7 @@ def looked(rig: RadioRig, prepare: Any = None) -> list[Finding]:
     """What probe says of the link, on a modem that nothing else uses."""
     made = make_plan(rig.node.config, rig.source, rig.buses)
     config = made.config.link[0]
+    assert isinstance(config, LorawanConfig)
     if prepare:
         prepare()
     return list(tune(config, made, rig.clock))
@@ -78,7 +80,13 @@ def test_the_duty_cycle_is_waited_for_and_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rig = RadioRig(tmp_path, data_rate=0)
-    rig.network.server.channels = ()  # all channels in one band: it rests after the join
+    rig.network.server.channels = (
+        0,
+        0,
+        0,
+        0,
+        0,
+    )  # all channels in one band: it rests after the join
     assert looked(rig)[-1].good
     assert "radio: duty cycle: waits 1" in capsys.readouterr().err
 

@@ -130,15 +130,32 @@ def test_systemd_is_asked_whether_the_clock_is_synchronised(mocker: MockerFixtur
 def test_the_mark_of_timesyncd_and_the_clock_chip_vouch(
     tmp_path: Path, mocker: MockerFixture
 ) -> None:
-    mocker.patch.object(clocks, "NTP_MARK", tmp_path / "synchronized")
-    mocker.patch.object(clocks, "RTC", tmp_path / "hctosys")
     mocker.patch.object(clocks, "ntp_synchronised", return_value=False)
-    assert Clock().offset() is None
-    (tmp_path / "hctosys").write_text("1\n")
-    clock = Clock()
+    assert Clock(tmp_path).offset() is None
+    chip, mark = tmp_path / "sys/class/rtc/rtc0/hctosys", tmp_path / "run/systemd/timesync"
+    chip.parent.mkdir(parents=True)
+    chip.write_text("1\n")
+    clock = Clock(tmp_path)
     assert clock.offset() is not None
     assert clock.trust == "rtc"
-    (tmp_path / "synchronized").touch()
-    clock = Clock()
+    mark.mkdir(parents=True)
+    (mark / "synchronized").touch()
+    clock = Clock(tmp_path)
     assert clock.utc() is not None
     assert clock.trust == "ntp"
+
+
+def test_the_boot_is_the_machines_and_without_one_this_process_says_so_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = tmp_path / "proc/sys/kernel/random/boot_id"
+    clock = Clock(tmp_path)
+    own = clock.boot_id()
+    assert clock.boot_id() == own
+    assert Clock(tmp_path).boot_id() != own
+    assert [one.message for one in caplog.records if "boot=own" in one.message] == [
+        "boot=own reason='/proc/sys/kernel/random/boot_id: No such file or directory'"
+    ] * 2  # each clock once
+    kept.parent.mkdir(parents=True)
+    kept.write_text("5c1d2f50-7a1e-4cfb-9d3a-0a4c3c1f9d11\n")
+    assert clock.boot_id() == "5c1d2f50-7a1e-4cfb-9d3a-0a4c3c1f9d11"

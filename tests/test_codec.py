@@ -1,6 +1,7 @@
 """Rows to frames and back, over generated schemas, gaps, times and limits."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -40,7 +41,7 @@ def batch(
     start: int | None = NOW,
     boot: int = 1,
     interval_s: int = 60,
-    **options: bool,
+    **options: Any,
 ) -> Batch:
     """Rows newest first; undated if `start` is None."""
     rows = [

@@ -70,7 +70,7 @@ def test_worked_data_frames(rows: list[list[Cell]], packed: bool, expected: str)
 
 
 def test_worked_frame_with_a_failed_sensor_has_an_escape() -> None:
-    rows = [list(row) for row in ROWS]
+    rows: list[list[Cell]] = [list(row) for row in ROWS]
     rows[0][4] = Missing.FAILED
     made = encoded(rows, packed=True)
     assert made.startswith(of("84 01 19 86 85 01 58 18 44 5b 92 28 bc 00 00 3b"))
@@ -79,7 +79,9 @@ def test_worked_frame_with_a_failed_sensor_has_an_escape() -> None:
 
 
 def test_worked_frame_without_pm_sensors_omits_both_columns() -> None:
-    rows = [[*row[:4], Missing.NOT_AVAILABLE, Missing.NOT_AVAILABLE, *row[6:]] for row in ROWS]
+    rows: list[list[Cell]] = [
+        [*row[:4], Missing.NOT_AVAILABLE, Missing.NOT_AVAILABLE, *row[6:]] for row in ROWS
+    ]
     made = "85 01 19 86 85 01 52 44 5b 92 28 bc 01 ac 0b 26 25 31 9c 59 4a 62 a9 27 c0 18 30"
     assert encoded(rows, packed=True) == of(made)
     assert says(made).rows == [[*row[:4], *row[6:]] for row in ROWS]

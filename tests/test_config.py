@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.config import load, parse
-from agent.config.sections import FileConfig
+from agent.config.sections import FileConfig, MqttConfig
 from agent.config.source import ConfigError
 from agent.plan.links import check_mqtt
 
@@ -40,7 +40,9 @@ def test_a_good_profile_is_understood() -> None:
     assert config.node.name == "ghs-raum-a"
     assert config.instrument[0].options == {"self_calibration": False}
     assert config.instrument[0].calibrate["co2"].offset == 12
-    assert config.table[1].columns[0].orders == (8, 4)  # type: ignore[index]
+    columns = config.table[1].columns
+    assert isinstance(columns, tuple)
+    assert columns[0].orders == (8, 4)
     assert config.link[0].body == "plain"
 
 
@@ -104,8 +106,10 @@ def test_a_wrong_profile_is_one_line_that_says_what_to_do(
 @pytest.mark.parametrize("url", ["mqtt://[::1]", "mqtt://[fe80::1]:1883", "mqtts://10.0.0.2:8883/"])
 def test_a_broker_may_be_an_address(url: str) -> None:
     config, source = parse(HERE, GOOD.replace("mqtts://broker.example:8883", url))
-    check_mqtt(config.link[0], source, "link[0]")  # type: ignore[arg-type]
-    assert config.link[0].url == url
+    (link,) = config.link
+    assert isinstance(link, MqttConfig)
+    check_mqtt(link, source, "link[0]")
+    assert link.url == url
 
 
 @pytest.mark.parametrize("url", ["mqtt://[1:2]", "mqtt://a..b"])

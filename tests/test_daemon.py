@@ -17,14 +17,36 @@ def daemon(*jobs: Job) -> Daemon:
 def test_a_stop_from_inside_a_job_ends_all_with_zero() -> None:
     steps: list[str] = []
 
+    def first() -> float:
+        steps.append("a")
+        return 3600.0
+
     def last() -> float:
         steps.append("b")
         one.stop()
         return 3600.0
 
-    one = daemon(Job("a", lambda: steps.append("a") or 3600.0), Job("b", last))
+    one = daemon(Job("a", first), Job("b", last))
     assert one.run() == 0
     assert sorted(steps) == ["a", "b"]
+
+
+def test_without_a_service_manager_it_runs_and_says_that_nobody_watches(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+
+    def only() -> float:
+        one.stop()
+        return 3600.0
+
+    one = daemon(Job("a", only))
+    assert one.run() == 0
+    assert "watchdog=none reason='not started by a service manager'" in caplog.messages
+    monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere")
+    monkeypatch.delattr(socket, "AF_UNIX")  # Windows
+    assert not notify("READY=1")
 
 
 @pytest.mark.parametrize("error", [RuntimeError("bug"), SystemExit(0)])
@@ -81,8 +103,13 @@ def test_an_abstract_socket_of_the_manager_is_understood(monkeypatch: pytest.Mon
 
 
 def test_virtual_time_steps_jobs_when_they_are_due_and_when_woken() -> None:
-    clock, log = VirtualClock(), []
-    slow = Job("slow", lambda: log.append(("slow", clock.monotonic())) or 100.0)
+    clock, log = VirtualClock(), list[tuple[str, float]]()
+
+    def slowly() -> float:
+        log.append(("slow", clock.monotonic()))
+        return 100.0
+
+    slow = Job("slow", slowly)
 
     def quick() -> float:
         log.append(("quick", clock.monotonic()))

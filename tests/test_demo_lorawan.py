@@ -9,7 +9,8 @@ from click.testing import CliRunner, Result
 
 from agent.cli import group
 from agent.config import load
-from agent.demo import RADIO_FILL_S, Radio, radio_link
+from agent.demo import RADIO_FILL_S, radio_link
+from agent.demo.running import Radio
 from agent.resources import resource
 from agent.simulate import PRACTICE_KEY
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from typing import Any
 
 import pytest
 
@@ -20,19 +21,24 @@ def air(hour: float) -> float:
     return 15 + 6 * math.sin(math.pi * hour / 12) + 4 * math.sin(math.pi * hour / 108)
 
 
+Values = dict[str, float | None]
+
+
 class Watch:
     """A crack that breathes 5 um/K, looked at every hour."""
 
-    def __init__(self, **options: object) -> None:
+    def __init__(self, **options: Any) -> None:
         self.clock = VirtualClock()
         self.baseline = self.made(**options)
         self.chance = random.Random(1)
 
-    def made(self, **options: object) -> Baseline:
-        return Baseline(HealthSource(self.clock), **{"train_days": 14.0} | options)
+    def made(self, **options: Any) -> Baseline:
+        return Baseline(HealthSource(self.clock), **{"train_days": 14.0, **options})
 
-    def days(self, days: float, k: float = 0.005, drift: float = 0.0, warmer: float = 0.0) -> dict:
-        found: dict = {}
+    def days(
+        self, days: float, k: float = 0.005, drift: float = 0.0, warmer: float = 0.0
+    ) -> Values:
+        found: Values = {}
         for hour in range(round(24 * days)):
             self.clock.sleep(HOUR_S)
             celsius = air(self.clock.monotonic() / HOUR_S)
@@ -138,7 +144,8 @@ def test_sums_are_least_squares_and_can_be_merged() -> None:
     merged = first.merge(second)
     import numpy as np
 
-    slope, offset = np.polyfit(*np.array(rows).T, 1)
+    given, wanted = np.array(rows).T
+    slope, offset = np.polyfit(given, wanted, 1)
     for found in (whole.frozen("a"), merged.frozen("a")):
         assert found.slope == pytest.approx(slope, rel=1e-9)
         assert found.expected(0.0) == pytest.approx(offset, rel=1e-6) or found.low > 0

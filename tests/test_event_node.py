@@ -61,7 +61,7 @@ def test_events_and_records_of_a_whole_node(tmp_path: Path, clock: VirtualClock)
     buses = SimBuses(clock, clock.true_utc, world, config.simulate.feeds, HealthSource(clock))
     made = make_plan(config, source, buses)
     link = MemoryLink(clock)
-    node = build(made, clock, store_path=tmp_path / "store.db", links={"city": link})
+    node = build(made, clock, store_path=tmp_path / "store.db", links={"city": link.with_encoder})
     gauge = buses.twins["s1"]
     buses.twins["acc"].motion = shaken(40.0, 4.0, 0.2)
     run_virtual(node.jobs, clock, 30)
@@ -98,8 +98,11 @@ def test_a_chip_that_only_a_trigger_listens_to_is_told_when_it_fails_and_is_back
     buses = SimBuses(clock, clock.true_utc, make_world(config, source), {}, HealthSource(clock))
     link = MemoryLink(clock)
     made = make_plan(config, source, buses)
-    node = build(made, clock, store_path=tmp_path / "store.db", links={"city": link})
-    told = lambda: [(e.column, e.code) for e in link.far.events if e.schema]  # noqa: E731
+    node = build(made, clock, store_path=tmp_path / "store.db", links={"city": link.with_encoder})
+
+    def told() -> list[tuple[int | None, int]]:
+        return [(one.column, one.code) for one in link.far.events if one.schema]
+
     run_virtual(node.jobs, clock, 30)
     assert [one.state for one in node.instruments.values()] == ["ok", "ok"]
     buses.faults["s2"].unplugged = True

@@ -1,5 +1,6 @@
 """What is installed only where it is needed: one line says what to type, nothing ends in a heap."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -84,12 +85,12 @@ def test_what_to_type_fits_the_place_it_runs_in(
 ) -> None:
     home = tmp_path / ".venv"
     (home / "bin").mkdir(parents=True)
-    monkeypatch.setattr(extras.sys, "prefix", str(home))
-    monkeypatch.setattr(extras.sys, "executable", "/usr/bin/python3")
+    monkeypatch.setattr(sys, "prefix", str(home))
+    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
     assert extras.pip() == "/usr/bin/python3 -m pip"
     (home / "bin" / "pip").touch()
     assert extras.pip() == f"{home}/bin/pip"
     monkeypatch.chdir(tmp_path)
     assert extras.pip() == ".venv/bin/pip"
-    monkeypatch.setattr(extras.os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda *_: False)
     assert extras.pip() == "sudo .venv/bin/pip"

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from agent.clock import VirtualClock
+from agent.codec.messages import SENSOR_BACK, SENSOR_FAILED
 from agent.config.sections import Calibration
 from agent.measure.instrument import LONGEST_BACK_OFF_S, Instrument
 from agent.model.schema import Missing
-from drivers.api import BusError, Quantity
+from drivers.api import BusError, Quantity, WarmingUp
 
 
 class Thermometer:
@@ -241,3 +242,55 @@ def test_features_that_another_table_is_waiting_for_are_waited_for(clock: Virtua
     asking.join()
     looking.join()
     assert found == [21.0]
+
+
+def test_a_sensor_that_warms_up_says_so_and_is_no_fault(
+    instrument: Instrument,
+    sensor: Thermometer,
+    clock: VirtualClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    instrument.prepare()
+    for left_s in (30.0, 20.0, 10.0, 0.2):
+        sensor.error = WarmingUp("/dev/serial0", left_s)
+        assert instrument.ask() == {}
+        assert instrument.state == "warming"
+        assert instrument.reason == f"/dev/serial0: warming up, {left_s:.0f} s left"
+        assert (instrument.failures, instrument.news()) == (0, None)
+        clock.sleep(10)
+    sensor.error = None
+    assert instrument.ask() == {"temperature": 21.0}
+    assert (instrument.state, sensor.setups) == ("ok", 1)
+    assert [record.levelname for record in caplog.records] == ["INFO", "INFO"]  # once each
+
+
+def test_a_sensor_that_failed_is_not_back_while_it_warms_up(
+    instrument: Instrument, sensor: Thermometer, clock: VirtualClock
+) -> None:
+    sensor.error = BusError("gone")
+    for _ in range(5):
+        instrument.ask()
+        clock.sleep(20)
+    assert instrument.news() == SENSOR_FAILED
+    sensor.error = None
+    instrument.prepare()
+    sensor.error = WarmingUp("0x62", 5.0)
+    clock.sleep(300)
+    assert instrument.ask() == {}
+    assert (instrument.state, instrument.news()) == ("warming", None)
+    sensor.error = None
+    assert instrument.ask() == {"temperature": 21.0}
+    assert instrument.news() == SENSOR_BACK
+
+
+def test_a_sensor_that_warms_up_within_its_setup_is_set_up_again(
+    instrument: Instrument, sensor: Thermometer
+) -> None:
+    sensor.error = WarmingUp("0x59", 3.0)
+    instrument.prepare()
+    assert (instrument.state, instrument.failures) == ("warming", 0)
+    assert instrument.ask() == {}
+    sensor.error = None
+    assert instrument.ask() == {"temperature": 21.0}
+    assert sensor.setups == 3

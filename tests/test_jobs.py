@@ -10,8 +10,10 @@ import pytest
 from agent import codec
 from agent.clock import BUILT, VirtualClock
 from agent.codec import bytes_to_cells, decoder
+from agent.model.batch import Batch
 from agent.model.schema import Missing, registered_schemas
 from agent.transport.links import LinkError
+from agent.transport.links.encoder import Meanwhile, nothing
 from drivers.api import BusError
 from tests.conftest import MONDAY
 from tests.rig import PROFILE, Rig, Room, make_rig
@@ -160,7 +162,7 @@ def test_rows_measured_without_a_clock_are_dated_when_it_comes(tmp_path: Path) -
 def test_without_any_clock_rows_leave_with_an_age_after_the_wait(tmp_path: Path) -> None:
     clock = VirtualClock(MONDAY, trust="")
     rig = make_rig(tmp_path, clock)
-    rig.node.uplinks[0].style = codec.Style(whole_slots=True)
+    rig.link.encoder.style = codec.Style(whole_slots=True)
     rig.run(590)
     assert not [key for key in rig.link.far.rows if key[0] == 1]
     rig.run(600)
@@ -211,11 +213,11 @@ def starts_sent(rig: Rig) -> list[int]:
 def test_back_fill_made_ahead_gives_way_to_a_live_row(rig: Rig) -> None:
     rig.link.error = LinkError("down", 5)
     rig.run(3600)
-    rig.link.error, rig.link.room = None, 25
+    rig.link.error, rig.link.limit = None, 25
     send, at = rig.link.send, rig.clock.monotonic()
 
-    def sent(frame: bytes, **how: object) -> None:
-        send(frame, **how)
+    def sent(frame: bytes, batch: Batch, meanwhile: Meanwhile = nothing) -> None:
+        send(frame, batch, meanwhile)
         if len(rig.link.frames) == 4:  # between two of back-fill
             rig.clock.advance_to(at + 60)
             rig.node.samplers[0].step()
@@ -233,15 +235,15 @@ def test_back_fill_made_ahead_gives_way_to_a_live_row(rig: Rig) -> None:
 def test_back_fill_made_ahead_is_dropped_with_the_frame_before(rig: Rig) -> None:
     rig.link.error = LinkError("down", 5)
     rig.run(3600)
-    rig.link.error, rig.link.room = None, 25
+    rig.link.error, rig.link.limit = None, 25
     send, lost = rig.link.send, []
 
-    def sent(frame: bytes, **how: object) -> None:
-        how["meanwhile"]()  # type: ignore[operator]
+    def sent(frame: bytes, batch: Batch, meanwhile: Meanwhile = nothing) -> None:
+        meanwhile()
         if len(rig.link.frames) == 4 and not lost:
             lost.append(frame)
             raise LinkError("no acknowledgement", 1.0)
-        send(frame, **how)
+        send(frame, batch, meanwhile)
 
     rig.link.send = sent  # type: ignore[method-assign]
     rig.run(50)
@@ -254,11 +256,11 @@ def test_a_refusal_backs_off_doubling_and_a_new_row_does_not_ask_earlier(rig: Ri
     asked: list[float] = []
     refusal = LinkError("quota", 0, refused=True)
 
-    def refuse(lane: str) -> int:
+    def refuse(priority: str) -> int:
         asked.append(rig.clock.monotonic())
         raise refusal
 
-    rig.link.limit = refuse  # type: ignore[method-assign]
+    rig.link.room = refuse  # type: ignore[method-assign]
     rig.run(7200)
     waits = [later - sooner for sooner, later in pairwise(asked)]
     assert 3.7 <= waits[0] <= 5
@@ -273,15 +275,15 @@ def test_back_fill_that_waits_for_airtime_is_looked_for_when_there_is_some(rig: 
     asked: list[float] = []
     free_at = rig.clock.monotonic() + 3600
 
-    def limit(lane: str) -> int:
+    def room(priority: str) -> int:
         left_s = free_at - rig.clock.monotonic()
-        if lane == "backfill" and left_s > 0:
+        if priority == "backfill" and left_s > 0:
             asked.append(rig.clock.monotonic())
             raise LinkError("waits for airtime", left_s, later=True)
-        return rig.link.room
+        return rig.link.limit
 
-    rig.link.limit = limit  # type: ignore[method-assign]
-    rig.node.store.set_fill("city", 600)
+    rig.link.room = room  # type: ignore[method-assign]
+    rig.node.store.link("city").set_fill(600)
     rig.run(3595)
     assert len(rig.link.frames) == len(asked) == 6  # after each live frame, not at each new row
     rig.run(60)
@@ -301,7 +303,7 @@ def test_a_frame_that_fits_nowhere_is_set_aside_and_counted(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig.run(1)
-    rig.link.room = 4
+    rig.link.limit = 4
     rig.run(60)
     assert rig.node.store.counts().set_aside >= 1
     assert "state=set-aside" in caplog.text

@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ET
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +208,7 @@ class Site:
 
 
 def steady(truth: Mapping[str, float]) -> dict[str, Callable[[], float]]:
-    return {name: (lambda value=value: value) for name, value in truth.items()}
+    return {name: partial(float, value) for name, value in truth.items()}
 
 
 @pytest.fixture
@@ -613,7 +614,7 @@ def test_a_node_with_a_run_directory_has_the_job_and_stops_it_in_order(
     world = Parking(clock.true_utc())
     buses = SimBuses(clock, clock.true_utc, world, config.simulate.feeds, HealthSource(clock))
     made = make_plan(config, source, buses)
-    links = {"city": MemoryLink(clock)}
+    links = {"city": MemoryLink(clock).with_encoder}
     node = build(
         made, clock, store_path=tmp_path / "store.db", links=links,
         state_file=tmp_path / "state.json",

@@ -27,7 +27,9 @@ from drivers.time_on_air import airtime_s, uplink_s
         (235, 7, 368.896),
     ],
 )
-def test_airtime_is_what_the_designers_guide_says(length, spreading, milliseconds):
+def test_airtime_is_what_the_designers_guide_says(
+    length: int, spreading: int, milliseconds: float
+) -> None:
     assert airtime_s(length, spreading) * 1000 == pytest.approx(milliseconds, abs=0.01)
 
 
@@ -43,13 +45,15 @@ def test_airtime_is_what_the_designers_guide_says(length, spreading, millisecond
         (10, 12, 991),
     ],
 )
-def test_airtime_is_what_others_have_reckoned(length, spreading, milliseconds):
+def test_airtime_is_what_others_have_reckoned(
+    length: int, spreading: int, milliseconds: float
+) -> None:
     precise = milliseconds % 1 > 0
     reckoned = airtime_s(length, spreading) * 1000
     assert reckoned == pytest.approx(milliseconds, abs=0.001 if precise else 0.5)
 
 
-def test_a_plan_fills_frames_as_far_as_the_wait_allows():
+def test_a_plan_fills_frames_as_far_as_the_wait_allows() -> None:
     layout = Layout(1, "air", registered(1), 1800)
     cells = cells_to_bytes([field.nominal for field in layout.schema.fields])
     rows = [Row(n + 1, 1, 0, 1_767_600_000 + 1800 * n, cells) for n in range(49)]
@@ -61,14 +65,14 @@ def test_a_plan_fills_frames_as_far_as_the_wait_allows():
     assert padded.seconds == pytest.approx(padded.frames * uplink_s(115, 7))
 
 
-def test_uplink_adds_the_thirteen_bytes_of_the_frame_and_the_options():
+def test_uplink_adds_the_thirteen_bytes_of_the_frame_and_the_options() -> None:
     assert uplink_s(51, 12) == airtime_s(64, 12)
     assert uplink_s(36, 12, options=15) == airtime_s(64, 12)
 
 
-def test_double_bandwidth_halves_the_airtime():
+def test_double_bandwidth_halves_the_airtime() -> None:
     assert airtime_s(64, 7, 250_000) == pytest.approx(airtime_s(64, 7) / 2)
 
 
-def test_downlink_without_checksum_is_never_longer():
+def test_downlink_without_checksum_is_never_longer() -> None:
     assert airtime_s(33, 9, crc=False) <= airtime_s(33, 9)

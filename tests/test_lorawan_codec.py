@@ -395,7 +395,7 @@ def blocks() -> list[dict[str, Any]]:
 
 
 def test_the_pages_example_is_what_comes_out(quick: QuickJS) -> None:
-    failed: list[list[Cell]] = [[*vectors.SCHOOL[0]], vectors.SCHOOL[1]]
+    failed: list[list[Cell]] = [[*row] for row in vectors.SCHOOL[:2]]
     failed[0][4] = Missing.FAILED
     (said,) = compare(quick, [vectors.frame_of(failed, registered(1))])
     assert [one for one in blocks() if "kind" in one] == [said["data"]]
@@ -544,7 +544,7 @@ def random_downlink(random: Random) -> dict[str, Any]:
     schema = random.choice((0, 1, 255, 65_535))
     private = {"schema": 65_535, "column": random.randrange(300), f"{side}_raw": limit}
     again = {"schema": schema, "interval_s": seconds}
-    start = {"from": expected.iso(slot * seconds)}
+    start: dict[str, object] = {"from": expected.iso(slot * seconds)}
     if start["from"] is None or random.random() < 0.3:
         start = {"slot": random.randrange(65_536)}
     data: dict[str, Any] = random.choice(

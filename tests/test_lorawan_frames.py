@@ -9,12 +9,16 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from drivers.sim.lorawan import mac_codec as mac
+from drivers.sim.lorawan.air import Heard
 from drivers.sim.lorawan.crypto import session_keys
+from drivers.sim.lorawan.region import Radio
 from tests.lorawan_kit import APP_KEY, DEV_EUI, JOIN_EUI, Field
+from tests.sure import sure
 
 MODULES = Path(__file__).parents[1] / ".node" / "node_modules"
 READ = """
@@ -68,29 +72,30 @@ def node() -> str:
     return found
 
 
-def read_by_lora_packet(jobs: list[dict]) -> list[dict]:
+def read_by_lora_packet(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What lora-packet makes of each frame."""
     command = [node(), "-e", READ, str(MODULES)]
     done = subprocess.run(
         command, input=json.dumps(jobs), capture_output=True, text=True, timeout=30, check=False
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    said: list[dict[str, Any]] = json.loads(done.stdout)
+    return said
 
 
 @pytest.fixture(scope="module")
 def session() -> tuple[Field, list[bytes]]:
     """A joined device that has sent and received a bit of everything; and all downlinks."""
-    field, downlinks = Field(), []
+    field, downlinks = Field(), list[bytes]()
     hear = field.server.listen
 
-    def listen(radio, at):
+    def listen(radio: Radio, at: float) -> Heard | None:
         heard = hear(radio, at)
         if heard:
             downlinks.append(heard.frame)
         return heard
 
-    field.server.listen = listen
+    field.server.listen = listen  # type: ignore[method-assign]
     field.join()
     field.send(bytes(range(40)), port=10)
     field.server.enqueue(DEV_EUI, 20, b"\x85\x01\x18\x2a\x01\x01\x05", confirmed=True)
@@ -98,18 +103,18 @@ def session() -> tuple[Field, list[bytes]]:
     field.device.requests = [mac.LINK_CHECK, mac.DEVICE_TIME]
     field.send(b"alarm", port=12, confirmed=True, tries=2)
     field.send(b"", port=1)
-    field.device.session.up = field.known.up = 70_000
+    sure(field.device.session).up = field.known.up = 70_000
     field.send(b"beyond sixteen bits", port=11)
     return field, downlinks
 
 
 def keys(field: Field) -> dict[str, str]:
     """Session keys as the reader wants them."""
-    held = field.device.session
+    held = sure(field.device.session)
     return {"nwk": held.network_key.hex(), "app": held.application_key.hex()}
 
 
-def test_join_request_and_accept_are_read(session):
+def test_join_request_and_accept_are_read(session: tuple[Field, list[bytes]]) -> None:
     field, downlinks = session
     request, accept = read_by_lora_packet(
         [
@@ -121,15 +126,15 @@ def test_join_request_and_accept_are_read(session):
     assert (request["joinEui"], request["devEui"]) == (JOIN_EUI.hex(), DEV_EUI.hex())
     assert request["nonce"] == 0
     assert accept["mic"] is True
-    assert int(accept["address"], 16) == field.device.session.address
+    assert int(accept["address"], 16) == sure(field.device.session).address
     assert (accept["netId"], accept["joinNonce"], accept["delay"]) == ("000013", "000001", 1)
     assert len(accept["channels"]) == 32
 
 
-def test_uplinks_are_read(session):
+def test_uplinks_are_read(session: tuple[Field, list[bytes]]) -> None:
     field, _ = session
     frames = [frame for _, _, frame in field.air.log[1:]]
-    jobs = [{"frame": frame.hex(), **keys(field)} for frame in frames]
+    jobs: list[dict[str, Any]] = [{"frame": frame.hex(), **keys(field)} for frame in frames]
     jobs[-1]["high"] = 1
     first, alarm, empty, far = read_by_lora_packet(jobs)
     assert all(one["mic"] is True and one["adr"] is True for one in (first, alarm, empty, far))
@@ -141,7 +146,7 @@ def test_uplinks_are_read(session):
     assert far["payload"] == b"beyond sixteen bits".hex()
 
 
-def test_downlinks_are_read(session):
+def test_downlinks_are_read(session: tuple[Field, list[bytes]]) -> None:
     field, downlinks = session
     jobs = [{"frame": frame.hex(), **keys(field)} for frame in downlinks[1:]]
     ack, more = read_by_lora_packet(jobs)
@@ -153,7 +158,7 @@ def test_downlinks_are_read(session):
     assert (more["type"], more["payload"]) == ("Unconfirmed Data Down", b"more".hex())
 
 
-def test_session_keys_are_those_of_lora_packet():
+def test_session_keys_are_those_of_lora_packet() -> None:
     script = """
     const lora = require(process.argv[1] + '/lora-packet');
     const hex = text => Buffer.from(text, 'hex');

@@ -12,11 +12,12 @@ from agent.clock import VirtualClock
 from agent.codec import cbor, decoder
 from agent.codec.messages import node_event
 from agent.config.source import ConfigError
-from agent.model.batch import ACK, EVENT, HELLO
+from agent.model.batch import ACK, EVENT, HELLO, RAW, Batch, Message
 from agent.model.schema import registered_schemas
 from agent.transport.airtime import PARTS, Airtime, Scratch
 from agent.transport.links import LinkError, lorawan
-from agent.transport.links.lorawan import PORTS, JoinBackoff
+from agent.transport.links.join_back_off import JoinBackOff
+from agent.transport.links.lorawan import PORTS
 from drivers.modems.eu868 import LIMIT, airtime_s
 from drivers.sim.lorawan.air import Heard
 from drivers.sim.lorawan.region import Radio
@@ -27,6 +28,10 @@ DAY = 86_400
 MODEMS = ("rak3172", "lora_e5", "rn2483", "la66")
 UNTRACED = [pytest.param(one, marks=pytest.mark.no_cover) for one in MODEMS[1:]]
 ONE_TRACED = [MODEMS[0], *UNTRACED]  # of the link, the lines are the same with each
+
+
+def message(kind: int, priority: str = "message") -> Batch:
+    return Batch(priority, Message(0, kind, 0, 0, None, b""))
 
 
 @pytest.mark.parametrize("modem", ONE_TRACED)
@@ -250,7 +255,7 @@ def test_refusals_give_the_time_back(tmp_path: Path) -> None:
     rig.twin.device.duty._all_free_at = 1e9  # the network has ordered silence
     rig.twin.device.duty.on = True
     with pytest.raises(LinkError) as error:
-        rig.link.send(b"\x80", kind=HELLO, lane="message")
+        rig.link.send(b"\x80", message(HELLO, "message"))
     assert error.value.later
     assert error.value.reason == "duty cycle"
     assert rig.link.airtime.spent_s() == pytest.approx(before)
@@ -262,7 +267,7 @@ def test_an_alarm_that_nobody_acknowledges_costs_every_try(tmp_path: Path) -> No
     before, silent = rig.link.airtime.spent_s(), rig.link.silent
     rig.network.faults.lose_up = 1.0
     with pytest.raises(LinkError) as error:
-        rig.link.send(b"\x80", kind=EVENT, lane="alarm")
+        rig.link.send(b"\x80", message(EVENT, "alarm"))
     assert error.value.refused
     assert rig.link.airtime.spent_s() - before >= 3 * airtime_s(1, 5)
     assert rig.link.silent == silent + 1
@@ -299,7 +304,7 @@ def test_a_frame_that_took_long_is_booked_as_often_as_it_was_sent(tmp_path: Path
         return heard if next(windows) >= 4 else None  # two windows each of the first two tries
 
     rig.network.air.listen = listen  # type: ignore[method-assign]
-    rig.link.send(b"\x80", kind=EVENT, lane="alarm")
+    rig.link.send(b"\x80", message(EVENT, "alarm"))
     sent = sum(seconds for _, seconds in rig.airtimes()[before:])
     assert len(rig.airtimes()) - before == 3
     assert rig.link.airtime.spent_s() - booked >= sent
@@ -341,7 +346,7 @@ def test_join_denied_for_a_day_keeps_the_rows_and_spares_the_air(tmp_path: Path)
 def test_joining_takes_half_of_the_days_airtime_at_most(seconds: float) -> None:
     clock, memory = VirtualClock(), Scratch()
     while clock.monotonic() < DAY:
-        backoff = JoinBackoff(memory, clock, "radio")
+        backoff = JoinBackOff(memory, clock, "radio")
         backoff.tried(seconds, 0.5 * 30 / DAY)
         clock.sleep(backoff.wait_s())
         if clock.monotonic() < 3700:
@@ -353,18 +358,18 @@ def test_joining_takes_half_of_the_days_airtime_at_most(seconds: float) -> None:
 def test_back_off_of_joins_goes_on_after_a_restart() -> None:
     clock, memory = VirtualClock(), Scratch()
     for _ in range(100):
-        backoff = JoinBackoff(memory, clock, "radio")
+        backoff = JoinBackOff(memory, clock, "radio")
         clock.sleep(backoff.wait_s())
         backoff.tried(1.483)
     assert clock.monotonic() > 11 * 3600
-    again = JoinBackoff(memory, VirtualClock(), "radio")  # another boot
+    again = JoinBackOff(memory, VirtualClock(), "radio")  # another boot
     assert again.tries == 100
     assert again.wait_s() > 3600
     again.done()
-    assert JoinBackoff(memory, clock, "radio").wait_s() == 0
+    assert JoinBackOff(memory, clock, "radio").wait_s() == 0
     waits = set()
     for _ in range(5):  # many nodes that lost their network at once do not come back at once
-        again = JoinBackoff(Scratch(), clock, "radio")
+        again = JoinBackOff(Scratch(), clock, "radio")
         again.tried(1.483)
         waits.add(again.wait_s())
     assert len(waits) == 5
@@ -533,7 +538,7 @@ def test_frames_follow_the_data_rate_the_network_orders(tmp_path: Path) -> None:
 def test_frames_that_lorawan_does_not_carry_are_refused(tmp_path: Path) -> None:
     rig = RadioRig(tmp_path)
     with pytest.raises(LinkError, match="kind -5"):
-        rig.link.send(b"\x80", kind=-5)
+        rig.link.send(b"\x80", message(RAW))
 
 
 def test_silence_of_the_modem_is_one_clear_reason(tmp_path: Path) -> None:

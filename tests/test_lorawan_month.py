@@ -36,4 +36,4 @@ def test_bad_days_lose_no_row_and_break_no_rule(tmp_path: Path, modem: str) -> N
     assert 0 < found.asked <= 10 * len(days)
     assert sum(found.ways.values()) == found.arrived
     assert found.ways["resend"] > 0
-    assert month.rig.far.refused == month.rig.far.conflicts == []
+    assert (month.rig.far.refused, month.rig.far.conflicts) == ([], [])

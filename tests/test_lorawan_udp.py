@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import socket
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from drivers.sim.lorawan.region import Radio
 from drivers.sim.lorawan.server import NetworkServer
 from drivers.sim.lorawan.udp import PacketForwarder
 from tests.lorawan_kit import APP_KEY, DEV_EUI, JOIN_EUI
+from tests.sure import sure
 
 
 class FarSide:
@@ -45,7 +48,7 @@ class FarSide:
             elif datagram[3] == 5:
                 self.acks.append(datagram)
 
-    def uplink(self, received: dict) -> None:
+    def uplink(self, received: dict[str, Any]) -> None:
         """Give it to the network server and send its answer for RX1 back."""
         frame = base64.b64decode(received["data"])
         assert received["size"] == len(frame)
@@ -71,19 +74,19 @@ class FarSide:
         }
         if self.garble:
             for noise in (b"", b"\x01\0\0\x03", b"\x02\0\0\x03{", b'\x02\0\0\x03{"txpk": {}}'):
-                self.socket.sendto(noise, self.pull)
+                self.socket.sendto(noise, sure(self.pull))
         text = json.dumps({"txpk": sent}).encode()
-        self.socket.sendto(b"\x02\x12\x34\x03" + text, self.pull)
+        self.socket.sendto(b"\x02\x12\x34\x03" + text, sure(self.pull))
 
 
 @pytest.fixture
-def far():
+def far() -> Iterator[FarSide]:
     made = FarSide()
     yield made
     made.socket.close()
 
 
-def test_device_joins_and_talks_through_the_packet_forwarder(far):
+def test_device_joins_and_talks_through_the_packet_forwarder(far: FarSide) -> None:
     forwarder = PacketForwarder(far.url, gateway=bytes.fromhex("aa555a0000000101"))
     device, events = Device(forwarder), []
     device.dev_eui, device.join_eui, device.app_key = DEV_EUI, JOIN_EUI, APP_KEY
@@ -111,7 +114,7 @@ def test_device_joins_and_talks_through_the_packet_forwarder(far):
     forwarder.close()
 
 
-def test_nobody_at_the_other_end_is_silence_not_an_error(far):
+def test_nobody_at_the_other_end_is_silence_not_an_error(far: FarSide) -> None:
     url = far.url
     far.socket.close()
     forwarder = PacketForwarder(url)

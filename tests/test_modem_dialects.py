@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -39,7 +41,8 @@ class Script:
     """A serial port that answers by a list: command -> (seconds later, text) pairs."""
 
     def __init__(self, timer: Timer, answers: dict[str, list[tuple[float, str]]]) -> None:
-        self.timer, self.answers, self.sent = timer, answers, []
+        self.timer, self.answers = timer, answers
+        self.sent: list[str] = []
         self.coming: list[tuple[float, bytes]] = []
 
     @property
@@ -69,7 +72,10 @@ class Script:
         """Nothing to close."""
 
 
-def play(name: str, answers: dict[str, list[tuple[float, str] | str]]):
+Lines = Sequence[tuple[float, str] | str]  #: at once, or so many seconds later
+
+
+def play(name: str, answers: Mapping[str, Lines]) -> tuple[Any, Script]:
     """A driver on a port that answers by the list; lines of a list come at once or later."""
     module, end = importlib.import_module(f"drivers.modems.{name}"), END[name]
     timed = {}
@@ -82,7 +88,7 @@ def play(name: str, answers: dict[str, list[tuple[float, str] | str]]):
     return module.DRIVER(port, Keys(DEV_EUI, JOIN_EUI, APP_KEY)), stream
 
 
-def bench_of(name: str, **options) -> Bench:
+def bench_of(name: str, **options: Any) -> Bench:
     """Driver and twin."""
     module = importlib.import_module(f"drivers.modems.{name}")
     return Bench(module.DRIVER, module.TWIN, **options)
@@ -107,7 +113,7 @@ DR5 = {"AT+DR=?": ["AT+DR=5", "OK"]}
 SENT = "AT+SEND=10:830102"
 
 
-def rak(lines: list, **more):
+def rak(lines: Lines, **more: Lines) -> tuple[Any, Script]:
     """A RAK3172 that answers the transcript's frame with `lines`."""
     modem, stream = play("rak3172", {**DR5, SENT: lines, **more})
     modem._confirming = False
@@ -117,7 +123,7 @@ def rak(lines: list, **more):
 # -- RAK3172 -----------------------------------------------------------------------------------
 
 
-def test_rak_transcripts_of_join_and_frames():
+def test_rak_transcripts_of_join_and_frames() -> None:
     modem, _ = play(
         "rak3172",
         {
@@ -134,7 +140,7 @@ def test_rak_transcripts_of_join_and_frames():
     assert (modem.signal.rssi_dbm, modem.signal.snr_db) == (-52, 8)
 
 
-def test_rak_twin_speaks_as_in_the_transcripts():
+def test_rak_twin_speaks_as_in_the_transcripts() -> None:
     bench = bench_of("rak3172").ready()
     assert say(bench, "AT+VER=?") == ["AT+VER=RUI_4.2.0_RAK3172-E", "OK"]
     assert say(bench, "at+njs=?") == ["AT+NJS=1", "OK"]
@@ -157,7 +163,7 @@ def test_rak_twin_speaks_as_in_the_transcripts():
     assert say(bench, "AT+SEND") == ["AT_ERROR"]
 
 
-def test_rak_echo_left_on_is_tolerated_and_never_toggled():
+def test_rak_echo_left_on_is_tolerated_and_never_toggled() -> None:
     bench = bench_of("rak3172")
     bench.twin.quirks.echo = True
     bench.ready()
@@ -169,7 +175,7 @@ def test_rak_echo_left_on_is_tolerated_and_never_toggled():
     assert say(bench, "AT") == ["OK"]
 
 
-def test_rak_duty_cycle_tells_its_time_and_plain_busy_does_not():
+def test_rak_duty_cycle_tells_its_time_and_plain_busy_does_not() -> None:
     modem, _ = rak(["Restricted_Wait_118342_ms", "AT_BUSY_ERROR"])
     with pytest.raises(ModemError) as refused:
         modem.send(b"\x83\x01\x02", port=10)
@@ -180,7 +186,7 @@ def test_rak_duty_cycle_tells_its_time_and_plain_busy_does_not():
     assert refused.value.reason == BUSY
 
 
-def test_rak_empty_frame_instead_of_the_payload_is_no_success():
+def test_rak_empty_frame_instead_of_the_payload_is_no_success() -> None:
     modem, _ = rak(["AT_PARAM_ERROR", (2.2, "+EVT:TX_DONE")])
     with pytest.raises(ModemError) as refused:
         modem.send(b"\x83\x01\x02", port=10)
@@ -198,7 +204,7 @@ def test_rak_empty_frame_instead_of_the_payload_is_no_success():
         (["OK", (0.3, "RAKwireless RAK3172-E"), (0.3, "Current Work Mode: LoRaWAN.")], RESTARTED),
     ],
 )
-def test_rak_refusals_have_their_reason(lines, reason):
+def test_rak_refusals_have_their_reason(lines: Lines, reason: str) -> None:
     modem, _ = rak(lines)
     with pytest.raises(ModemError) as refused:
         modem.send(b"\x83\x01\x02", port=10)
@@ -217,7 +223,7 @@ def test_rak_refusals_have_their_reason(lines, reason):
         [],
     ],
 )
-def test_rak_no_other_line_is_taken_for_the_end_of_a_frame(lines):
+def test_rak_no_other_line_is_taken_for_the_end_of_a_frame(lines: list[str]) -> None:
     modem, _ = rak(lines)
     with pytest.raises(DeviceError) as wrong:
         modem.send(b"\x83\x01\x02", port=10)
@@ -226,7 +232,7 @@ def test_rak_no_other_line_is_taken_for_the_end_of_a_frame(lines):
     assert (UNFINISHED in str(wrong.value)) is accepted
 
 
-def test_rak_tx_done_does_not_end_a_confirmed_frame():
+def test_rak_tx_done_does_not_end_a_confirmed_frame() -> None:
     more = {"AT+CFM=?": ["AT+CFM=1", "OK"]}
     modem, _ = rak(["OK", (1, "+EVT:TX_DONE"), (9, "+EVT:SEND_CONFIRMED_FAILED(4)")], **more)
     with pytest.raises(ModemError) as refused:
@@ -234,7 +240,7 @@ def test_rak_tx_done_does_not_end_a_confirmed_frame():
     assert refused.value.reason == NOT_ACKED
 
 
-def test_rak_of_another_age_or_kind_is_named():
+def test_rak_of_another_age_or_kind_is_named() -> None:
     alive = {"AT": ["OK"]}
     modem, _ = play("rak3172", {**alive, "AT+VER=?": ["V1.0.4", "OK"]})
     with pytest.raises(DataError, match=r"V1\.0\.4"):
@@ -244,14 +250,14 @@ def test_rak_of_another_age_or_kind_is_named():
         modem.setup()
 
 
-def test_rak_in_the_wrong_mode_or_region_is_set_right():
+def test_rak_in_the_wrong_mode_or_region_is_set_right() -> None:
     bench = bench_of("rak3172")
     bench.twin.held |= {"NWM": "0", "BAND": "5"}
     bench.modem.setup()
     assert (bench.twin.held["NWM"], bench.twin.held["BAND"]) == ("1", "4")
 
 
-def test_rak_settings_that_are_right_are_not_written_again():
+def test_rak_settings_that_are_right_are_not_written_again() -> None:
     bench = bench_of("rak3172").ready()
     before = len(bench.twin.commands)
     bench.modem.setup()
@@ -259,7 +265,7 @@ def test_rak_settings_that_are_right_are_not_written_again():
     assert written == []
 
 
-def test_rak_nonsense_numbers_are_errors():
+def test_rak_nonsense_numbers_are_errors() -> None:
     modem, _ = play(
         "rak3172", {"AT+DR=?": ["AT+DR=x", "OK"], "AT+LTIME=?": ["AT+LTIME=noon", "OK"]}
     )
@@ -270,13 +276,13 @@ def test_rak_nonsense_numbers_are_errors():
         modem.time()
 
 
-def test_rak_time_is_month_day_year():
+def test_rak_time_is_month_day_year() -> None:
     modem, _ = play("rak3172", {"AT+LTIME=?": ["AT+LTIME=14h25m30s on 11/22/2026", "OK"]})
     modem._timed = True
     assert modem.time() == 1795357530
 
 
-def test_times_that_cannot_be_true_are_no_times():
+def test_times_that_cannot_be_true_are_no_times() -> None:
     for text in ("14h25m30s on 99/22/2026", "14h25m99s on 11/22/2026", "14h25m30s on 11/22/1980"):
         modem, _ = play("rak3172", {"AT+LTIME=?": [f"AT+LTIME={text}", "OK"]})
         modem._timed = True
@@ -286,14 +292,14 @@ def test_times_that_cannot_be_true_are_no_times():
     assert modem.time() is None
 
 
-def test_garbled_wait_silences_nobody_for_more_than_an_hour():
+def test_garbled_wait_silences_nobody_for_more_than_an_hour() -> None:
     modem, _ = rak(["Restricted_Wait_9999999999999_ms", "AT_BUSY_ERROR"])
     with pytest.raises(ModemError) as refused:
         modem.send(b"\x83\x01\x02", port=10)
     assert refused.value.retry_s == 3600
 
 
-def test_rak_repeats_a_join_by_itself_if_told_to():
+def test_rak_repeats_a_join_by_itself_if_told_to() -> None:
     bench = bench_of("rak3172")
     bench.modem.setup()
     for name, value in bench.modem._identity():
@@ -304,19 +310,19 @@ def test_rak_repeats_a_join_by_itself_if_told_to():
     assert len(bench.known.nonces) == 3
 
 
-def test_rak_reboots_by_command():
+def test_rak_reboots_by_command() -> None:
     bench = bench_of("rak3172")
     assert say(bench, "ATZ", 1)[-1] == "Current Work Mode: LoRaWAN."
 
 
-def test_rak_empty_payload_is_refused_before_the_radio():
+def test_rak_empty_payload_is_refused_before_the_radio() -> None:
     modem, stream = play("rak3172", DR5)
     with pytest.raises(ModemError, match="empty"):
         modem.send(b"", port=10)
     assert SENT not in stream.sent
 
 
-def test_rak_that_neither_joins_nor_fails_is_a_bus_error():
+def test_rak_that_neither_joins_nor_fails_is_a_bus_error() -> None:
     answers = {"AT+DR=?": ["AT+DR=0", "OK"], "AT+JOIN=1:0:8:0": ["OK"]}
     modem, _ = play("rak3172", RAK_KEYS | answers)
     with pytest.raises(BusError, match="neither"):
@@ -331,7 +337,7 @@ HEX = 'AT+MSGHEX="830102"'
 SURE = 'AT+CMSGHEX="830102"'
 
 
-def test_e5_transcripts_of_frames():
+def test_e5_transcripts_of_frames() -> None:
     modem, _ = play(
         "lora_e5",
         {
@@ -361,7 +367,7 @@ def test_e5_transcripts_of_frames():
     assert (modem.signal.rssi_dbm, modem.signal.snr_db) == (-101, -16.0)
 
 
-def test_e5_twin_speaks_as_in_the_transcripts():
+def test_e5_twin_speaks_as_in_the_transcripts() -> None:
     bench = bench_of("lora_e5")
     assert say(bench, "AT+ID") == [
         "+ID: DevAddr, 00:00:00:00",
@@ -401,7 +407,7 @@ def test_e5_twin_speaks_as_in_the_transcripts():
     assert say(bench, "AT+RESET", 1) == ["+RESET: OK"]
 
 
-def test_e5_asleep_loses_its_first_command_and_is_woken():
+def test_e5_asleep_loses_its_first_command_and_is_woken() -> None:
     bench = bench_of("lora_e5").ready()
     assert say(bench, "AT+LOWPOWER") == ["+LOWPOWER: SLEEP"]
     bench.modem.setup()
@@ -423,28 +429,28 @@ def test_e5_asleep_loses_its_first_command_and_is_woken():
         (["+MSGHEX: ERROR(-1)"], "refused: ERROR(-1)", 0),
     ],
 )
-def test_e5_refusals_have_their_reason(lines, reason, retry_s):
+def test_e5_refusals_have_their_reason(lines: list[str], reason: str, retry_s: float) -> None:
     modem, _ = play("lora_e5", {**PORT10, HEX: lines})
     with pytest.raises(ModemError) as refused:
         modem.send(b"\x83\x01\x02", port=10)
     assert (refused.value.reason, refused.value.retry_s) == (reason, retry_s)
 
 
-def test_e5_done_without_acknowledgement_is_the_failure():
+def test_e5_done_without_acknowledgement_is_the_failure() -> None:
     modem, _ = play("lora_e5", {**PORT10, SURE: ["+CMSGHEX: Start", (9, "+CMSGHEX: Done")]})
     with pytest.raises(ModemError) as refused:
         modem.send(b"\x83\x01\x02", port=10, confirmed=True)
     assert refused.value.reason == NOT_ACKED
 
 
-def test_e5_frame_without_an_end_is_unfinished_not_sent():
+def test_e5_frame_without_an_end_is_unfinished_not_sent() -> None:
     modem, _ = play("lora_e5", {**PORT10, HEX: ["+MSGHEX: Start"]})
     with pytest.raises(ModemError) as refused:
         modem.send(b"\x83\x01\x02", port=10)
     assert refused.value.reason == UNFINISHED
 
 
-def test_e5_done_of_an_earlier_frame_is_not_taken_for_this_one():
+def test_e5_done_of_an_earlier_frame_is_not_taken_for_this_one() -> None:
     modem, _ = play("lora_e5", {**PORT10, HEX: ["+MSGHEX: Done"]})
     with pytest.raises(BusError):
         modem.send(b"\x83\x01\x02", port=10)
@@ -463,7 +469,7 @@ def test_e5_done_of_an_earlier_frame_is_not_taken_for_this_one():
         (["+JOIN: No free channel"], DUTY_CYCLE),
     ],
 )
-def test_e5_join_refusals_have_their_reason(lines, reason):
+def test_e5_join_refusals_have_their_reason(lines: Lines, reason: str) -> None:
     modem, _ = play("lora_e5", {**E5_KEY, "AT+DR=0": ["+DR: DR0"], "AT+JOIN": lines})
     with pytest.raises(ModemError) as refused:
         modem.join()
@@ -471,19 +477,19 @@ def test_e5_join_refusals_have_their_reason(lines, reason):
     assert not modem.joined()
 
 
-def test_e5_that_is_joined_already_costs_no_airtime():
+def test_e5_that_is_joined_already_costs_no_airtime() -> None:
     answers = {"AT+DR=0": ["+DR: DR0"], "AT+JOIN": ["+JOIN: Joined already"]}
     modem, _ = play("lora_e5", E5_KEY | answers)
     modem.join()
     assert modem.joined()
 
 
-def test_e5_data_rate_with_adr_is_the_one_adr_chose():
+def test_e5_data_rate_with_adr_is_the_one_adr_chose() -> None:
     modem, _ = play("lora_e5", {"AT+DR": ["+DR: DR0 (ADR DR3)", "+DR: EU868 DR3  SF9  BW125K "]})
     assert modem.data_rate() == 3
 
 
-def test_e5_nonsense_is_an_error():
+def test_e5_nonsense_is_an_error() -> None:
     answers = {"AT+DR": ["+DR: x"], "AT+LW=LEN": ["+LW: LEN, x"], "AT+RTC=UTCMS": ["+RTC: x"]}
     awake = {"AT": ["+AT: OK"], "AT+UART=TIMEOUT,0": ["+UART: TIMEOUT, 0"], "AT+VER": ["+VER: x"]}
     modem, _ = play("lora_e5", answers | awake)
@@ -499,7 +505,7 @@ def test_e5_nonsense_is_an_error():
 
 
 @pytest.mark.parametrize("text", ["ERROR(-1)", "LoRaWAN modem is busy"])
-def test_e5_setting_refused_is_said(text):
+def test_e5_setting_refused_is_said(text: str) -> None:
     modem, _ = play("lora_e5", {"AT+PORT=10": [f"+PORT: {text}"]})
     with pytest.raises(ModemError):
         modem.send(b"\x83\x01\x02", port=10)
@@ -514,13 +520,13 @@ TX = "mac tx uncnf 10 830102"
     ("second", "got"),
     [("mac_tx_ok", []), ("mac_rx 10 A1031903E8", [Downlink(10, bytes.fromhex("a1031903e8"))])],
 )
-def test_rn2483_frame_is_answered_twice(second, got):
+def test_rn2483_frame_is_answered_twice(second: str, got: list[Downlink]) -> None:
     modem, _ = play("rn2483", {TX: ["ok", (2.5, second)], "radio get snr": ["-7"]})
     modem.send(b"\x83\x01\x02", port=10)
     assert modem.received() == got
 
 
-def test_rn2483_twin_speaks_as_in_the_transcripts():
+def test_rn2483_twin_speaks_as_in_the_transcripts() -> None:
     bench = bench_of("rn2483")
     assert say(bench, "sys get ver") == ["RN2483 1.0.5 Oct 31 2018 15:06:52"]
     assert say(bench, "sys get hweui") == ["0004A30B001BA7BC"]
@@ -561,7 +567,7 @@ def test_rn2483_twin_speaks_as_in_the_transcripts():
         ("keys_not_init", "keys missing"),
     ],
 )
-def test_rn2483_refusals_have_their_reason(line, reason):
+def test_rn2483_refusals_have_their_reason(line: str, reason: str) -> None:
     modem, _ = play("rn2483", {TX: [line]})
     with pytest.raises(ModemError) as refused:
         modem.send(b"\x83\x01\x02", port=10)
@@ -576,7 +582,7 @@ def test_rn2483_refusals_have_their_reason(line, reason):
         ("RN2483 1.0.5 Oct 31 2018 15:06:52", RESTARTED),
     ],
 )
-def test_rn2483_second_answer_may_be_a_refusal(second, reason):
+def test_rn2483_second_answer_may_be_a_refusal(second: str, reason: str) -> None:
     modem, _ = play("rn2483", {TX: ["ok", (2.5, second)]})
     with pytest.raises(ModemError) as refused:
         modem.send(b"\x83\x01\x02", port=10)
@@ -584,13 +590,13 @@ def test_rn2483_second_answer_may_be_a_refusal(second, reason):
 
 
 @pytest.mark.parametrize("lines", [["ok"], ["mac_tx_ok"], ["ok", "mac_tx"], ["o", "mac_tx_ok"]])
-def test_rn2483_half_an_answer_is_no_success(lines):
+def test_rn2483_half_an_answer_is_no_success(lines: list[str]) -> None:
     modem, _ = play("rn2483", {TX: lines})
     with pytest.raises(DeviceError):
         modem.send(b"\x83\x01\x02", port=10)
 
 
-def test_rn2483_saves_its_session_and_takes_it_up_after_a_power_cut():
+def test_rn2483_saves_its_session_and_takes_it_up_after_a_power_cut() -> None:
     bench = bench_of("rn2483").ready()
     for _ in range(3):
         bench.send()
@@ -603,7 +609,7 @@ def test_rn2483_saves_its_session_and_takes_it_up_after_a_power_cut():
     assert len(bench.known.nonces) == 1
 
 
-def test_rn2483_saves_every_32_frames():
+def test_rn2483_saves_every_32_frames() -> None:
     bench = bench_of("rn2483").ready()
     before = bench.twin.commands.count("mac save")
     for _ in range(64):
@@ -611,7 +617,7 @@ def test_rn2483_saves_every_32_frames():
     assert bench.twin.commands.count("mac save") == before + 2
 
 
-def test_rn2483_asleep_is_woken_by_a_break():
+def test_rn2483_asleep_is_woken_by_a_break() -> None:
     bench = bench_of("rn2483").ready()
     say(bench, "sys sleep 4000000000")
     bench.modem.setup()
@@ -619,13 +625,13 @@ def test_rn2483_asleep_is_woken_by_a_break():
     assert bench.heard() == [b"\x83\x01\x02"]
 
 
-def test_rn2483_old_status_word_has_the_joined_bit_elsewhere():
+def test_rn2483_old_status_word_has_the_joined_bit_elsewhere() -> None:
     for text, joined in (("0001", True), ("0000", False), ("00000810", True), ("00000001", False)):
         modem, _ = play("rn2483", {"mac get status": [text]})
         assert modem._status() is joined
 
 
-def test_rn2483_noise_is_never_taken_for_its_identity():
+def test_rn2483_noise_is_never_taken_for_its_identity() -> None:
     bench = bench_of("rn2483").ready()
     bench.twin.quirks.distort = lambda line: ["\xa0garbage", line]
     bench.modem.setup()
@@ -633,7 +639,7 @@ def test_rn2483_noise_is_never_taken_for_its_identity():
     assert "mac reset 868" not in bench.twin.commands[-20:]
 
 
-def test_rn2483_clock_answers_of_others_are_ignored():
+def test_rn2483_clock_answers_of_others_are_ignored() -> None:
     modem, _ = play("rn2483", {})
     modem._token = 3
     for payload in (b"", b"\x01\0\0\0\0\x04", b"\x03\x01\0\0\0\x03"):
@@ -643,7 +649,7 @@ def test_rn2483_clock_answers_of_others_are_ignored():
     assert modem.time() == pytest.approx(1_500_000_000 + 100 + 315_964_800 - 18, abs=1)
 
 
-def test_rn2483_neither_accepted_nor_denied_is_a_bus_error():
+def test_rn2483_neither_accepted_nor_denied_is_a_bus_error() -> None:
     ok = ["ok"]
     modem, _ = play(
         "rn2483",
@@ -665,7 +671,7 @@ SENDB = "AT+SENDB=00,10,3,830102"
 SENDC = "AT+SENDB=01,10,3,830102"
 
 
-def test_la66_line_ends_of_three_kinds_are_line_ends():
+def test_la66_line_ends_of_three_kinds_are_line_ends() -> None:
     timer = Timer()
     stream = Script(timer, {})
     stream.coming = [(0.0, b"JOINED\n\rRssi= -60\rOK\r\n\r\n1\r\n")]
@@ -681,7 +687,7 @@ def test_la66_line_ends_of_three_kinds_are_line_ends():
         ["***** UpLinkCounter= 7 *****", "OK", "txDone", (1.2, "rxError")],
     ],
 )
-def test_la66_frame_is_over_when_accepted_transmitted_and_listened_for(lines):
+def test_la66_frame_is_over_when_accepted_transmitted_and_listened_for(lines: Lines) -> None:
     modem, _ = play("la66", {**LDR5, SENDB: lines})
     modem.send(b"\x83\x01\x02", port=10)
 
@@ -697,7 +703,7 @@ def test_la66_frame_is_over_when_accepted_transmitted_and_listened_for(lines):
         (["OK", "txDone"], UNFINISHED),
     ],
 )
-def test_la66_refusals_have_their_reason(lines, reason):
+def test_la66_refusals_have_their_reason(lines: Lines, reason: str) -> None:
     modem, _ = play("la66", {**LDR5, SENDB: lines})
     with pytest.raises(ModemError) as refused:
         modem.send(b"\x83\x01\x02", port=10)
@@ -705,13 +711,13 @@ def test_la66_refusals_have_their_reason(lines, reason):
 
 
 @pytest.mark.parametrize("lines", [["OK"], ["txDone", "rxTimeout"], ["OK", "rxTimeout"], []])
-def test_la66_half_an_answer_is_no_success(lines):
+def test_la66_half_an_answer_is_no_success(lines: list[str]) -> None:
     modem, _ = play("la66", {**LDR5, SENDB: lines})
     with pytest.raises(DeviceError):
         modem.send(b"\x83\x01\x02", port=10)
 
 
-def test_la66_only_reception_in_time_is_evidence_of_an_acknowledgement():
+def test_la66_only_reception_in_time_is_evidence_of_an_acknowledgement() -> None:
     modem, _ = play("la66", {**LDR5, SENDC: ["OK", "txDone", (2.1, "rxTimeout")]})
     with pytest.raises(ModemError) as refused:
         modem.send(b"\x83\x01\x02", port=10, confirmed=True)
@@ -720,7 +726,7 @@ def test_la66_only_reception_in_time_is_evidence_of_an_acknowledgement():
     modem.send(b"\x83\x01\x02", port=10, confirmed=True)
 
 
-def test_la66_twin_speaks_as_in_the_transcripts():
+def test_la66_twin_speaks_as_in_the_transcripts() -> None:
     bench = bench_of("la66").ready()
     assert say(bench, "AT+VER=?") == ["EU868 v1.3", "OK"]
     assert say(bench, "AT+DEUI=?") == ["70 B3 D5 7E D0 05 12 34", "OK"]
@@ -744,7 +750,7 @@ def test_la66_twin_speaks_as_in_the_transcripts():
     assert say(bench, "AT+WHAT=?") == ["AT_ERROR"]
 
 
-def test_la66_hears_nothing_while_a_command_runs():
+def test_la66_hears_nothing_while_a_command_runs() -> None:
     bench = bench_of("la66")
     bench.timer.sleep(1)
     bench.stream.write(b"AT\r\n")
@@ -756,7 +762,7 @@ def test_la66_hears_nothing_while_a_command_runs():
     ]
 
 
-def test_la66_joins_by_itself_and_the_driver_takes_that():
+def test_la66_joins_by_itself_and_the_driver_takes_that() -> None:
     bench = bench_of("la66").ready()
     assert say(bench, "ATZ", 0.5) == ["Dragino LA66 Device", "Image Version: v1.3"] or True
     bench.modem.join()
@@ -770,7 +776,9 @@ def test_la66_joins_by_itself_and_the_driver_takes_that():
     ("payload", "restarted"),
     [(b"\x04\xff", True), (b"\x04\xfe", True), (b"\x84\x04\xff\x01\x02", False)],
 )
-def test_la66_acts_on_downlinks_by_their_first_byte_so_cbor_arrays_are_safe(payload, restarted):
+def test_la66_acts_on_downlinks_by_their_first_byte_so_cbor_arrays_are_safe(
+    payload: bytes, restarted: bool
+) -> None:
     bench = bench_of("la66").ready()
     bench.server.enqueue(EUI, 20, payload)
     with contextlib.suppress(DeviceError):
@@ -780,7 +788,7 @@ def test_la66_acts_on_downlinks_by_their_first_byte_so_cbor_arrays_are_safe(payl
     assert (bench.twin.device.memory.join_nonce > 1) is restarted
 
 
-def test_la66_takes_a_data_rate_only_without_adr_and_has_adr_on_again_after_the_join():
+def test_la66_takes_a_data_rate_only_without_adr_and_has_adr_on_again_after_the_join() -> None:
     bench = bench_of("la66", data_rate=4)
     bench.modem.setup()
     assert say(bench, "AT+DR=2") == ["OK"]
@@ -790,20 +798,20 @@ def test_la66_takes_a_data_rate_only_without_adr_and_has_adr_on_again_after_the_
     assert bench.twin.device.adr
 
 
-def test_la66_back_door_to_adr_and_data_rate_exists():
+def test_la66_back_door_to_adr_and_data_rate_exists() -> None:
     bench = bench_of("la66").ready()
     bench.server.enqueue(EUI, 20, b"\x22\x00\x02")
     bench.send()
     assert bench.modem.data_rate() == 2
 
 
-def test_la66_of_another_region_is_named():
+def test_la66_of_another_region_is_named() -> None:
     modem, _ = play("la66", {"AT": ["OK"], "AT+VER=?": ["US915 v1.3", "", "OK"]})
     with pytest.raises(DataError, match="US915"):
         modem.setup()
 
 
-def test_la66_busy_join_waits_for_its_own_and_then_says_busy():
+def test_la66_busy_join_waits_for_its_own_and_then_says_busy() -> None:
     answers = {**LA_KEYS, "AT+DR=?": ["0", "", "OK"], "AT+JOIN": ["AT_BUSY_ERROR"]}
     modem, _ = play("la66", answers)
     with pytest.raises(ModemError) as refused:
@@ -814,14 +822,14 @@ def test_la66_busy_join_waits_for_its_own_and_then_says_busy():
         modem.join()
 
 
-def test_la66_time_is_the_number_in_brackets():
+def test_la66_time_is_the_number_in_brackets() -> None:
     line = "systime= 2026/10/22 14:25:30 (1795357530)"
     modem, _ = play("la66", {"AT+TIMESTAMP=?": [line, "", "OK"]})
     modem._asked_time = True
     assert modem.time() == 1795357530
 
 
-def test_la66_setting_refused_is_said():
+def test_la66_setting_refused_is_said() -> None:
     modem, _ = play("la66", {"AT+DR=?": ["AT_ERROR"]})
     with pytest.raises(ModemError, match="refused"):
         modem.limit()

@@ -17,7 +17,7 @@ from drivers.sim.lorawan.terminal import Terminal
 from tests.modem_kit import APP_KEY, DEV_EUI, EUI, JOIN_EUI
 
 
-def test_modem_on_a_terminal_joins_sends_and_may_disappear():
+def test_modem_on_a_terminal_joins_sends_and_may_disappear() -> None:
     clock, server, stop = SimClock(0.0, speed=4), NetworkServer(), threading.Event()
     server.register(EUI, bytes.fromhex(JOIN_EUI), bytes.fromhex(APP_KEY))
     terminal = Terminal(TWIN(Device(server)), clock)

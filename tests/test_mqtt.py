@@ -1,12 +1,13 @@
 """The MQTT link against a real mosquitto."""
 
+import json
 import shutil
 import socket
 import socketserver
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,36 @@ from paho.mqtt.properties import Properties
 
 from agent import codec
 from agent.clock import Clock
+from agent.codec import Style, decoder
 from agent.config.sections import MqttConfig
 from agent.demo.broker import Broker, free_port
-from agent.model.batch import EVENT, HELLO, SLICE
-from agent.model.schema import registered_schemas
+from agent.model.batch import EVENT, HELLO, SLICE, Batch, Layout, Message, Row
+from agent.model.schema import Cell, Missing, registered_schemas
 from agent.transport.links import LinkError
 from agent.transport.links import mqtt as module
+from agent.transport.links.encoder import Encoder
+from agent.transport.links.json_bodies import json_bodies
 from agent.transport.links.listen import Listener
 from agent.transport.links.mqtt import MqttLink
 
 FRAME = bytes.fromhex("84011a01c1868501890a0a0a0a0a0a0a0a0a")
+ROWS = Batch("live")
+NEWEST = 1_767_606_060  # 2026-01-05T09:41:00Z
 Make = Callable[..., MqttLink]
+
+
+def message(kind: int, body: bytes = b"") -> Batch:
+    return Batch("message", Message(0, kind, 0, 0, None, body))
+
+
+def school(*rows: Sequence[Cell]) -> Batch:
+    """Rows of the school schema, a minute apart, newest first."""
+    layout = Layout(1, "air", registered_schemas()[1], 60)
+    kept = [
+        Row(len(rows) - back, 1, 0, NEWEST - 60 * back, codec.cells_to_bytes(cells))
+        for back, cells in enumerate(rows)
+    ]
+    return Batch("live", layout=layout, rows=kept, boot=1)
 
 
 class Heard:
@@ -54,7 +74,7 @@ def until(ask: Callable[[], object], seconds: float = 5.0) -> bytes:
 def connected(link: MqttLink, seconds: float = 10.0) -> MqttLink:
     def up() -> bool:
         try:
-            return link.limit() > 0
+            return link.room() > 0
         except LinkError:
             return False
 
@@ -69,9 +89,9 @@ def make() -> Iterator[Make]:
 
     def build(url: str, **options: object) -> MqttLink:
         config = MqttConfig(name="city", url=url, **options)  # type: ignore[arg-type]
-        schemas = registered_schemas().get
+        encoder = Encoder(Clock(), Style(whole_slots=True))
         stopping = threading.Event()
-        link = MqttLink(config, "ghs", Clock(), threading.Event(), schemas, stopping)
+        link = MqttLink(config, "ghs", Clock(), threading.Event(), encoder, stopping)
         made.append(link)
         return link
 
@@ -91,9 +111,9 @@ def test_a_frame_is_acknowledged_and_arrives_on_its_topic(
     broker: Broker, heard: Heard, make: Make
 ) -> None:
     link = connected(make(broker.url))
-    link.send(FRAME, kind=0)
-    link.send(b"\x86\x20...", kind=EVENT)
-    link.send(b"hello", kind=HELLO)
+    link.send(FRAME, ROWS)
+    link.send(b"\x86\x20...", message(EVENT))
+    link.send(b"hello", message(HELLO))
     assert heard.wait_for("up") == FRAME
     assert heard.wait_for("event") == b"\x86\x20..."
     assert heard.wait_for("hello") == b"hello"
@@ -105,18 +125,36 @@ def test_a_schema_is_retained_under_its_number(broker: Broker, make: Make) -> No
     schema = registered_schemas()[1]
     body = codec.slice_body(1, 9, 0, schema.fields)
     frame = codec.cbor.dump([SLICE, *codec.cbor.load(body)])
-    link.send(frame, kind=SLICE)
+    link.send(frame, message(SLICE, body))
     late = Heard(broker.url)
     assert late.wait_for("schema/1") == frame
     late.listener.stop()
 
 
 def test_rows_go_out_as_json_too_if_the_profile_wants_it(
-    broker: Broker, heard: Heard, make: Make
+    broker: Broker, heard: Heard, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delattr(decoder, "decode")  # nothing decodes what was just encoded
     link = connected(make(broker.url, json=True))
-    link.send(FRAME, kind=0)
+    delivered = link.deliver(school([10] * 9))
+    assert delivered.bodies == (FRAME,)
     assert heard.wait_for("json").startswith(b'{"time":"2026-01-05T09:41:00Z","temp":0.1,"hum":1.0')
+    assert heard.wait_for("up") == FRAME
+
+
+def test_json_rows_are_what_a_receiver_makes_of_the_frame() -> None:
+    schema, gone = registered_schemas()[1], Missing.NOT_AVAILABLE
+    rows = [
+        [2145, 473, gone, 3, Missing.FAILED, 4, 5, 6, 7],
+        [-1200, Missing.BELOW, gone, gone, Missing.ABOVE, 4, 5, 6, 7],
+    ]
+    for kept in ([*rows], rows[:1], [[gone] * 9]):
+        encoded = Encoder(Clock(), Style(whole_slots=True)).encode(school(*kept), 4096)
+        data = decoder.decode(encoded.frames[0], registered_schemas().get)
+        assert isinstance(data, decoder.Data)
+        made = [json.loads(one) for one in json_bodies(encoded)]
+        assert made == decoder.json_rows(data, schema, None)
+        assert len(made) == len(kept)
 
 
 def test_a_closed_link_says_offline(broker: Broker, heard: Heard, make: Make) -> None:
@@ -130,12 +168,12 @@ def test_an_absent_broker_is_one_clear_reason_and_the_link_comes_by_itself(
     broker = Broker(tmp_path / "broker")
     link = make(broker.url)
     with pytest.raises(LinkError):
-        link.limit()
+        link.room()
     until(lambda: link._reason == "the broker cannot be reached: connection refused")
     broker.start()
     woken = time.monotonic()
     assert link.wake.wait(3)
-    link.send(FRAME, kind=0)
+    link.send(FRAME, ROWS)
     assert time.monotonic() - woken < 3
     broker.stop()
 
@@ -147,9 +185,9 @@ def test_a_lost_connection_is_noticed_and_mended(tmp_path: Path, make: Make) -> 
     broker.kill()
     until(lambda: not link._connected)
     with pytest.raises(LinkError, match=r"connection lost|cannot be reached"):
-        link.send(FRAME, kind=0)
+        link.send(FRAME, ROWS)
     broker.start()
-    connected(link).send(FRAME, kind=0)
+    connected(link).send(FRAME, ROWS)
     broker.stop()
 
 
@@ -160,9 +198,9 @@ def test_a_silent_broker_is_given_up_and_the_frame_stays_owed(
     link = connected(make(broker.url))
     broker.freeze()
     with pytest.raises(LinkError, match="no acknowledgement"):
-        link.send(FRAME, kind=0)
+        link.send(FRAME, ROWS)
     broker.thaw()
-    connected(link).send(FRAME, kind=0)
+    connected(link).send(FRAME, ROWS)
     assert heard.wait_for("up") == FRAME
 
 
@@ -175,7 +213,7 @@ def test_a_broker_that_accepts_and_never_answers_is_named(
 
         def named() -> bool:
             try:
-                link.limit()
+                link.room()
             except LinkError as error:
                 return "does not answer" in error.reason
             return False
@@ -196,7 +234,7 @@ class Asked:
 
 def test_a_broker_that_is_away_for_long_is_asked_less_and_less_often() -> None:
     config = MqttConfig(name="city", url="mqtt://127.0.0.1")
-    link = MqttLink(config, "ghs", Clock(), threading.Event(), lambda _: None, threading.Event())
+    link = MqttLink(config, "ghs", Clock(), threading.Event(), Encoder(Clock()), threading.Event())
     client: Any = Asked()
     link._client = client
     while sum(client.pauses) < 600:
@@ -219,7 +257,7 @@ class HangsUp(socketserver.BaseRequestHandler):
 def test_a_broker_that_hangs_up_on_both_versions_is_named_and_not_besieged(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PATIENT_S", 0.0)
+    monkeypatch.setattr("agent.transport.links.reconnect.PATIENT_S", 0.0)
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), HangsUp) as server:
         server.count = 0  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
@@ -228,7 +266,7 @@ def test_a_broker_that_hangs_up_on_both_versions_is_named_and_not_besieged(
 
         def refused(count: int) -> bool:
             with pytest.raises(LinkError) as caught:
-                link.limit()
+                link.room()
             errors.append(caught.value)
             return server.count >= count and link._client is None  # type: ignore[attr-defined]
 
@@ -247,7 +285,7 @@ def test_a_broker_whose_packets_are_too_small_costs_no_row(broker: Broker, make:
     allowed.MaximumPacketSize = 60
     link._take_limits(allowed)
     with pytest.raises(LinkError, match="packets of at most 60 bytes: too small") as caught:
-        link.limit()
+        link.room()
     assert caught.value.refused
 
 
@@ -258,7 +296,7 @@ def test_a_json_row_too_long_for_the_broker_does_not_hold_up_its_frame(
     broker.start()
     link, heard = connected(make(broker.url, json=True)), Heard(broker.url)
     for _ in range(3):
-        link.send(FRAME, kind=0)
+        link.deliver(school([10] * 9))
     assert heard.wait_for("up") == FRAME
     assert caplog.text.count("a row as JSON is longer than the broker takes") == 1
     heard.listener.stop()
@@ -310,7 +348,7 @@ def test_a_broker_of_the_older_version_is_spoken_to_in_it(
     with OldBroker(broker.port, refusal) as old:
         link = connected(make(old.url), 15)
         assert link.version == module.MQTTv311
-        link.send(FRAME, kind=0)
+        link.send(FRAME, ROWS)
         assert heard.wait_for("up") == FRAME
         link.close()
         old.shutdown()
@@ -320,8 +358,8 @@ def test_the_broker_limits_the_size_of_a_frame(tmp_path: Path, make: Make) -> No
     broker = Broker(tmp_path / "broker", extra="max_packet_size 300")
     broker.start()
     link = connected(make(broker.url))
-    assert 200 < link.limit() < 300
-    link.send(bytes(link.limit()), kind=0)
+    assert 200 < link.room() < 300
+    link.send(bytes(link.room()), ROWS)
     broker.stop()
 
 
@@ -345,7 +383,7 @@ def test_a_wrong_password_is_said_without_saying_it(
     (tmp_path / "password").write_text("falsch\n")
     link = make(broker.url, user="ghs", password_file=str(tmp_path / "password"))
     with pytest.raises(LinkError):
-        link.limit()
+        link.room()
     until(lambda: "Not authorized" in link._reason)
     assert "falsch" not in link._reason + caplog.text + repr(vars(link))
     broker.stop()
@@ -358,7 +396,7 @@ def test_a_refused_publish_is_a_refusal_not_a_delivery(tmp_path: Path, make: Mak
     link = make(broker.url, user="ghs", password_file=str(tmp_path / "password"))
     connected(link)
     with pytest.raises(LinkError, match="refuses stadtsinn/ghs/up: Not authorized") as caught:
-        link.send(FRAME, kind=0)
+        link.send(FRAME, ROWS)
     assert caught.value.refused
     broker.stop()
 
@@ -366,7 +404,7 @@ def test_a_refused_publish_is_a_refusal_not_a_delivery(tmp_path: Path, make: Mak
 def test_a_password_file_that_cannot_be_read_is_named(broker: Broker, make: Make) -> None:
     link = make(broker.url, user="ghs", password_file="/nowhere/password")
     with pytest.raises(LinkError, match="/nowhere/password: No such file"):
-        link.limit()
+        link.room()
 
 
 def test_a_password_in_another_encoding_is_said_without_a_byte_of_it(
@@ -375,7 +413,7 @@ def test_a_password_in_another_encoding_is_said_without_a_byte_of_it(
     (tmp_path / "password").write_bytes("größe".encode("latin-1"))
     link = make(broker.url, user="ghs", password_file=str(tmp_path / "password"))
     with pytest.raises(LinkError, match=r"password: is not UTF-8 text$"):
-        link.limit()
+        link.room()
 
 
 def test_downlinks_arrive_and_harmful_ones_are_ignored(
@@ -427,7 +465,7 @@ def test_who_only_probes_leaves_downlinks_to_the_node(
     connected(make(broker.url)).close()
     heard.listener.send(b"\x82\x05\x04")
     probing = make(broker.url)
-    connected(probing).send(FRAME, kind=0)
+    connected(probing).send(FRAME, ROWS)
     probing.close()
     link = connected(make(broker.url))
     received: list[bytes] = []
@@ -473,7 +511,7 @@ def test_tls_with_a_client_certificate(tmp_path: Path, certificates: Path, make:
         certificate_file=str(certificates / "client.pem"),
         key_file=str(certificates / "client.key"),
     )
-    connected(link).send(FRAME, kind=0)
+    connected(link).send(FRAME, ROWS)
     broker.stop()
 
 
@@ -484,7 +522,7 @@ def test_a_certificate_nobody_vouches_for_is_refused_in_words(
     broker.start()
     link = make(broker.url.replace("mqtt:", "mqtts:"))
     with pytest.raises(LinkError):
-        link.limit()
+        link.room()
     until(lambda: link._reason.startswith("TLS: "))
     assert "certificate" in link._reason
     broker.stop()
@@ -493,14 +531,14 @@ def test_a_certificate_nobody_vouches_for_is_refused_in_words(
 def test_a_name_that_cannot_be_resolved_is_said(make: Make) -> None:
     link = make("mqtt://no.such.host.invalid")
     with pytest.raises(LinkError):
-        link.limit()
+        link.room()
     until(lambda: link._reason == "the broker's name cannot be resolved", 10)
 
 
 def test_closing_without_a_broker_takes_no_time(make: Make) -> None:
     link = make(f"mqtt://127.0.0.1:{free_port()}")
     with pytest.raises(LinkError):
-        link.limit()
+        link.room()
     began = time.monotonic()
     link.close()
     link.close()

@@ -35,7 +35,7 @@ def test_chunks_fill_their_frames_and_make_the_record_again(
 ) -> None:
     node = Node(tmp_path, clock)
     one = node.keep(record(samples=200))
-    node.link.room = limit
+    node.link.limit = limit
     node.send()
     assert all(len(frame) <= limit for frame in node.link.frames)
     assert all(len(frame) > limit - 8 for frame in node.link.frames[:-1])
@@ -155,7 +155,7 @@ def test_a_limit_that_shrinks_cuts_the_record_anew(tmp_path: Path, clock: Virtua
     one = node.keep(record())
     node.link.left = 3
     node.send()
-    node.link.left, node.link.room = 10**9, 500
+    node.link.left, node.link.limit = 10**9, 500
     node.send()
     assert node.far.records[1].data == one.data
     assert all(len(frame) <= 500 for frame in node.link.frames[3:])
@@ -169,7 +169,7 @@ def test_records_go_after_everything_else_and_never_over_the_radio(
     node.keep(record())
     hello = Message(0, -4, 1, 0, int(MONDAY), b"\x81\xa0")
     node.store.post(hello)
-    batch = node.store.next("radio")
+    batch = node.store.link("radio").next()
     assert batch is not None
     assert batch.kind == -4
     assert node.store.counts().messages == {"city": 2, "radio": 1}
@@ -204,7 +204,7 @@ def test_a_record_whose_file_is_bad_is_settled_and_counted(
 def test_a_frame_too_short_for_one_number_is_refused(tmp_path: Path, clock: VirtualClock) -> None:
     node = Node(tmp_path, clock)
     node.keep(record())
-    batch = node.store.next("city")
+    batch = node.store.link("city").next()
     assert batch is not None
     with pytest.raises(CodecError, match="does not fit into 20 bytes"):
         node.archive.frame(batch, 20, Style())
@@ -222,7 +222,7 @@ def test_the_budget_takes_delivered_records_first_then_the_oldest(
     node.keep(record(4))
     assert node.records.numbers() == [2, 3, 4]
     assert node.tally("lost_records") == 1
-    node.store.ack("city", message_framed(node, 4))
+    node.store.link("city").delivered(message_framed(node, 4))
     node.keep(record(5))
     assert node.records.numbers() == [2, 3, 5]
     assert node.tally("lost_records") == 1
@@ -249,7 +249,7 @@ def test_what_was_written_but_not_owed_at_a_power_cut_is_owed_at_the_start(
     assert node.archive.new_number() == 5
     node = node.restart()
     assert node.archive.new_number() == 6
-    assert node.store.next("city") is None
+    assert node.store.link("city").next() is None
     node.store.close()
 
 
@@ -257,8 +257,8 @@ def test_a_record_without_a_date_waits_for_the_clock_a_while(tmp_path: Path) -> 
     clock = VirtualClock(MONDAY, trust="")
     node = Node(tmp_path, clock)
     node.keep(record(1, start=None))
-    assert node.store.next("city") is None
-    assert node.store.when("city") == 600
+    assert node.store.link("city").next() is None
+    assert node.store.link("city").when() == 600
     clock.sleep(601)
     node.link.left = 1
     node.send()
@@ -289,7 +289,7 @@ def test_all_chunks_arrive_though_the_broker_dies_in_the_middle(
     kept = [node.keep(record(number, samples=3000)) for number in (1, 2)]
     config = MqttConfig(name="city", url=mosquitto.url, limit_bytes=1000)
     wake = threading.Event()
-    link = MqttLink(config, "ghs", clock, wake, lambda _: None, threading.Event())
+    link = MqttLink(config, "ghs", clock, wake, node.encoder, threading.Event())
     node.uplink.link, node.uplink.wake = link, wake
     far, heard = FarSide(), []
 
@@ -310,7 +310,7 @@ def test_all_chunks_arrive_though_the_broker_dies_in_the_middle(
     listener.stop()
     listener = Listener(mosquitto.url, "ghs", listen)
     listener.start()
-    step_until(node, lambda: node.store.next("city") is None)
+    step_until(node, lambda: node.store.link("city").next() is None)
     until(lambda: len(far.records) == 2)
     assert [far.records[n].data for n in (1, 2)] == [one.data for one in kept]
     assert far.refused == []

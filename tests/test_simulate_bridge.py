@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,7 @@ def test_noise_and_rate_of_the_chip_arrive_through_its_driver(tmp_path: Path) ->
     buses, clock = simulated(tmp_path)
     driver = find("adxl355").make(I2C(buses.buses["i2c-1"], clock), {})
     driver.setup()
-    drain, samples = driver.drain, []  # type: ignore[attr-defined]
+    drain, samples = driver.drain, list[Sequence[float]]()  # type: ignore[attr-defined]
     clock.sleep(0.1)
     assert drain().gap
     begin = clock.monotonic()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.clock import VirtualClock
-from agent.model.batch import ACK, HELLO, Row
+from agent.model.batch import ACK, HELLO, Delivered, Row
 from agent.store import LinkPolicy, Resend, Store
 from agent.store.reader import Reader
 from tests.conftest import MONDAY
@@ -202,7 +202,7 @@ def test_what_is_acknowledged_survives_a_restart_once_flushed(node: Kit) -> None
     node.store.flush()
     again = node.crash()
     again.store.links({"city": LinkPolicy()})
-    assert again.store.next("city") is None
+    assert again.store.link("city").next() is None
     again.store.close()
 
 
@@ -232,7 +232,7 @@ def test_closing_takes_acknowledgements_with_it(node: Kit) -> None:
     node.store.close()
     again = node.crash()
     again.store.links({"city": LinkPolicy()})
-    assert again.store.next("city") is None
+    assert again.store.link("city").next() is None
     again.store.close()
 
 
@@ -261,12 +261,12 @@ def test_new_rows_wake_the_links(node: Kit) -> None:
 def test_a_message_is_owed_until_it_is_acknowledged(node: Kit) -> None:
     message = node.message(b"hello", HELLO)
     seq = node.store.post(message)
-    batch = node.store.next("city")
+    batch = node.due()
     assert batch is not None
     assert batch.message == message._replace(seq=seq)
-    assert (batch.urgency, batch.kind, batch.boot) == ("message", HELLO, 1)
+    assert (batch.priority, batch.kind, batch.boot) == ("message", HELLO, 1)
     node.ack(batch)
-    assert node.store.next("city") is None
+    assert node.store.link("city").next() is None
 
 
 def test_messages_survive_a_restart(node: Kit) -> None:
@@ -276,7 +276,7 @@ def test_messages_survive_a_restart(node: Kit) -> None:
     node.store.flush()
     again = node.crash()
     again.store.links({"city": LinkPolicy()})
-    batch = again.store.next("city")
+    batch = again.due()
     assert batch is not None
     assert batch.message is not None
     assert batch.message.body == b"two"
@@ -285,9 +285,9 @@ def test_messages_survive_a_restart(node: Kit) -> None:
 
 def test_events_are_written_with_their_row(node: Kit) -> None:
     node.store.put(node.layout, node.row(), [node.message(b"alarm")])
-    batch = node.store.next("city")
+    batch = node.due()
     assert batch is not None
-    assert batch.urgency == "alarm"
+    assert batch.priority == "alarm"
 
 
 def test_a_message_for_one_link_is_owed_by_that_one(node: Kit) -> None:
@@ -307,8 +307,8 @@ def test_a_message_for_one_link_is_owed_by_that_one(node: Kit) -> None:
 def test_ten_thousand_messages_are_kept_delivered_ones_go_first(
     node: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.store.stock.MOST_MESSAGES", 20)
-    monkeypatch.setattr("agent.store.stock.SLACK", 2)
+    monkeypatch.setattr("agent.store.retention.MOST_MESSAGES", 20)
+    monkeypatch.setattr("agent.store.retention.SLACK", 2)
     for _ in range(8):
         node.store.post(node.message())
     for _ in range(5):
@@ -323,7 +323,7 @@ def test_ten_thousand_messages_are_kept_delivered_ones_go_first(
     node.store.retain()
     kept = [seq for (seq,) in node.store._file.read("SELECT seq FROM message")]
     assert kept == list(range(16, 34))
-    assert node.store._stock.tally["lost_messages"] == 10
+    assert node.store._state.ledger.tally["lost_messages"] == 10
     assert node.send() == [16]
 
 
@@ -345,37 +345,42 @@ def test_a_downlink_leaves_effect_result_and_acknowledgement_in_one_transaction(
     node.drain()
     node.store._file.write = spy  # type: ignore[method-assign]
     again = Resend(AIR.number, 60, round(MONDAY), 2)
-    node.store.command("city", 7, 0, b"ack", {"k": b"v"}, [node.message(b"", HELLO)], again)
+    node.store.link("city").command(7, 0, b"ack", {"k": b"v"}, [node.message(b"", HELLO)], again)
     assert len(writes) == 1
-    assert node.store.result_of("city", 7) == 0
+    assert node.store.link("city").result_of(7) == 0
     assert node.store.setting("k") == b"v"
     assert node.store.counts().owed == {"city": 2}
-    kinds = [node.store._stock.message(seq).kind for seq in (1, 2)]
+    kinds = [node.store._state.contents.message(seq).kind for seq in (1, 2)]
     assert kinds == [ACK, HELLO]
 
 
 def test_a_repeated_token_only_gets_its_acknowledgement(node: Kit) -> None:
-    node.store.command("city", 7, 0, b"ack", {"k": b"first"})
-    node.store.command("city", 7, 0, b"ack", {"k": b"second"}, [node.message(b"", HELLO)])
+    node.store.link("city").command(7, 0, b"ack", {"k": b"first"})
+    node.store.link("city").command(7, 0, b"ack", {"k": b"second"}, [node.message(b"", HELLO)])
     assert node.store.setting("k") == b"first"
     assert node.store.counts().messages == {"city": 2}
 
 
 def test_acknowledgements_go_to_the_asking_link_only(node: Kit) -> None:
     node.store.links({"a": LinkPolicy(), "b": LinkPolicy(messages=False)})
-    node.store.command("b", 1, 3, b"ack")
+    node.store.link("b").command(1, 3, b"ack")
     assert node.store.counts().messages == {"a": 0, "b": 1}
-    assert node.store.result_of("a", 1) is None
+    assert node.store.link("a").result_of(1) is None
 
 
 def test_the_last_hundred_results_of_each_link_are_kept(node: Kit) -> None:
     node.store.links({"a": LinkPolicy(), "b": LinkPolicy()})
-    node.store.command("b", 0, 2, b"")
+    node.store.link("b").command(0, 2, b"")
     for token in range(105):
-        node.store.command("a", token, token % 4, b"")
+        node.store.link("a").command(token, token % 4, b"")
     again = node.crash()
-    assert [again.store.result_of("a", token) for token in (3, 4, 5, 104)] == [None, None, 1, 0]
-    assert again.store.result_of("b", 0) == 2
+    assert [again.store.link("a").result_of(token) for token in (3, 4, 5, 104)] == [
+        None,
+        None,
+        1,
+        0,
+    ]
+    assert again.store.link("b").result_of(0) == 2
     assert again.store._file.read("SELECT count(*) FROM token") == [(101,)]
     again.store.close()
 
@@ -384,19 +389,37 @@ def test_resend_owes_the_rows_that_exist(node: Kit) -> None:
     node.put(10)
     node.drain()
     start = round(MONDAY)
-    assert node.store.resend("city", Resend(AIR.number, 60, start + 8 * 60, 100)) == 2
-    assert node.store.resend("city", Resend(AIR.number, 60, start - 600, 12)) == 2
-    assert node.store.resend("city", Resend(AIR.number, 10, start, 12)) == 0
-    assert node.store.resend("city", Resend(9, 60, start, 12)) == 0
+    assert node.store.link("city").resend(Resend(AIR.number, 60, start + 8 * 60, 100)) == 2
+    assert node.store.link("city").resend(Resend(AIR.number, 60, start - 600, 12)) == 2
+    assert node.store.link("city").resend(Resend(AIR.number, 10, start, 12)) == 0
+    assert node.store.link("city").resend(Resend(9, 60, start, 12)) == 0
     assert node.drain() == [[10, 9], [2, 1]]
 
 
 # -- counting -------------------------------------------------------------------------------------
 
 
+def test_a_table_that_begins_later_is_pending_where_it_is_carried(node: Kit) -> None:
+    node.store.links({"city": LinkPolicy(tables=frozenset({"air"})), "file": LinkPolicy()})
+    node.put(1, layout=node.store.layout("deck", DECK, 60))
+    assert node.store.counts().owed == {"city": 0, "file": 1}
+
+
+def test_a_restart_writes_no_range_that_has_not_changed(node: Kit) -> None:
+    node.put(9)
+    node.store.link("city").delivered(Delivered(node.due(), ()))
+    node.store._state.outboxes["city"].give_up(1, [2, 5, 7])
+    node.store.flush()
+    again = node.crash()
+    again.store.links({"city": LinkPolicy()})
+    assert again.store._state.outboxes["city"].changes() == []
+    assert again.store.counts().owed == {"city": 6}
+    again.store.close()
+
+
 def test_counts_tell_what_is_kept_and_owed(node: Kit) -> None:
     node.put(5)
-    node.ack(node.store.next("city"), most=2)
+    node.ack(node.due(), most=2)
     counts = node.store.counts()
     assert (counts.rows, counts.owed, counts.waiting) == (5, {"city": 3}, 3)
     assert (counts.lost, counts.dropped, counts.set_aside, counts.in_memory) == (0, 0, 0, 0)
@@ -405,11 +428,11 @@ def test_counts_tell_what_is_kept_and_owed(node: Kit) -> None:
 
 def test_a_row_that_cannot_be_framed_is_counted_and_owed_no_longer(node: Kit) -> None:
     node.put(3)
-    node.store.set_aside(node.store.next("city"))
+    node.store.link("city").set_aside(node.due())
     assert node.store.counts().set_aside == 1
     assert node.drain() == [[2, 1]]
     node.store.post(node.message())
-    node.store.set_aside(node.store.next("city"), "city")
+    node.store.link("city").set_aside(node.due())
     again = node.crash()
     assert node.store.counts().set_aside == 2
     again.store.close()
@@ -468,7 +491,7 @@ def test_many_threads_put_while_another_drains(tmp_path: Path, clock: VirtualClo
     helper = Kit.__new__(Kit)
     helper.store = store
     while any(one.is_alive() for one in fillers) or store.counts().owed["city"]:
-        batch = store.next("city")
+        batch = store.link("city").next()
         if batch is not None and batch.layout is not None:
             got[batch.layout.table] += helper.ack(batch)
     for one in fillers:

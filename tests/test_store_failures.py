@@ -59,7 +59,7 @@ def test_a_file_that_is_no_database_is_set_aside_at_the_start(
             f"store={node.store.path} state=damaged reason='file is not a database' "
             f"kept_as={node.store.path}.damaged-20260105T080000Z"
         ]
-        batch = node.store.next("city")
+        batch = node.due()
         assert batch.message.body == bytes([11, 0])
 
 
@@ -76,7 +76,7 @@ def test_damage_while_running_costs_what_was_kept_but_no_new_row(
     node.drain(most=400)
     node.put(1)
     node.store.set_setting("state", b"kept")
-    node.store.command("city", 5, 0, b"ack")
+    node.store.link("city").command(5, 0, b"ack")
     damage(node)
     node.later()
     assert node.put(3) == [502, 503, 504]
@@ -88,7 +88,7 @@ def test_damage_while_running_costs_what_was_kept_but_no_new_row(
     again = node.crash()
     assert again.store.boot == node.store.boot
     assert again.store.setting("state") == b"kept"
-    assert again.store.result_of("city", 5) == 0
+    assert again.store.link("city").result_of(5) == 0
     again.store.links({"city": LinkPolicy()})
     assert again.drain() == [[504, 503, 502]]
     assert again.store.counts().owed == {"city": 0}
@@ -101,7 +101,7 @@ def test_damage_that_a_link_meets_first_is_no_end_either(node: Kit) -> None:
     node.put(500)
     node.store.post(node.message())
     damage(node)
-    assert node.store.next("city") is None
+    assert node.store.link("city").next() is None
     node.later()
     assert node.put(1) == [501]
     assert node.drain() == [[501]]
@@ -118,7 +118,7 @@ def test_damage_met_by_housekeeping_or_at_the_start_is_no_end_either(
     node.put(1)
     for act in (
         lambda: node.store.links({"city": LinkPolicy()}),
-        lambda: node.store.resend("city", Resend(AIR.number, 60, round(MONDAY), 10)),
+        lambda: node.store.link("city").resend(Resend(AIR.number, 60, round(MONDAY), 10)),
     ):
         node.later()
         node.put(500)
@@ -171,7 +171,7 @@ def test_a_new_file_that_can_not_be_made_yet_is_made_later(
     node.later()
     node.put(3)
     assert node.store.counts().in_memory == 3
-    assert node.store.next("city") is None
+    assert node.store.link("city").next() is None
     monkeypatch.undo()
     node.later()
     node.put(1)
@@ -237,7 +237,7 @@ def test_on_a_full_disk_rows_wait_in_memory_go_out_and_are_written_in_order_late
         assert waiting > 100
         assert len(lines(caplog, "state=refused")) == 1
         assert "rows_kept_in_memory=10000" in lines(caplog, "state=refused")[0]
-        assert node.store.next("city").message.body == b"alarm"
+        assert node.due().message.body == b"alarm"
         frames = node.drain(most=500)
         assert sorted(seq for frame in frames for seq in frame) == list(range(1, 2101))
         disk.free(node.store)
@@ -379,7 +379,7 @@ def test_what_was_acknowledged_out_of_memory_and_then_lost_hides_no_new_row(node
     node.later()
     node.put(3)
     node.drain()
-    owed = node.store._stock.links["city"].owed[1]
+    owed = node.store._state.outboxes["city"].pending[1]
     assert next(iter(owed))[0] == 7
     node.store._file.read("PRAGMA query_only = OFF")
     node.store._file.write([("UPDATE owed SET first = 7 WHERE tbl = 1", ())])
@@ -394,11 +394,11 @@ def test_what_was_acknowledged_out_of_memory_and_then_lost_hides_no_new_row(node
 def test_a_failed_drop_is_taken_back(node: Kit) -> None:
     node.put(5)
     node.later(86_400)
-    node.ack(node.store.next("city"), most=2)
+    node.ack(node.due(), most=2)
     node.store._file.read("PRAGMA query_only = ON")
     before = node.store.counts()
     with pytest.raises(Refused):
-        node.store._writer.drop(make_room(node.store._stock))
+        node.store._writer.drop(make_room(node.store._state))
     assert node.store.counts() == before
 
 

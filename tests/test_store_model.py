@@ -49,7 +49,7 @@ class Life:
 
     def send(self) -> None:
         link = self.chance.choice(list(LINKS))
-        batch = self.node.store.next(link)
+        batch = self.node.store.link(link).next()
         if batch is None:
             return
         assert batch.layout is not None
@@ -105,7 +105,7 @@ class Life:
         self.trust()
         self.node.later(5000)
         for name in LINKS:
-            while (batch := self.node.store.next(name)) is not None:
+            while (batch := self.node.store.link(name).next()) is not None:
                 assert batch.layout is not None
                 seqs = self.node.ack(batch, name, self.chance.choice([3, 50]))
                 self.sent[name] |= {(batch.layout.table, seq) for seq in seqs}

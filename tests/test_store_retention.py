@@ -61,7 +61,7 @@ def test_delivered_means_delivered_by_every_link(node: Kit) -> None:
     node.later(600)
     node.drain("city")
     node.send("file", most=100)
-    assert make_room(node.store._stock).seqs == list(range(1, 101))
+    assert make_room(node.store._state).seqs == list(range(1, 101))
 
 
 def test_the_oldest_delivered_rows_of_all_tables_go_first(node: Kit) -> None:
@@ -69,30 +69,30 @@ def test_the_oldest_delivered_rows_of_all_tables_go_first(node: Kit) -> None:
     fill(node, 10, layout=deck)
     fill(node, 10)
     node.drain()
-    assert make_room(node.store._stock).table.name == "deck"
+    assert make_room(node.store._state).table.name == "deck"
 
 
 def test_undelivered_rows_of_the_oldest_day_are_thinned_odd_slots_first(node: Kit) -> None:
     fill(node, 2 * 144, every_s=600, layout=node.store.layout("deck", DECK, 600))
-    stock = node.store._stock
-    deck = stock.table("deck")
+    state = node.store._state
+    deck = state.contents.table("deck")
     day = round(MONDAY) // DAY
     first = [s for s in starts(node, "deck") if s // DAY == day]
     for step in (2, 4, 8, 16):
-        drop = thinned(stock)
+        drop = thinned(state)
         gone = {seq for seq in drop.seqs}
         node.store._writer.drop(drop)
         left = [s for s in starts(node, "deck") if s // DAY == day]
         assert left == [s for s in first if s // 600 % step == 0]
         assert not any(seq in gone for seq in node.kept("deck"))
-    drop = thinned(stock)
+    drop = thinned(state)
     assert drop.seqs[0] > deck.thinned > 0  # the next day's turn
     assert node.store.counts().lost == len(first) - len(left)
 
 
 def test_thinned_rows_leave_the_owed_ranges(node: Kit) -> None:
     fill(node, 100)
-    node.store._writer.drop(thinned(node.store._stock))
+    node.store._writer.drop(thinned(node.store._state))
     counts = node.store.counts()
     assert counts.owed["city"] == counts.rows == 50
     node.store.new_event = None
@@ -100,9 +100,9 @@ def test_thinned_rows_leave_the_owed_ranges(node: Kit) -> None:
     again = node.crash()
     again.store.links({"city": LinkPolicy()})
     assert again.store.counts().owed["city"] == again.store.counts().rows == 50
-    batch = again.store.next("city")
+    batch = again.due()
     again.ack(batch)
-    batch = again.store.next("city") if batch.lane == "live" else batch
+    batch = again.store.link("city").next() if batch.priority == "live" else batch
     assert batch.step == 2
     again.drain()
     assert again.store.counts().owed["city"] == 0
@@ -112,9 +112,9 @@ def test_thinned_rows_leave_the_owed_ranges(node: Kit) -> None:
 def test_undated_rows_are_thinned_by_number(tmp_path: Path) -> None:
     with kit(tmp_path, VirtualClock(MONDAY, trust="")) as node:
         node.put(10)
-        stock = node.store._stock
+        state = node.store._state
         dropped = []
-        while (drop := thinned(stock)) is not None:
+        while (drop := thinned(state)) is not None:
             dropped.append(drop.seqs)
             node.store._writer.drop(drop)
         assert dropped == [[1, 3, 5, 7, 9], [2, 6, 10], [4], [8]]
@@ -124,20 +124,20 @@ def test_a_day_ends_where_the_layout_changes(node: Kit) -> None:
     fill(node, 3)
     faster = node.store.layout("air", AIR, 10)
     fill(node, 4, every_s=10, layout=faster)
-    stock = node.store._stock
-    assert all(seq <= 3 for seq in thinned(stock).seqs)
+    state = node.store._state
+    assert all(seq <= 3 for seq in thinned(state).seqs)
 
 
 def test_when_all_is_thin_the_oldest_go(node: Kit) -> None:
     for number in range(300):
         start = (round(MONDAY) // 7680 + number) * 7680  # 128 slots apart
         node.store.put(node.layout, Row(0, 1, number, start, CELLS))
-    drop = make_room(node.store._stock)
+    drop = make_room(node.store._state)
     assert drop.seqs == list(range(1, 101))
 
 
 def test_an_empty_store_has_nothing_to_drop(node: Kit) -> None:
-    assert make_room(node.store._stock) is None
+    assert make_room(node.store._state) is None
 
 
 def test_a_full_store_of_undelivered_rows_stays_below_its_limit(node: Kit) -> None:
@@ -212,12 +212,12 @@ def test_numbers_are_never_used_again_even_when_all_rows_are_gone(node: Kit) -> 
 def test_lost_rows_are_told_once_a_day(node: Kit) -> None:
     fill(node, 100, CELLS)
     node.drain()
-    stock = node.store._stock
+    state = node.store._state
 
     def lose() -> int:
         fill(node, 20, CELLS)
-        while (drop := make_room(stock)) and not any(
-            seq in stock.links["city"].owed[1] for seq in drop.seqs
+        while (drop := make_room(state)) and not any(
+            seq in state.outboxes["city"].pending[1] for seq in drop.seqs
         ):
             node.store._writer.drop(drop)
         node.store._writer.drop(drop)
@@ -225,12 +225,12 @@ def test_lost_rows_are_told_once_a_day(node: Kit) -> None:
         return len(drop.seqs)
 
     told = lose()
-    batch = node.store.next("city")
+    batch = node.due()
     assert batch.message.body == bytes([8, told])
     node.ack(batch)
     more = lose()
-    assert node.store.next("city").message is None
+    assert node.due().message is None
     node.later(DAY)
     node.store.retain()
-    batch = node.store.next("city")
+    batch = node.due()
     assert batch.message.body == bytes([8, more])

@@ -68,13 +68,13 @@ def test_messages_are_dated_to_the_second(node: Kit) -> None:
     node.store.post(node.message(b"event"))
     trust(node)
     node.store.date()
-    assert node.store.next("city").message.start == MONDAY + 120
+    assert node.due().message.start == MONDAY + 120
 
 
 def test_asking_for_the_next_frame_dates_what_can_be_dated(node: Kit) -> None:
     node.put(1)
     trust(node)
-    assert node.store.next("city").rows[0].start == MONDAY + 120
+    assert node.due().rows[0].start == MONDAY + 120
 
 
 def test_dating_wakes_the_links(node: Kit) -> None:
@@ -88,12 +88,12 @@ def test_dating_wakes_the_links(node: Kit) -> None:
 
 def test_undated_rows_wait_for_a_clock_before_they_go_with_an_age(node: Kit) -> None:
     node.put(3)
-    assert node.store.next("city") is None
-    assert node.store.when("city") == 600 - 120
+    assert node.store.link("city").next() is None
+    assert node.store.link("city").when() == 600 - 120
     node.later(479)
-    assert node.store.next("city") is None
+    assert node.store.link("city").next() is None
     node.later(1)
-    batch = node.store.next("city")
+    batch = node.due()
     assert [row.start for row in batch.rows] == [None, None, None]
     assert batch.boot == batch.rows[0].boot
 
@@ -101,7 +101,7 @@ def test_undated_rows_wait_for_a_clock_before_they_go_with_an_age(node: Kit) -> 
 def test_events_go_at_once_without_a_clock(node: Kit) -> None:
     node.put(1)
     node.store.post(node.message(b"event"))
-    assert node.store.next("city").message.start is None
+    assert node.due().message.start is None
 
 
 def test_a_row_that_went_with_an_age_is_dated_but_not_owed_again(node: Kit) -> None:
@@ -111,15 +111,15 @@ def test_a_row_that_went_with_an_age_is_dated_but_not_owed_again(node: Kit) -> N
     trust(node)
     assert node.store.date() == 2
     assert starts(node) == [120, 180]
-    assert node.store.next("city") is None
+    assert node.store.link("city").next() is None
 
 
 def test_undated_rows_of_an_earlier_boot_stay_so_and_go_at_once(node: Kit) -> None:
     node.put(3)
     after = node.crash(VirtualClock(MONDAY + 3600))
     after.store.links({"city": LinkPolicy()})
-    batch = after.store.next("city")
-    assert (batch.lane, batch.boot) == ("backfill", 2)
+    batch = after.due()
+    assert (batch.priority, batch.boot) == ("backfill", 2)
     assert [(row.boot, row.start) for row in batch.rows] == [(1, None)] * 3
     after.put(1)
     assert after.store.date() == 0
@@ -174,7 +174,7 @@ def test_a_row_that_lost_its_slot_goes_by_boot_and_tick(node: Kit) -> None:
     for number in range(2):
         node.store.put(node.layout, Row(0, 1, 120_000 + number, start, CELLS))
     node.later(600)
-    assert [[row.start for row in node.store.next("city").rows]] == [[None]]
+    assert [[row.start for row in node.due().rows]] == [[None]]
     assert node.drain() == [[1], [2]]
 
 
@@ -212,7 +212,7 @@ def test_rows_of_an_earlier_boot_whose_clock_was_ahead_go_at_once(node: Kit) -> 
     node.put(3)
     back = node.crash(VirtualClock(MONDAY - 86_400))
     back.store.links({"city": LinkPolicy(fill_s=600)})
-    assert back.store.next("city").lane == "backfill"
+    assert back.due().priority == "backfill"
     assert back.drain() == [[3, 2, 1]]
     back.store.close()
 

@@ -21,6 +21,7 @@ from drivers.api import DataError, Quantity, Samples
 from drivers.bus.i2c import I2C
 from drivers.sensors import adxl355, iis2iclx, lis2dw12, nau7802
 from drivers.sim.faults import Faults
+from drivers.sim.fifo import FifoTwin
 from drivers.sim.i2c import SimI2C
 
 
@@ -30,7 +31,7 @@ class Rig:
     def __init__(self, module: ModuleType, rate_error: float = 0.0) -> None:
         self.clock = VirtualClock()
         bus = SimI2C(self.clock)
-        self.twin = module.TWIN()
+        self.twin: FifoTwin = module.TWIN()
         self.twin.rate_error = rate_error
         driver = module.DRIVER(I2C(bus, self.clock))
         self.faults: Faults = bus.attach(driver.address, self.twin)

@@ -17,9 +17,10 @@ from agent.clock import VirtualClock
 from agent.codec import cbor
 from agent.measure.health import HealthSource
 from agent.measure.sampler import Sampler
+from agent.measure.sampler import Source as ColumnSource
 from agent.model.batch import Layout, Message, Row
 from agent.model.schema import Missing
-from agent.node import ColumnSource, make_instruments
+from agent.node import make_instruments
 from agent.plan import make_plan, read_profile
 from agent.resources import resource
 from agent.simulate import SimBuses, make_world
@@ -91,8 +92,10 @@ class Tones:
     def run(
         self, days: float, drops: Mapping[int, float] | None = None, every: int = 1
     ) -> list[Told]:
-        """What the alarms told in so many days, of which only `every` so many-th window is looked
-        at; `drops`: the mode from 1, and the share of its frequency that it has lost."""
+        """What the alarms told in so many days, of which every `every`-th window is looked at.
+
+        `drops`: the mode from 1, and the share of its frequency that it has lost.
+        """
         first, began = len(self.shelf.messages), self.clock.monotonic()
         at = self.clock.true_utc() + 600.0 * every * np.arange(round(days * A_DAY / every))
         for top, bottom, mean in self._warmth(at):
@@ -105,7 +108,8 @@ class Tones:
         hours = np.arange(at[0], at[-1] + 7200, 3600.0)
         found = [self.climate.warmth(one) for one in hours]
         knots = np.array([(one.top(), one.bottom(), one.mean) for one in found])
-        return np.transpose([np.interp(at, hours, one) for one in knots.T]).tolist()
+        columns = [np.interp(at, hours, one).tolist() for one in knots.T]
+        return [list(row) for row in zip(*columns, strict=True)]
 
     def _window(self, top: float, bottom: float, mean: float, drops: Mapping[int, float]) -> None:
         """One row: what the other tables have measured, then the drift table."""

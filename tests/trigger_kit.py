@@ -18,7 +18,7 @@ from agent.events.records import Record
 from agent.events.trigger import Trigger
 from agent.measure.driver_registry import find
 from agent.measure.stream import Polled, Stream
-from agent.model.batch import EVENT
+from agent.model.batch import EVENT, Delivered
 from agent.model.schema import Schema, field_for
 from agent.plan.triggers import TriggerPlan
 from agent.store import LinkPolicy, Store
@@ -37,13 +37,25 @@ SCHEMAS = {
 
 def vibration(**options: Any) -> VibrationConfig:
     """On axis y; the long average is short, so that tests need not wait."""
-    given = {"column": "deck.peak", "instrument": "acc", "axis": "y", "floor": 5e-3, "long_s": 8.0}
+    given: dict[str, Any] = {
+        "column": "deck.peak",
+        "instrument": "acc",
+        "axis": "y",
+        "floor": 5e-3,
+        "long_s": 8.0,
+    }
     return VibrationConfig(**given | options)
 
 
 def vehicle(**options: Any) -> VehicleConfig:
     """On a strain gauge."""
-    given = {"column": "deck.eps", "instrument": "s1", "axis": "strain", "on": 3.0, "off": 1.5}
+    given: dict[str, Any] = {
+        "column": "deck.eps",
+        "instrument": "s1",
+        "axis": "strain",
+        "on": 3.0,
+        "off": 1.5,
+    }
     return VehicleConfig(**given | options)
 
 
@@ -90,11 +102,11 @@ class Bench:
 
     def frames(self) -> list[bytes]:
         """The events that are owed, as frames, acknowledged."""
-        found = []
-        while (batch := self.store.next("city")) is not None and batch.kind == EVENT:
-            assert batch.urgency == "alarm"
+        found: list[bytes] = []
+        while (batch := self.store.link("city").next()) is not None and batch.kind == EVENT:
+            assert batch.priority == "alarm"
             encoded = codec.frame(batch, 51, self.clock, codec.Style(whole_slots=True))
-            self.store.ack("city", encoded)
+            self.store.link("city").delivered(Delivered.of(encoded))
             found += encoded.frames
         return found
 

@@ -78,6 +78,12 @@ class WindowRig:
         """Codes of the events of tables that the far side knows."""
         return [one.code for one in self.link.far.events if one.schema]
 
+    def figures(self, table: str, name: str) -> list[float]:
+        """One column of every row, oldest first; none is missing."""
+        found = [row[name] for row in self.rows(table)]
+        assert not any(isinstance(one, Missing) for one in found)
+        return [float(one) for one in found if not isinstance(one, Missing)]
+
     def rows(self, table: str) -> list[dict[str, float | Missing]]:
         """Every row of a table in units, oldest first."""
         found = []
@@ -101,5 +107,5 @@ def make_window_rig(folder: Path, text: str, clock: VirtualClock | None = None) 
     buses = SimBuses(clock, clock.true_utc, world, given.feeds, None, given.rate_error)
     link = MemoryLink(clock)
     made = make_plan(config, source, buses)
-    node = build(made, clock, store_path=folder / "store.db", links={"city": link})
+    node = build(made, clock, store_path=folder / "store.db", links={"city": link.with_encoder})
     return WindowRig(node, buses, clock, link)

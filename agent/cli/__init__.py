@@ -6,16 +6,17 @@ import importlib
 
 import click
 
-COMMANDS = {  # name -> what --help says; the module agent.cli.<name> has a command of that name
+COMMANDS = {  # name -> its docstring's first sentence; <name> of agent.cli.<name>, _ for -
     "run": "The daemon: measure, keep, forward.",
     "demo": "A simulated node here, live in the terminal.",
     "check": "Check a profile, offline.",
     "probe": "Read every sensor once and try every link.",
-    "status": "How the running node does.",
+    "status": "Show how the running node does: sensors, links, store.",
     "loadtest": "Record a load test of a bridge and report it.",
-    "lorawan": "Keys, join, airtime of a LoRaWAN link.",
-    "decode": "Explain a frame, byte by byte.",
-    "export": "Rows, or raw records of events, as CSV.",
+    "lorawan": "Keys, join, status, airtime of a LoRaWAN link.",
+    "decode": "Explain a frame, or a downlink, byte by byte.",
+    "export": "Write rows, or raw records of events, as CSV.",
+    "new-driver": "Write a new driver, its twin and its wiring page.",
 }
 
 
@@ -30,7 +31,8 @@ class LazyGroup(click.Group):
         """Import one command."""
         if name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"agent.cli.{name}"), name)
+        module = name.replace("-", "_")
+        command = getattr(importlib.import_module(f"agent.cli.{module}"), module)
         assert isinstance(command, click.Command)
         return command
 
@@ -43,7 +45,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="stadtsinn", prog_name="stadtsinn")
 def group() -> None:
-    """Stadtsinn: the agent on a Raspberry Pi sensor node.
+    r"""Stadtsinn: the agent on a Raspberry Pi sensor node.
 
     \b
     Try it:        stadtsinn demo

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from agent.cli.options import config_errors, json_option, profile_argument
-
-if TYPE_CHECKING:
-    from agent.plan import Plan
+from agent.measure.window import Window
+from agent.plan import Plan, make_plan, make_sensors, read_profile
+from agent.plan.instruments import find_drivers
+from agent.plan.optional import wanted
+from agent.simulate import check_feeds, make_world
 
 LONG_S = 1800  #: longer intervals of a chip with a FIFO are warned of
 
@@ -28,10 +30,11 @@ LONG_S = 1800  #: longer intervals of a chip with a FIFO are warned of
 @json_option
 @config_errors
 def check(profile: Path, extras: bool, as_json: bool) -> None:
-    """Check PROFILE: keys, drivers and their options, columns, alarms, links.
+    """Check a profile, offline.
 
-    Nothing is opened or sent. The first thing that is wrong is named with file, line, key and what
-    was expected. Exit code 0 = right, 2 = wrong.
+    Keys, drivers and their options, columns, alarms, links of PROFILE. Nothing is opened or sent.
+    The first thing that is wrong is named with file, line, key and what was expected. Exit code 0 =
+    right, 2 = wrong.
     """
     if extras:
         click.echo(",".join(wanted_extras(profile)))
@@ -58,19 +61,12 @@ def check(profile: Path, extras: bool, as_json: bool) -> None:
 
 def wanted_extras(profile: Path) -> list[str]:
     """What has to be installed for this profile. Raises ConfigError."""
-    from agent.plan import make_sensors, read_profile
-    from agent.plan.instruments import find_drivers
-    from agent.plan.optional import wanted
-
     config, source = read_profile(profile)
     return wanted(config, make_sensors(config, source, find_drivers(config, source)))
 
 
 def examine(profile: Path) -> dict[str, Any]:
     """What is in a right profile. Raises ConfigError for a wrong one."""
-    from agent.plan import make_plan, read_profile
-    from agent.simulate import check_feeds, make_world
-
     config, source = read_profile(profile)
     made = make_plan(config, source)
     check_feeds(config, source, make_world(config, source))
@@ -101,8 +97,6 @@ def examine(profile: Path) -> dict[str, Any]:
 
 def long_windows(made: Plan) -> Iterator[str]:
     """Chips whose samples a long interval keeps in memory."""
-    from agent.measure.window import Window
-
     for table in made.tables:
         if table.interval_s <= LONG_S:
             continue

@@ -11,15 +11,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import click
+from rich.live import Live
 
+from agent.cli.loadtest import report_of
 from agent.cli.options import BAD, USAGE, config_errors, start_logging
+from agent.cli.picture import counted, frame_line, mode_lines, picture
+from agent.cli.picture_file import drawn
+from agent.config.errors import near
+from agent.demo import prepare, usual_speed
+from agent.demo.running import Demo, Radio
+from agent.demo.watch import Watch
 from agent.measure.driver_registry import MODEMS
-
-if TYPE_CHECKING:
-    from agent.demo import Demo
+from agent.resources import resource
+from agent.simulate import PRACTICE_KEY
+from drivers.sim.replay import ReplayError
+from drivers.sim.timetable import TimetableError
 
 LOOK_S = 0.25
 FASTEST_LOADTEST = 4.0  #: times real time: an accelerometer's FIFO holds a quarter of a second
@@ -36,6 +45,7 @@ FASTEST_RADIO = 30.0  #: times real time: a modem answers through a real pseudo-
       stadtsinn demo --faults breaks.toml         what happens when things break
       stadtsinn demo --profile bridge --truth truth.csv   what a perfect node would have measured
       stadtsinn demo --loadtest "48 t crane"      a crane stands on a bridge; its report
+      stadtsinn demo --duration 30 --svg demo.svg the last picture as a file, for a page
       stadtsinn demo --lorawan                    through a LoRaWAN modem and network inside
       stadtsinn demo --lorawan udp://127.0.0.1:1700 --modem lora_e5 \\
           --dev-eui 70B3D57ED0051234 --join-eui 0102030405060708 --app-key 2B7E…4F3C
@@ -66,6 +76,8 @@ FASTEST_RADIO = 30.0  #: times real time: a modem answers through a real pseudo-
 @click.option("--dev-eui", default="70B3D57ED0051234", help="Of the simulated device.")
 @click.option("--join-eui", default="0102030405060708", help="Of the simulated device.")
 @click.option("--app-key", default="", help="Of the simulated device only: it stands in argv.")
+@click.option("--svg", type=click.Path(path_type=Path, dir_okay=False, writable=True),
+              metavar="FILE.svg", help="At the end: the last picture as a file.")  # fmt: skip
 @click.option("--lines", is_flag=True, help="Lines instead of the picture, also on a terminal.")
 @config_errors
 def demo(
@@ -82,47 +94,53 @@ def demo(
     dev_eui: str,
     join_eui: str,
     app_key: str,
+    svg: Path | None,
     lines: bool,
 ) -> None:
-    """A whole node here: real drivers on simulated chips, every row on disk, frames through a
-    real MQTT broker, decoded again on the far side.
+    """A simulated node here, live in the terminal.
 
-    Exit code 1 if what was decoded differs from what was measured.
+    All of it: real drivers on simulated chips, every row on disk, frames through a real MQTT
+    broker, decoded again on the far side. Exit code 1 if what was decoded differs from what was
+    measured.
     """
-    from agent.demo import Radio, prepare, usual_speed
-    from agent.simulate import PRACTICE_KEY
-    from drivers.sim.replay import ReplayError
-    from drivers.sim.timetable import TimetableError
-
     path = found(profile or ("bridge" if loadtest else "school"))
     live = sys.stdout.isatty() and not lines
     start_logging(logging.CRITICAL if live else logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="stadtsinn-demo-") as folder:
         try:
-            speed = speed or usual_speed(path)
-            radio = None
-            if lorawan:
-                server = "" if lorawan == "inside" else lorawan
-                radio = Radio(modem or "", server, dev_eui, join_eui, app_key or PRACTICE_KEY)
-                speed = 1.0 if server else min(speed, FASTEST_RADIO)
-            if loadtest:
-                speed = min(speed, FASTEST_LOADTEST)
+            radio = radio_of(lorawan, modem, dev_eui, join_eui, app_key)
             made = prepare(
-                path, Path(folder), speed=speed, replay=replay, faults=faults, radio=radio,
-                loadtest=loadtest, columns=mapping(columns),
+                path, Path(folder), speed=bounded(speed or usual_speed(path), radio, loadtest),
+                replay=replay, faults=faults, radio=radio, loadtest=loadtest,
+                columns=mapping(columns),
             )  # fmt: skip
         except (ReplayError, TimetableError, ValueError) as error:
             click.echo(f"stadtsinn: {error}", err=True)
             sys.exit(USAGE)
-        click.echo(f"Node '{made.node.config.node.name}', simulated, via {made.where}")
-        if made.run_dir and (made.node.streams or loadtest):
-            click.echo(f"From another terminal: stadtsinn loadtest … --run-dir {made.run_dir}")
-        with running(made):
+        introduce(made, loadtest)
+        with running(made), drawn(made, svg):
             (show_live if live else show_lines)(made, duration)
         code = summary(made)
         if truth:
             code = max(code, tell_truth(made, truth))
         sys.exit(max(code, report_crane(made)) if loadtest else code)
+
+
+def radio_of(
+    lorawan: str | None, modem: str | None, dev_eui: str, join_eui: str, app_key: str
+) -> Radio | None:
+    """The radio that was asked for, if any."""
+    if not lorawan:
+        return None
+    server = "" if lorawan == "inside" else lorawan
+    return Radio(modem or "", server, dev_eui, join_eui, app_key or PRACTICE_KEY)
+
+
+def bounded(speed: float, radio: Radio | None, loadtest: str) -> float:
+    """Times real time, as far as radio and load test allow; a real network server has its own."""
+    if radio is not None:
+        speed = 1.0 if radio.server else min(speed, FASTEST_RADIO)
+    return min(speed, FASTEST_LOADTEST) if loadtest else speed
 
 
 def mapping(columns: Sequence[str]) -> dict[str, tuple[str, float]]:
@@ -138,11 +156,15 @@ def mapping(columns: Sequence[str]) -> dict[str, tuple[str, float]]:
     return made
 
 
+def introduce(made: Demo, loadtest: str) -> None:
+    """What runs here, and how a load test of it is begun from elsewhere."""
+    click.echo(f"Node '{made.node.config.node.name}', simulated, via {made.where}")
+    if made.run_dir and (made.node.streams or loadtest):
+        click.echo(f"From another terminal: stadtsinn loadtest … --run-dir {made.run_dir}")
+
+
 def found(profile: str) -> Path:
     """A file, or a shipped profile; ends the command if it is neither."""
-    from agent.config.errors import near
-    from agent.resources import resource
-
     if profile.endswith(".toml"):
         return Path(profile)
     known = [path.stem for path in resource("nodes").glob("*.toml")]
@@ -189,11 +211,6 @@ def moments(made: Demo, duration: float | None) -> Iterator[float]:
 
 def show_live(made: Demo, duration: float | None) -> None:
     """The picture, four times a second."""
-    from rich.live import Live
-
-    from agent.cli.picture import picture
-    from agent.demo.watch import Watch
-
     watch = Watch(made.node)
     with Live(screen=False, refresh_per_second=4) as live:
         for _ in moments(made, duration):
@@ -203,11 +220,10 @@ def show_live(made: Demo, duration: float | None) -> None:
 
 
 def show_lines(made: Demo, duration: float | None) -> None:
-    """A line for every frame that was decoded, or that left for a server that decodes itself; and
-    for every row of natural frequencies."""
-    from agent.cli.picture import mode_lines
-    from agent.demo.watch import Watch
+    """A line for every frame, and for every row of natural frequencies.
 
+    A frame was decoded here, or left for a server that decodes itself.
+    """
     news = outgoing(made) if made.radio and made.radio.server else incoming(made)
     watch, told = Watch(made.node), set[tuple[int, ...]]()
     for _ in moments(made, duration):
@@ -220,8 +236,6 @@ def show_lines(made: Demo, duration: float | None) -> None:
 
 def incoming(made: Demo) -> Iterator[str]:
     """A line when the far side has decoded another frame; empty if it has not."""
-    from agent.cli.picture import frame_line
-
     shown = None
     while True:
         last = made.far.last
@@ -251,8 +265,6 @@ def tell_truth(made: Demo, path: Path) -> int:
 
 def report_crane(made: Demo) -> int:
     """The report of the load test, in a folder that stays. The exit code."""
-    from agent.cli.loadtest import report_of
-
     crane = made.crane
     if crane is None or crane.folder is None:
         reason = (crane and crane.error) or "the demo ended before it was over"
@@ -265,8 +277,6 @@ def report_crane(made: Demo) -> int:
 
 def summary(made: Demo) -> int:
     """Was everything that was measured decoded, and nothing else? The exit code."""
-    from agent.cli.picture import counted
-
     measured = made.measured()
     missing = made.missing()
     same = matches(made, missing) and not made.far.conflicts and not made.far.refused

@@ -5,19 +5,27 @@ from __future__ import annotations
 import csv
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import click
 
+from agent.cli import export_records
+from agent.cli.export_sql import write_sql
 from agent.cli.options import BAD, config_errors, profile_argument
 from agent.cli.spreadsheet import moment, number
-
-if TYPE_CHECKING:
-    from agent.model.batch import Layout, Row
+from agent.codec import bytes_to_cells
+from agent.durable import as_owner_of, fresh
+from agent.events.folder import Records, folder_of
+from agent.events.records import RecordError
+from agent.model.batch import Layout, Row
+from agent.model.schema import Missing
+from agent.model.units import written
+from agent.plan import read_profile
+from agent.store.reader import Reader
 
 DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
@@ -27,6 +35,7 @@ DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
     Examples:
       stadtsinn export --german --output luft.csv
       stadtsinn export --table air --since 2026-01-12 --until 2026-01-16 > week.csv
+      stadtsinn export --sql | sqlite3 values.db
       stadtsinn export --records
       stadtsinn export --record 12 --output crane.csv
     """
@@ -38,6 +47,7 @@ DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 @click.option("--records", is_flag=True, help="List the raw records of events.")
 @click.option("--record", type=int, metavar="NUMBER", help="A raw record instead of rows.")
 @click.option("--german", is_flag=True, help="For German Excel: semicolon, decimal comma, BOM.")
+@click.option("--sql", is_flag=True, help="All tables as SQL, for the sqlite3 shell.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="A file.")
 @click.option("--store", type=click.Path(path_type=Path), help="Another file than the profile's.")
 @config_errors
@@ -49,20 +59,17 @@ def export(
     records: bool,
     record: int | None,
     german: bool,
+    sql: bool,
     output: Path | None,
     store: Path | None,
 ) -> None:
-    """Write the rows of a table as CSV, oldest first; the daemon may run meanwhile.
+    """Write rows, or raw records of events, as CSV.
 
     One column per quantity, its unit in the header. A value that is missing is an empty cell; rows
     without a date (no clock yet) have an empty time. With --record it is the raw samples of an
-    event, all axes; where samples are missing stands a row without values.
+    event, all axes; where samples are missing stands a row without values. With --sql it is every
+    table (or the one chosen) as SQL: values with names and units, to be asked in the sqlite3 shell.
     """
-    from agent.cli import export_records
-    from agent.events.folder import Records, folder_of
-    from agent.events.records import RecordError
-    from agent.plan import read_profile
-
     config, source = read_profile(profile)
     names = [one.name for one in config.table]
     if table is not None and table not in names:
@@ -72,13 +79,23 @@ def export(
     if records:
         click.echo("\n".join(export_records.listing(folder)) or f"no records in {folder}")
         return
-    try:
+    with failures_in_a_line(path, output):
         if record is not None:
             file = Records(folder).path(record)
             into(output, german, lambda out: export_records.write_record(out, file, german))
+        elif sql:
+            tables = [table] if table else names
+            into(output, False, lambda out: write_tables(out, path, tables, since, until))
         else:
             chosen = table or names[0]
             into(output, german, lambda out: write(out, path, chosen, since, until, german))
+
+
+@contextmanager
+def failures_in_a_line(path: Path, output: Path | None) -> Iterator[None]:
+    """What cannot be read or written is one line and exit code 1."""
+    try:
+        yield
     except RecordError as error:
         click.echo(f"stadtsinn: {error}; `stadtsinn export --records` lists them", err=True)
         sys.exit(BAD)
@@ -115,16 +132,22 @@ def beside(output: Path) -> Path:
 def whole(output: Path, encoding: str) -> Iterator[IO[str]]:
     """A file that gets its name when it is complete: half of one looks like all of it."""
     if output.exists() and not output.is_file():  # a device, a pipe
-        with output.open("w", encoding=encoding, newline="") as file:
-            yield file
+        with as_owner_of(output.parent):
+            device = output.open("w", encoding=encoding, newline="")
+        with device:
+            yield device
         return
     part = beside(output)
+    with as_owner_of(output.parent):  # only here: the store may be another user's
+        grown = fresh(part, encoding, newline="")
     try:
-        with part.open("w", encoding=encoding, newline="") as file:
-            yield file
-        part.replace(output)
+        with grown:
+            yield grown
+        with as_owner_of(output.parent):
+            part.replace(output)
     finally:
-        part.unlink(missing_ok=True)
+        with as_owner_of(output.parent):
+            part.unlink(missing_ok=True)
 
 
 def write(
@@ -136,18 +159,12 @@ def write(
     german: bool,
 ) -> int:
     """Header and rows; the header is written anew where the columns change. Raises OSError."""
-    from agent.cli.picture import UNITS
-    from agent.codec import bytes_to_cells
-    from agent.model.schema import Missing
-
     writer = csv.writer(file, delimiter=";" if german else ",", lineterminator="\r\n")
     fields, count = None, 0
     for layout, row in kept(path, table, since, until):
         if layout.schema.fields != fields:
             fields = layout.schema.fields
-            writer.writerow(
-                ["time", *(f"{one.name} [{UNITS.get(one.unit, one.unit)}]" for one in fields)]
-            )
+            writer.writerow(["time", *(f"{one.name} [{written(one.unit)}]" for one in fields)])
         cells = bytes_to_cells(row.cells)
         values = [
             "" if isinstance(cell, Missing) else number(field.value(cell), german)
@@ -158,21 +175,41 @@ def write(
     return count
 
 
+def write_tables(
+    file: IO[str],
+    path: Path,
+    tables: Sequence[str],
+    since: datetime | None,
+    until: datetime | None,
+) -> int:
+    """Tables as SQL. Raises OSError."""
+    count = 0
+    for table in tables:
+        rows = kept(path, table, since, until)
+        known = Reader(existing(path)).layouts().values()
+        layouts = [one for one in known if one.table == table]
+        count += write_sql(file, table, layouts, rows)
+    return count
+
+
 def kept(
     path: Path, table: str, since: datetime | None, until: datetime | None
 ) -> Iterator[tuple[Layout, Row]]:
     """Rows of the table in that time; with a bar where a person watches. Raises OSError."""
-    from agent.store.reader import Reader
-
     first, last = unix(since), unix(until)
-    if not path.exists():
-        raise FileNotFoundError(2, "no store there yet: has the node run?", str(path))
-    rows = Reader(path).rows(table, first, last)
+    rows = Reader(existing(path)).rows(table, first, last)
     if sys.stderr.isatty():
         with click.progressbar(rows, label="rows", file=sys.stderr, show_pos=True) as bar:
             yield from bar
     else:
         yield from rows
+
+
+def existing(path: Path) -> Path:
+    """The store, where there is one. Raises FileNotFoundError."""
+    if not path.exists():
+        raise FileNotFoundError(2, "no store there yet: has the node run?", str(path))
+    return path
 
 
 def unix(moment: datetime | None) -> int | None:

@@ -10,8 +10,7 @@ from typing import IO
 from agent.cli.spreadsheet import number
 from agent.events.folder import Records
 from agent.events.records import Head, RecordError, read, read_head
-
-UNITS = {"m/s2": "m/s²", "um/m": "µm/m"}  # UCUM as people write it
+from agent.model.units import written
 
 
 def listing(folder: Path) -> list[str]:
@@ -43,7 +42,7 @@ def write_record(file: IO[str], path: Path, german: bool) -> int:
     record = read(path)
     head, floats, axes = record.head, record.floats(), len(record.head.axes)
     writer = csv.writer(file, delimiter=";" if german else ",", lineterminator="\r\n")
-    units = [UNITS.get(unit, unit) for unit in head.units]
+    units = [written(unit) for unit in head.units]
     writer.writerow(
         ["time", "t [s]", *(f"{a} [{u}]" for a, u in zip(head.axes, units, strict=True))]
     )

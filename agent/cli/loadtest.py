@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.options import BAD, GOOD, USAGE
+from agent.durable import as_owner_of
 from agent.loadtest.files import KEEP_FREE, folders, free_bytes
 from agent.loadtest.mailbox import RUN_DIR, MailboxError, ask, read_state
+from agent.plan.optional import BRIDGE, needs
 
 if TYPE_CHECKING:
-    from agent.loadtest.report import Row
+    from agent.loadtest.report import Row  # numpy: optional
 
 pause = time.sleep
 HOME = Path("/var/lib/stadtsinn/loadtests")
@@ -50,10 +52,11 @@ output_option = click.option(
     """
 )
 def loadtest() -> None:
-    """Record every sensor that feels the bridge at its full rate, with marks; then a report.
+    """Record a load test of a bridge and report it.
 
-    Begin while the bridge is quiet: what comes before the first mark is what the rest is compared
-    with. Tables and links go on meanwhile.
+    Every sensor that feels the bridge is recorded at its full rate, with marks. Begin while the
+    bridge is quiet: what comes before the first mark is what the rest is compared with. Tables and
+    links go on meanwhile.
     """
 
 
@@ -132,7 +135,8 @@ def size_mb(folder: Path) -> float:
 def asked(run_dir: Path, do: str, text: str) -> dict[str, Any]:
     """What the node answers; ends the command where it refuses or is not there."""
     try:
-        answer = ask(run_dir, do, text, pause)
+        with as_owner_of(run_dir):
+            answer = ask(run_dir, do, text, pause)
     except MailboxError as error:
         fail(str(error))
     if not answer["ok"]:
@@ -181,9 +185,7 @@ def newest_s(folder: Path) -> float:
 
 def report_of(folder: Path, output: Path | None, german: bool) -> int:
     """Make and show it; the exit code."""
-    from agent.plan.optional import BRIDGE, needs
-
-    try:
+    try:  # numpy: optional
         from agent.loadtest import page, report
         from agent.loadtest.read import NoTest, read
     except ImportError:
@@ -191,13 +193,15 @@ def report_of(folder: Path, output: Path | None, german: bool) -> int:
         return BAD
     output = output or folder / "report"
     try:
-        test = read(folder)
+        with as_owner_of(folder):
+            test = read(folder)
         if reason := no_room(report.about_bytes(test), output):
             show(report.rows(test))
             click.echo(f"stadtsinn: {reason}", err=True)
             return BAD
-        rows = report.write(test, output, german=german)
-        path = page.write(test, rows, output)
+        with as_owner_of(output.parent):
+            rows = report.write(test, output, german=german)
+            path = page.write(test, rows, output)
     except NoTest as error:
         click.echo(f"stadtsinn: {error}", err=True)
         return USAGE
@@ -213,8 +217,9 @@ def report_of(folder: Path, output: Path | None, german: bool) -> int:
 
 
 def no_room(needed: int, output: Path) -> str:
-    """Why a report of so many bytes is not written: rows come first. Empty if it is; where it
-    takes minutes, that is said. Raises OSError.
+    """Why a report of so many bytes is not written: rows come first.
+
+    Empty if it is; where it takes minutes, that is said. Raises OSError.
     """
     place = next(one for one in (output, *output.absolute().parents) if os.path.exists(one))
     free = free_bytes(place)
@@ -231,6 +236,7 @@ def no_room(needed: int, output: Path) -> str:
 
 def show(rows: Sequence[Row]) -> None:
     """The figures as a table."""
+    # start-up: rich takes longer than all else of start, mark and stop; the report: numpy
     from rich.console import Console
 
     from agent.cli.picture import plain

@@ -1,13 +1,17 @@
-"""`stadtsinn lorawan`: keys to paste, join, state of the radio, and how often a node may send."""
+"""`stadtsinn lorawan`: keys to paste, join, state of the radio, and how often a node may send.
+
+The link itself is agent/transport/links/lorawan.py.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from agent.cli.lorawan_airtime import day, enough, simulated_day, stored
 from agent.cli.options import (
     BAD,
     config_errors,
@@ -15,13 +19,19 @@ from agent.cli.options import (
     simulate_option,
     start_logging,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from agent.config.sections import Config, LorawanConfig
-    from agent.config.source import Source
-    from agent.model.batch import Layout, Row
+from agent.cli.status import load
+from agent.clock import Clock
+from agent.config.errors import near
+from agent.config.sections import Config, LorawanConfig
+from agent.config.source import Source
+from agent.measure.buses import read_keys
+from agent.measure.driver_registry import find_modem
+from agent.model.batch import Layout, Row
+from agent.node import open_buses
+from agent.plan import read_profile
+from agent.plan.optional import LORAWAN, needs
+from agent.transport.links.beating_timer import BeatingTimer
+from drivers.api import DeviceError
 
 RATES = {12: 0, 11: 1, 10: 2, 9: 3, 8: 4, 7: 5}  # spreading factor -> EU868 data rate
 DAY_S = 86_400
@@ -36,7 +46,7 @@ DAY_S = 86_400
     """
 )
 def lorawan() -> None:
-    """The LoRaWAN link: keys, join, status, airtime."""
+    """Keys, join, status, airtime of a LoRaWAN link."""
 
 
 @lorawan.command(epilog="Example:  stadtsinn lorawan keys --secret hw/nodes/school-lorawan.toml")
@@ -45,9 +55,6 @@ def lorawan() -> None:
 @config_errors
 def keys(profile: Path, secret: bool) -> None:
     """Print what the network server wants, and the QR code of LoRa Alliance TR005."""
-    from agent.measure.buses import read_keys
-    from agent.plan.optional import LORAWAN, needs
-
     config, source = read(profile)
     link = radio_of(config, source)
     click.echo(f"DevEUI   {link.dev_eui.upper()}\nJoinEUI  {link.join_eui.upper()}")
@@ -62,7 +69,7 @@ def keys(profile: Path, secret: bool) -> None:
     click.echo("Region   EU868, class A, OTAA; codec: hw/lorawan/stadtsinn.js")
     text = f"LW:D0:{link.join_eui.upper()}:{link.dev_eui.upper()}:00000000"
     click.echo(text)
-    try:
+    try:  # segno: optional
         import segno
     except ImportError:
         click.echo(f"The QR code {needs(LORAWAN)}")
@@ -76,12 +83,6 @@ def keys(profile: Path, secret: bool) -> None:
 @config_errors
 def join(profile: Path, simulate: bool) -> None:
     """Set the modem up and join, if it has no session yet. Stop the daemon before."""
-    from agent.clock import Clock
-    from agent.measure.driver_registry import find_modem
-    from agent.node import open_buses
-    from agent.transport.links.lorawan import BeatingTimer
-    from drivers.api import DeviceError
-
     start_logging()
     config, source = read(profile)
     link, clock = radio_of(config, source), Clock()
@@ -115,8 +116,6 @@ def join(profile: Path, simulate: bool) -> None:
               default=Path("/run/stadtsinn/state.json"), show_default=True)  # fmt: skip
 def status(path: Path) -> None:
     """Joined, data rate, signal, airtime spent, next send: of the running node."""
-    from agent.cli.status import load
-
     state = load(path)
     radios = {name: one for name, one in state["links"].items() if "radio" in one}
     if not radios:
@@ -143,9 +142,6 @@ def status(path: Path) -> None:
 @config_errors
 def airtime(profile: Path, name: str, sf: str, every: int | None, simulate: bool) -> None:
     """How often may this node send? From rows that are stored, or a simulated day."""
-    from agent.cli.lorawan_airtime import day, enough, simulated_day, stored
-    from agent.config.errors import near
-
     config, source = read(profile)
     link = radio_of(config, source)
     tables = [one.name for one in config.table]
@@ -179,15 +175,11 @@ def airtime(profile: Path, name: str, sf: str, every: int | None, simulate: bool
 
 def read(profile: Path) -> tuple[Config, Source]:
     """The profile. Raises ConfigError."""
-    from agent.plan import read_profile
-
     return read_profile(profile)
 
 
 def radio_of(config: Config, source: Source) -> LorawanConfig:
     """The profile's LoRaWAN link. Raises ConfigError."""
-    from agent.config.sections import LorawanConfig
-
     link = next((one for one in config.link if isinstance(one, LorawanConfig)), None)
     if link is None:
         raise source.error("link", "", "no link of kind 'lorawan': see school-lorawan.toml")

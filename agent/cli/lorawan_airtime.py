@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import msgspec
 
 from agent import codec
 from agent.clock import VirtualClock
 from agent.config.sections import Config, LorawanConfig
 from agent.config.source import Source
+from agent.daemon import run_virtual
+from agent.measure.health import HealthSource
 from agent.model.batch import Batch, Layout, Row
-from agent.store.lanes import CANDIDATES
+from agent.node import build
+from agent.plan import make_plan
+from agent.status import Node
+from agent.store.capacity import CANDIDATES
+from agent.store.reader import Reader
 from drivers.modems.eu868 import LIMIT, airtime_s
-
-if TYPE_CHECKING:
-    from agent.status import Node
 
 DAY_S = 86_400
 SIMULATED_S = DAY_S
@@ -35,7 +40,7 @@ class Day:
 
 
 def company(fill_s: float | None, spacing_s: int) -> int:
-    """Most rows of a live frame: it leaves when its oldest row has waited (DESIGN, lanes)."""
+    """Most rows of a live frame: it leaves when its oldest row has waited (DESIGN, priority)."""
     wait_s = max(3600, 6 * spacing_s) if fill_s is None else fill_s
     return min(int(wait_s // spacing_s) + 1, CANDIDATES)
 
@@ -89,8 +94,6 @@ def enough(
 
 def stored(config: Config, source: Source, table: str) -> tuple[Layout, Sequence[Row]]:
     """The newest evenly spaced rows of the store. Raises ConfigError where it cannot be read."""
-    from agent.store.reader import Reader
-
     try:
         found = list(Reader(Path(config.store.path)).rows(table, first_start=0))
     except OSError as error:
@@ -114,14 +117,7 @@ def simulated_s(node: Node) -> float:
 
 def simulated_day(config: Config, source: Source, table: str) -> tuple[Layout, Sequence[Row]]:
     """A day of rows from simulated chips, or a few where a day takes long. Raises ConfigError."""
-    import tempfile
-
-    import msgspec
-
-    from agent.daemon import run_virtual
-    from agent.measure.health import HealthSource
-    from agent.node import build
-    from agent.plan import make_plan
+    # start-up: only --simulate needs it
     from agent.simulate import SimBuses, make_world
 
     clock = VirtualClock(START)

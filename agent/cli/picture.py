@@ -21,11 +21,8 @@ from agent.demo.farside import FarSide
 from agent.demo.paced import PacedClock
 from agent.demo.watch import View, Watch
 from agent.model.schema import Cell, Field, Missing
+from agent.model.units import written
 
-UNITS = {  # UCUM as people write it
-    "Cel": "°C", "[ppm]": "ppm", "ug/m3": "µg/m³", "1": "", "deg": "°", "um/m": "µm/m",
-    "m/s2": "m/s²",
-}  # fmt: skip
 TYPICAL = (
     "tilt_x",
     "mean_strain",
@@ -37,7 +34,14 @@ TYPICAL = (
 MOST_BAD = 3  #: sensors that are not well
 CELL = 20  #: columns of a terminal for a sensor among many
 KEEPS_UP = 0.9  #: share of the speed that was asked for
-COLOURS = {"ok": "green", "new": "dim", "later": "cyan", "degraded": "yellow", "refused": "yellow"}
+COLOURS = {
+    "ok": "green",
+    "new": "dim",
+    "warming": "cyan",
+    "later": "cyan",
+    "degraded": "yellow",
+    "refused": "yellow",
+}
 
 
 def tables(state: Mapping[str, Any], *, whole: bool = True) -> list[Table | str]:
@@ -81,7 +85,7 @@ def flow(stream: Mapping[str, Any]) -> str:
 
 def said(name: str, one: Mapping[str, Any]) -> str:
     """A value with its name and unit, as short as a person understands it."""
-    unit = UNITS.get(one["unit"], one["unit"])
+    unit = written(one["unit"])
     return f"{name.removeprefix('relative_')} {short(one['value'])} {unit}".rstrip()
 
 
@@ -188,7 +192,7 @@ def crowd(state: Mapping[str, Any], width: int) -> list[Text]:
     """Many sensors: those that are not well by name with their reason, the others in columns."""
     well, lines = [], []
     for name, one in state["sensors"].items():
-        if one["state"] in ("ok", "new"):
+        if one["state"] in ("ok", "new", "warming"):
             well.append(Text.assemble((name, "bold"), " ", typical(one["values"])))
             continue
         told = f"{name} {coloured(one['state'])} [dim]{escape(one['reason'])}[/]"
@@ -211,7 +215,7 @@ def typical(values: Mapping[str, Any]) -> str:
         return "…"
     wanted = (one for pattern in TYPICAL for one in values if re.match(pattern, one))
     name = next(wanted, next(iter(values)))
-    value, unit = values[name]["value"], UNITS.get(values[name]["unit"], values[name]["unit"])
+    value, unit = values[name]["value"], written(values[name]["unit"])
     number = f"{value:.0f}" if abs(value) >= 100 else f"{value:.{3 if abs(value) > 0.01 else 2}g}"
     return f"{number}{'' if unit == '°' else ' '}{unit}".rstrip()
 
@@ -309,7 +313,7 @@ def shown(cell: Cell, field: Field) -> str:
     """A cell with its unit, or why it has none."""
     if isinstance(cell, Missing):
         return cell.name.lower().replace("_", " ")
-    return f"{field.value(cell):g} {UNITS.get(field.unit, field.unit)}"
+    return f"{field.value(cell):g} {written(field.unit)}"
 
 
 def frame_line(far: FarSide) -> str:

@@ -6,10 +6,11 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -22,11 +23,25 @@ from agent.cli.options import (
     simulate_option,
     start_logging,
 )
-
-if TYPE_CHECKING:
-    from agent.config.sections import InstrumentConfig, LinkConfig
-    from agent.measure.instrument import Instrument
-    from agent.plan import Plan
+from agent.cli.probe_radio import tune
+from agent.clock import Clock, VirtualClock
+from agent.codec import hello_body
+from agent.codec.messages import stamped
+from agent.config.sections import InstrumentConfig, LinkConfig, LorawanConfig, MqttConfig
+from agent.measure.driver_registry import slip
+from agent.measure.instrument import FAULTS, Instrument, let_go
+from agent.measure.window import Window
+from agent.model.batch import HELLO, Batch
+from agent.model.schema import Missing, quantity_kinds
+from agent.model.units import written
+from agent.node import make_instruments, open_buses
+from agent.plan import Plan, make_plan, read_profile
+from agent.status import REASONS
+from agent.store.database import in_use
+from agent.transport.airtime import Scratch
+from agent.transport.links import LinkError, Undeliverable
+from agent.transport.links.make import make_link
+from drivers.api import DeviceError, WarmingUp
 
 SLOW_S = 40.0  #: a sensor may take so long to its first value (a fan settles for 30 s)
 LINK_S = 20.0  #: and a link to its acknowledgement
@@ -49,14 +64,11 @@ STANDS_S = 5.0  #: a reason that stands so long on MQTT, or a file, does not go 
 @json_option
 @config_errors
 def probe(profile: Path, simulate: bool, raw: bool, no_links: bool, as_json: bool) -> None:
-    """Set up and read every sensor once; send a hello over every link until it is acknowledged.
+    """Read every sensor once and try every link.
 
-    One line each. Exit code 1 if any of them fails.
+    A sensor is set up first; a link is sent a hello until it is acknowledged. One line each. Exit
+    code 1 if any of them fails.
     """
-    from agent.clock import Clock, VirtualClock
-    from agent.node import open_buses
-    from agent.plan import make_plan, read_profile
-
     start_logging(level=50)
     config, source = read_profile(profile)
     clock = VirtualClock(time.time()) if simulate else Clock()  # its fans settle at once
@@ -84,9 +96,6 @@ def show(finding: Finding, raw: bool) -> None:
 
 def all_findings(made: Plan, clock: Any, *, links: bool) -> Iterator[Finding]:
     """Every instrument, then every link."""
-    from agent.config.sections import LorawanConfig
-    from agent.node import make_instruments
-
     instruments = make_instruments(made, clock)
     for config in made.config.instrument:
         what = f"{config.driver} {config.bus}".strip()
@@ -97,8 +106,6 @@ def all_findings(made: Plan, clock: Any, *, links: bool) -> Iterator[Finding]:
             yield ask(instruments[config.name], what)
     for link in made.config.link if links else ():
         if isinstance(link, LorawanConfig):
-            from agent.cli.probe_radio import tune
-
             yield from tune(link, made, clock)
         else:
             yield greet(link, made)
@@ -106,17 +113,12 @@ def all_findings(made: Plan, clock: Any, *, links: bool) -> Iterator[Finding]:
 
 def intervals(config: InstrumentConfig, made: Plan) -> list[str]:
     """Inputs that are known when an interval has ended: nobody waits ten minutes for them here."""
-    from agent.measure.window import Window
-
     references = config.inputs.values()
     return [one for one in references if isinstance(made.sensors[one.split(".")[0]], Window)]
 
 
 def ask(instrument: Instrument, what: str) -> Finding:
     """Set one sensor up and read it; a slow one is asked until it has a value."""
-    from agent.measure.instrument import FAULTS, let_go
-    from agent.measure.window import Window
-
     sensor = instrument.sensor
     window = sensor if isinstance(sensor, Window) else None
     if window is not None:
@@ -130,33 +132,36 @@ def ask(instrument: Instrument, what: str) -> Finding:
     clock = instrument.clock
     end = clock.monotonic() + SLOW_S
     try:
-        values = read()
+        values, wait = heard(read)
         while not values and clock.monotonic() < end:
             clock.sleep(1.0)
             tape.clear()
-            values = read()
-        good, text = told(instrument, values)
+            values, wait = heard(read)
+        good, text = (False, wait) if wait else told(instrument, values)
     except FAULTS as error:
         let_go(error)
         return Finding(instrument.name, what, False, fault(error), tape)
     return Finding(instrument.name, what, good, text, tape)
 
 
+def heard(
+    read: Callable[[], Mapping[str, float | None]],
+) -> tuple[Mapping[str, float | None], str]:
+    """Its values; or none, and in words how long it still warms up."""
+    try:
+        return read(), ""
+    except WarmingUp as error:
+        return {}, f"{error}: probe again then"
+
+
 def fault(error: BaseException) -> str:
     """What went wrong: in a driver's own words, or for whoever writes the driver."""
-    from agent.measure.driver_registry import slip
-    from drivers.api import DeviceError
-
     foreign = not isinstance(error, DeviceError) and error.__traceback__ is not None
     return slip(error) if foreign else str(error) or type(error).__name__
 
 
 def told(instrument: Instrument, values: Mapping[str, float | None]) -> tuple[bool, str]:
     """Values with units; whether all of them can be believed."""
-    from agent.cli.picture import UNITS
-    from agent.model.schema import Missing, quantity_kinds
-    from agent.status import REASONS
-
     if not values:
         return False, f"no value within {SLOW_S:.0f} s"
     shown, good = [], True
@@ -170,30 +175,18 @@ def told(instrument: Instrument, values: Mapping[str, float | None]) -> tuple[bo
             good = False
             shown.append(f"{name} {REASONS[judged]} ({values[name]})")
         else:
-            shown.append(f"{name} {judged:.6g} {UNITS.get(unit, unit)}".rstrip())
+            shown.append(f"{name} {judged:.6g} {written(unit)}".rstrip())
     return good, ", ".join(shown)
 
 
 def greet(config: LinkConfig, made: Plan) -> Finding:
     """Send a hello and wait for its acknowledgement."""
-    from importlib.metadata import version
-
-    from agent import codec
-    from agent.clock import Clock
-    from agent.codec.messages import stamped
-    from agent.config.sections import LorawanConfig, MqttConfig
-    from agent.model.batch import HELLO, Batch
-    from agent.store.database import in_use
-    from agent.transport.airtime import Scratch
-    from agent.transport.links import LinkError
-    from agent.transport.links.make import make_link, style
-
     where = str(getattr(config, "url", getattr(config, "path", "")))
     if isinstance(config, MqttConfig) and in_use(Path(made.config.store.path)):
         return Finding(config.name, where, False, RUNS)  # each would throw the other out
     clock, wake = Clock(), threading.Event()
     numbers = [table.schema.number for table in made.tables]
-    body = codec.hello_body({0: version("stadtsinn"), 2: sorted(numbers)})
+    body = hello_body({0: version("stadtsinn"), 2: sorted(numbers)})
     batch = Batch("message", stamped(HELLO, body, 0, clock))
     link = make_link(config, made, Scratch(), clock, wake, threading.Event())
     patient_s = LINK_S if isinstance(config, LorawanConfig) else STANDS_S
@@ -201,10 +194,12 @@ def greet(config: LinkConfig, made: Plan) -> Finding:
     try:
         while time.monotonic() - began < LINK_S:
             try:
-                encoded = codec.frame(batch, link.limit(), clock, style(config))
-                link.send(encoded.frames[0], kind=HELLO)
+                link.deliver(batch)
                 took = time.monotonic() - began
                 return Finding(config.name, where, True, f"hello acknowledged in {took:.2f} s")
+            except Undeliverable as error:
+                reason = str(error)
+                break
             except LinkError as error:
                 if reason != error.reason:
                     reason, since = error.reason, time.monotonic()

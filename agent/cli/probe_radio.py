@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from importlib.metadata import version
 
 import click
 
+from agent import codec
 from agent.cli.finding import Finding
+from agent.clock import Clock
+from agent.codec.messages import stamped
+from agent.config.sections import LorawanConfig
+from agent.measure.buses import MachineBuses
+from agent.measure.driver_registry import find_modem
+from agent.model.batch import HELLO, Batch
+from agent.plan import Plan
 from agent.plan.optional import MissingExtra
-from drivers.api import BUSY, DUTY_CYCLE, NO_ACCEPT, NOT_ACKED, DeviceError, ModemError
-
-if TYPE_CHECKING:
-    from agent.clock import Clock
-    from agent.config.sections import LorawanConfig
-    from agent.plan import Plan
-    from drivers.api import Modem
+from agent.transport.links.beating_timer import BeatingTimer
+from agent.transport.links.lorawan import PORTS
+from drivers.api import BUSY, DUTY_CYCLE, NO_ACCEPT, NOT_ACKED, DeviceError, Modem, ModemError
 
 PATIENCE_S = 300.0  #: a join at SF12 silences a channel for 148 s
 LONGEST_WAIT_S, SHORTEST_WAIT_S = 200.0, 2.0
@@ -55,10 +59,6 @@ def tune(config: LorawanConfig, made: Plan, clock: Clock) -> Iterator[Finding]:
 
 def modem_of(config: LorawanConfig, made: Plan, clock: Clock) -> Modem:
     """The modem behind the buses. Raises OSError, ValueError where its key cannot be had."""
-    from agent.measure.buses import MachineBuses
-    from agent.measure.driver_registry import find_modem
-    from agent.transport.links.lorawan import BeatingTimer
-
     buses = made.buses or MachineBuses(clock)
     return buses.modem(config, find_modem(config.modem), BeatingTimer(clock))
 
@@ -102,13 +102,6 @@ def rate(modem: Modem) -> str:
 
 def hello(modem: Modem, made: Plan, clock: Clock) -> str:
     """A confirmed hello and how well it was heard. Raises DeviceError."""
-    from importlib.metadata import version
-
-    from agent import codec
-    from agent.codec.messages import stamped
-    from agent.model.batch import HELLO, Batch
-    from agent.transport.links.lorawan import PORTS
-
     numbers = [table.schema.number for table in made.tables]
     body = codec.hello_body({0: version("stadtsinn"), 2: sorted(numbers)})
     batch = Batch("message", stamped(HELLO, body, 0, clock))

@@ -15,6 +15,7 @@ from agent.cli.options import (
     start_logging,
     told,
 )
+from agent.node import open_node, run_node
 
 
 @click.command(
@@ -29,13 +30,11 @@ from agent.cli.options import (
 @click.option("--store", type=click.Path(path_type=Path), help="Another file than the profile's.")
 @config_errors
 def run(profile: Path, simulate: bool, store: Path | None) -> None:
-    """Measure, keep, forward, as PROFILE says, until SIGTERM.
+    """The daemon: measure, keep, forward. As PROFILE says, until SIGTERM.
 
     Exit code 0 after SIGTERM or SIGINT, 1 after a fault of the program (systemd starts it again),
     2 if the profile is wrong.
     """
-    from agent.node import open_node, run_node
-
     start_logging()
     runtime = os.environ.get("RUNTIME_DIRECTORY", "")
     state_file = Path(runtime.split(":")[0]) / "state.json" if runtime else None

@@ -1,4 +1,7 @@
-"""`stadtsinn status`: how the running node does."""
+"""`stadtsinn status`: how the running node does.
+
+What it shows is made by agent/status.py.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ OLD_S = 30.0  #: a state file older than this: the daemon does not run
 )
 @json_option
 def status(path: Path, as_json: bool) -> None:
-    """Show sensors, links and the store of the running node.
+    """Show how the running node does: sensors, links, store.
 
     Exit code 1 if it does not run, or if a sensor, stream or link is not well.
     """
@@ -50,7 +53,7 @@ def status(path: Path, as_json: bool) -> None:
         click.echo(f"stadtsinn: {path}: not a state file of this version", err=True)
         sys.exit(BAD)
     # "later" is no fault: the air is not free yet
-    sys.exit(BAD if any(one not in ("ok", "new", "later") for one in states) else 0)
+    sys.exit(BAD if any(one not in ("ok", "new", "warming", "later") for one in states) else 0)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -74,6 +77,7 @@ def load(path: Path) -> dict[str, Any]:
 
 def show(state: dict[str, Any]) -> None:
     """The same as the demo's picture, once."""
+    # start-up: rich takes as long as all else, and --json needs none
     from rich.console import Console
 
     from agent.cli.picture import loadtest, tables

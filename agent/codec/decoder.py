@@ -328,12 +328,17 @@ def json_rows(data: Data, schema: Schema, received: float | None) -> list[dict[s
     fields = [schema.fields[column] for column in data.columns]
     rows = []
     for start, cells in zip(data.starts(received), data.rows or (), strict=True):
-        row: dict[str, Any] = {"time": None if start is None else iso(start)}
-        for field, cell in zip(fields, cells, strict=True):
-            row[field.name] = None if isinstance(cell, Missing) else field.value(cell)
-        why = {f.name: REASONS[c] for f, c in zip(fields, cells, strict=True) if c in REASONS}
-        rows.append(row | ({"reason": why} if why else {}))
+        rows.append(json_row(start, fields, cells))
     return rows[::-1]
+
+
+def json_row(start: int | None, fields: Sequence[Field], cells: Sequence[Cell]) -> dict[str, Any]:
+    """One row: time (ISO 8601, UTC), values in units, reasons of those that are missing."""
+    row: dict[str, Any] = {"time": None if start is None else iso(start)}
+    for field, cell in zip(fields, cells, strict=True):
+        row[field.name] = None if isinstance(cell, Missing) else field.value(cell)
+    why = {f.name: REASONS[c] for f, c in zip(fields, cells, strict=True) if c in REASONS}
+    return row | ({"reason": why} if why else {})
 
 
 def iso(unix: int) -> str | None:

@@ -1,14 +1,14 @@
-"""A frame in words: each item's bytes and meaning, a packed body code by code if asked."""
+"""A frame or a downlink in words: each item's bytes and meaning, packed code by code if asked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields as fields_of
 from typing import Any
 
 from agent.codec import cbor, decoder
 from agent.codec.packed import Column, read_cell
-from agent.codec.wire import SHORT_SLOTS, WIRE_OF
+from agent.codec.wire import SHORT_SLOTS, WIRE_OF, CodecError
 from agent.model.batch import ACK, EVENT, HELLO, RAW, SLICE
 from agent.model.schema import Cell, Field, Missing, Schema
 
@@ -36,6 +36,17 @@ CODES = {  # WIRE.md section 4
 VIBRATION = 10
 FIGURES = ("peak", "duration", "area", "class")
 IN_STEPS = (0, 1, 2, 3)  #: events whose value is a raw value of the column
+SIDES = {1: "above", 2: "below"}
+FORMS = {0: "plain", 1: "packed"}
+COMMANDS: Mapping[int, tuple[str, Sequence[str]]] = {  # name, arguments: WIRE.md section 4
+    1: ("interval and rows per frame", ("schema", "interval", "rows")),
+    2: ("alarm threshold", ("schema", "column", "side", "limit")),
+    3: ("want schema", ("schema",)),
+    4: ("resend rows", ("schema", "interval", "slot", "count")),
+    5: ("want hello", ()),
+    7: ("restart the agent", ()),
+    8: ("form of the body", ("form",)),
+}
 Line = tuple[str, str]  #: bytes or bits, meaning
 
 
@@ -64,6 +75,91 @@ def explain(
         names = [*names[:-1], *(_about(field) for field in said.fields)]
     rest = zip(items[1:], [*names, *["later item"] * len(items)], strict=False)
     return lines + [(_hex(item), _named(name, item)) for item, name in rest]
+
+
+def explain_downlink(
+    frame: bytes, schema_of: Callable[[int], Schema | None], received: float | None
+) -> list[Line]:
+    """A downlink, line by line. `received` (unix time) completes a short slot.
+
+    Raises CodecError for what is no downlink; one that a node would refuse is told nevertheless.
+    """
+    said = decoder.parse_downlink(frame)
+    name, wanted = COMMANDS.get(said.command, ("unknown, answered with result 1", ()))
+    lines = [
+        (cbor.array_head(2 + len(said.args)).hex(" "), f"array of {2 + len(said.args)}: downlink"),
+        (_hex(said.command), f"command: {said.command}, {name}"),
+        (_hex(said.token), f"token: {said.token}"),
+    ]
+    known = dict(zip(wanted, said.args, strict=False))
+    words = [_argument(one, known, schema_of, received) for one in known]
+    words += [f"one item too many: {item!r}" for item in said.args[len(wanted) :]]
+    if said.command not in COMMANDS:
+        words = [repr(item) for item in said.args]
+    lines += [(_hex(item), told) for item, told in zip(said.args, words, strict=True)]
+    missing = [(" ", f"missing: {one}") for one in wanted[len(said.args) :]]
+    return lines + missing
+
+
+def is_downlink(frame: bytes) -> bool:
+    """Whether this is a downlink with all its arguments, and so no data frame.
+
+    A data frame has an array or a byte string where downlinks that long have a number.
+    """
+    try:
+        said = decoder.parse_downlink(frame)
+    except CodecError:
+        return False
+    if any(isinstance(item, (list, bytes)) for item in said.args[1:2]):
+        return False
+    wanted = COMMANDS.get(said.command)
+    return wanted is not None and len(said.args) == len(wanted[1])
+
+
+def _argument(
+    name: str,
+    known: Mapping[str, Any],
+    schema_of: Callable[[int], Schema | None],
+    received: float | None,
+) -> str:
+    """One argument of a downlink in words, in the light of the others."""
+    item, number = known[name], known.get("schema")
+    if name == "limit" and item is None:
+        return "limit: none, switched off"
+    if type(item) is not int:
+        return f"{name}: {item!r} is no number: refused with result 2"
+    schema = schema_of(number) if type(number) is int else None
+    if name == "schema":
+        return f"schema: {item}" + ("" if schema else ", not known here")
+    if name == "column" or name == "limit":
+        return _of_column(name, item, known.get("column"), schema)
+    if name == "interval" or name == "slot":
+        return _of_time(name, item, known["interval"], received)
+    choices = {"side": SIDES, "form": FORMS}.get(name)
+    return f"{name}: {item}" + (
+        f", {choices.get(item, 'refused with result 2')}" if choices else ""
+    )
+
+
+def _of_column(name: str, item: int, column: object, schema: Schema | None) -> str:
+    """The column of a threshold, or its limit in the column's unit."""
+    field = None
+    if schema and type(column) is int and 0 <= column < len(schema.fields):
+        field = schema.fields[column]
+    if name == "column":
+        return f"column: {item}" + (f", {field.name}" if field else "")
+    return f"limit: {item}" + (f" = {item * field.step:.6g} {field.unit}" if field else " steps")
+
+
+def _of_time(name: str, item: int, interval: object, received: float | None) -> str:
+    """An interval, or a slot counted in it."""
+    try:
+        step_s = decoder.step_of(interval)
+    except CodecError:
+        return f"{name}: {item}" + (", refused with result 2" if name == "interval" else "")
+    if name == "interval":
+        return f"interval: {_span(step_s)}"
+    return f"oldest row: {_when(item, step_s, received)}" if item >= 0 else f"slot: {item}, refused"
 
 
 def _data(

@@ -91,7 +91,10 @@ def _code(column: Column, cell: Cell) -> str:
 
 
 def read_cell(bits: str, at: int, column: Column) -> tuple[Cell, int] | None:
-    """The next cell and where it ends; None if no further code fits."""
+    """The next cell and where it ends; None if no further code fits.
+
+    Raises ValueError for what is no raw value.
+    """
     one = bits.find("1", at, at + LEADING)
     if one < 0:
         end = at + LEADING + REASON_BITS

@@ -81,7 +81,7 @@ class Watch:
         return instrument is not None and instrument.sensor is self.window
 
     def _looked(self, window: Window) -> View:
-        from agent.features.preview import levels
+        from agent.features.preview import levels  # numpy: optional
 
         how, stream = window.options, window.stream
         assert stream is not None, "a node opens its windows"

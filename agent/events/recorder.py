@@ -18,7 +18,7 @@ from agent.plan.triggers import TriggerPlan
 from agent.store import Store
 
 if TYPE_CHECKING:
-    from agent.features.sample_times import Timeline
+    from agent.features.sample_times import Timeline  # numpy: optional
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Raw records: one file each. Samples are never interpolated.
+r"""Raw records: one file each. Samples are never interpolated.
 
 A file has three parts, so that any language reads it:
 
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import msgspec
 
-from agent.store.durable import sync_folder
+from agent.durable import sync_folder
 
 FIRST_LINE = re.compile(rb"STADTSINN RECORD 1 ([0-9a-f]{8})\n")
 FLOAT_BYTES = 4

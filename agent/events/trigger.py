@@ -34,7 +34,7 @@ from agent.plan.triggers import TriggerPlan
 from agent.store import Store
 
 if TYPE_CHECKING:
-    from agent.features.sample_times import Timeline
+    from agent.features.sample_times import Timeline  # numpy: optional
 
 log = logging.getLogger(__name__)
 
@@ -58,14 +58,14 @@ class Watch:
         config = plan.config
         limits: Sequence[float] = config.classes
         if config.known_peak is not None and config.known_t is not None:
-            from agent.features.event import class_limits
+            from agent.features.event import class_limits  # numpy: optional
 
             limits = class_limits(config.known_peak, config.known_t, config.classes_t)
         return cls(plan, make_detector(config, rate_hz), limits)
 
     def value(self, found: Found, rate_hz: float) -> list[int]:
         """What an event says: see the module."""
-        from agent.features.event import heaviness
+        from agent.features.event import heaviness  # numpy: optional
 
         step = self.plan.field.step
         peak = max(min(round(found.peak / step), MOST), -MOST)

@@ -3,6 +3,8 @@
 y = offset + slope (T - mean), by least squares over a training time (regression.py). A baseline is
 made once, named, and never changed: a new one is another version. Outside the temperatures it was
 trained at it gives no verdict.
+
+The instrument that learns and applies it is agent/measure/baseline.py.
 """
 
 from __future__ import annotations

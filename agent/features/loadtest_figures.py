@@ -41,10 +41,10 @@ class Figures:
 
 
 def phases(marks: Sequence[float], end: float) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Quiet time and end: up to a second before the first mark, as marks are set by hand; the
-    last half of what follows the last mark, a minute at most.
+    """Quiet time and end, of marks that are set by hand.
 
-    Without marks the first and the last tenth.
+    Up to a second before the first mark; the last half of what follows the last mark, a minute at
+    most. Without marks the first and the last tenth.
     """
     first, last = (marks[0], marks[-1]) if marks else (end / 10, end * 0.8)
     return (0.0, first - min(GUARD_S, first / 10)), (
@@ -139,8 +139,9 @@ def blocks(reads: Sequence[Read]) -> list[Sequence[Read]]:
 
 
 def part_of(times: Sequence[float], values: Sequence[float], every_s: float) -> list[Part]:
-    """Answers of a sensor that is asked every `every_s`, or slower; three missing make a gap,
-    but not less than GAP_S: who asks may have been busy.
+    """Answers of a sensor that is asked every `every_s`, or slower.
+
+    Three missing make a gap, but not less than GAP_S: who asks may have been busy.
     """
     if not times:
         return []

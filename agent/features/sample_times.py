@@ -83,8 +83,10 @@ def piece(begin: int, stretch: Sequence[Read], taken: int, before: Sequence[Piec
 
 
 def laid(stretches: Sequence[Sequence[Read]], nominal_hz: float) -> tuple[Rate, list[int]]:
-    """All stretches laid on one line: from the longest on to its neighbours, fitted anew whenever
-    the record has grown by a twentieth: with a gap at every read that is 200 fits, not thousands.
+    """All stretches laid on one line, from the longest on to its neighbours.
+
+    Fitted anew whenever the record has grown by a twentieth: with a gap at every read that is 200
+    fits, not thousands.
 
     The lag of a stretch is how many samples further it lies than its delivered count says.
     """
@@ -128,8 +130,10 @@ def split(reads: Sequence[Read]) -> list[list[Read]]:
 
 
 def fitted(counts: Sequence[float], times: Sequence[float], nominal_hz: float) -> Rate:
-    """The rate of reads, nominal while they are few; `start_s` belongs to count 0
-    by the earliest read."""
+    """The rate of reads, nominal while they are few.
+
+    `start_s` belongs to count 0 by the earliest read.
+    """
     found = None
     if times[-1] - times[0] >= LEAST_S:
         found = fit_rate(np.array(counts), np.array(times))

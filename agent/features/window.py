@@ -1,14 +1,18 @@
-"""The features of one interval by the names that columns have, and what is carried to the next."""
+"""The features of one interval by the names that columns have, and what is carried to the next.
+
+The instrument that asks for them is agent/measure/window.py.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from agent.config.sections import WindowConfig
 from agent.features import fatigue, passage, rainflow, tilt, velocity
 from agent.features.arrays import Array, Segments
 from agent.features.event import heaviest
@@ -16,9 +20,6 @@ from agent.features.modes import Settings, identify
 from agent.features.spectrum import Spectrum, band_levels, peaks, points_for, welch
 from agent.features.statistics import summaries
 from agent.features.tracking import Reference, track
-
-if TYPE_CHECKING:
-    from agent.config.sections import WindowConfig
 
 Values = dict[str, float | None]
 PERIODS = 3  #: of the lowest mode, at least, in the correlations

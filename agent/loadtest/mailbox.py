@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from agent.durable import fresh
+
 REQUEST, STATE = "loadtest.request", "loadtest.json"
 RUN_DIR = Path("/run/stadtsinn")
 POLL_S = 0.05
@@ -95,8 +97,8 @@ def ask(
     number = secrets.token_hex(8)
     part = run_dir / f"{REQUEST}.{number}"
     try:
-        part.write_text(json.dumps({"id": number, "do": do, "text": text}), encoding="utf-8")
-        part.chmod(0o644)  # the node runs as another user
+        with fresh(part) as file:
+            file.write(json.dumps({"id": number, "do": do, "text": text}))
         _hand_in(part, run_dir, pause)
         return _answer(run_dir, number, pause)
     except PermissionError as error:

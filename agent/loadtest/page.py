@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from agent.durable import fresh
 from agent.loadtest.read import Recorded
 from agent.loadtest.report import HEAD, Row, phase_names, spans
 
@@ -49,7 +50,8 @@ def page(test: Recorded, found: Sequence[Row]) -> str:
 def write(test: Recorded, found: Sequence[Row], folder: Path) -> Path:
     """`report.html` beside the pictures. Raises OSError."""
     path = folder / "report.html"
-    path.write_text(page(test, found), encoding="utf-8")
+    with fresh(path) as file:
+        file.write(page(test, found))
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from agent.loadtest import files
 
 if TYPE_CHECKING:
-    from agent.features.loadtest_figures import Part
+    from agent.features.loadtest_figures import Part  # numpy: optional
 
 ACCELERATION = "m/s2"
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")  #: of an instrument or a quantity
 
 
 class NoTest(Exception):
@@ -56,6 +58,7 @@ def read(folder: Path) -> Recorded:
     begin = next((one for one in lines if one["what"] == "begin"), None)
     if begin is None:
         raise NoTest(f"{folder}: the load test broke off before it began")
+    check_names(folder, begin["channels"])
     began = float(begin["at"])
     channels = [
         one for about in begin["channels"] for one in _channels(folder, about, lines, began)
@@ -82,6 +85,14 @@ def read(folder: Path) -> Recorded:
     )
 
 
+def check_names(folder: Path, channels: Sequence[Mapping[str, Any]]) -> None:
+    """Of sensors and axes: files are named after them. Raises NoTest."""
+    for about in channels:
+        for name in (about["instrument"], *about["axes"]):
+            if not NAME.fullmatch(str(name)):
+                raise NoTest(f"{folder}: {name!r} is no name of a sensor: no node wrote this log")
+
+
 def _begin_utc(lines: Sequence[Mapping[str, Any]], began: float) -> float | None:
     """By the first trusted reading of the clock."""
     for one in lines:
@@ -96,7 +107,7 @@ def _channels(
     """Of one sensor; a quantity that never came has no parts."""
     if "rate_hz" in about:
         return _streamed(folder, about, began)
-    from agent.features.loadtest_figures import part_of
+    from agent.features.loadtest_figures import part_of  # numpy: optional
 
     mine = [
         one for one in lines if one["what"] == "values" and one["instrument"] == about["instrument"]
@@ -117,7 +128,7 @@ def _channels(
 
 def _streamed(folder: Path, about: Mapping[str, Any], began: float) -> list[Channel]:
     """Of a stream; of an accelerometer tilt as well."""
-    from agent.features.loadtest_figures import parts_of, scaled, tilts
+    from agent.features.loadtest_figures import parts_of, scaled, tilts  # numpy: optional
 
     name, axes, units = about["instrument"], about["axes"], about["units"]
     path = folder / f"{name}.samples"

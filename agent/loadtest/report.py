@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.durable import fresh
 from agent.features import loadtest_figures as features
 from agent.features.loadtest_figures import Figures
 from agent.loadtest.read import Channel, Recorded
@@ -90,7 +91,8 @@ def write(test: Recorded, folder: Path, *, german: bool = False) -> list[Row]:
     found = rows(test)
     for row in found:
         if row.channel.parts:
-            (folder / f"{row.channel.name}.svg").write_text(svg(chart(test, row)), encoding="utf-8")
+            with fresh(folder / f"{row.channel.name}.svg") as file:
+                file.write(svg(chart(test, row)))
             write_channel(folder / f"{row.channel.name}.csv", test, row.channel, german)
     write_figures(folder / "figures.csv", test, found, german)
     return found
@@ -138,7 +140,7 @@ def chart(test: Recorded, row: Row) -> Chart:
 def write_channel(path: Path, test: Recorded, channel: Channel, german: bool) -> None:
     """Every sample: seconds, time, value. A gap is a row without a value. Raises OSError."""
     number, moment = numbers(german), clock(test.begin_utc, german)
-    with path.open("w", encoding="utf-8-sig" if german else "utf-8", newline="") as file:
+    with fresh(path, "utf-8-sig" if german else "utf-8", newline="") as file:
         writer = csv.writer(file, delimiter=";" if german else ",", lineterminator="\r\n")
         unit = UNITS.get(channel.unit, channel.unit)
         writer.writerow(["seconds [s]", "time", f"{channel.name} [{unit}]"])
@@ -157,7 +159,7 @@ def write_channel(path: Path, test: Recorded, channel: Channel, german: bool) ->
 def write_figures(path: Path, test: Recorded, found: Sequence[Row], german: bool) -> None:
     """The table of figures, unrounded, with the means of all phases. Raises OSError."""
     number = numbers(german)
-    with path.open("w", encoding="utf-8-sig" if german else "utf-8", newline="") as file:
+    with fresh(path, "utf-8-sig" if german else "utf-8", newline="") as file:
         writer = csv.writer(file, delimiter=";" if german else ",", lineterminator="\r\n")
         writer.writerow([*HEAD, *(f"mean: {name}" for name in phase_names(test))])
         for row in found:

@@ -98,8 +98,10 @@ def every_s(instrument: Instrument) -> float:
 
 
 def by_rate(instruments: Sequence[Instrument]) -> list[list[Instrument]]:
-    """Which are asked in turn: a chip that converts at its rate never waits for another, as a
-    water level listens for half a second; the rest by how fast it may change.
+    """Which are asked in turn.
+
+    A chip that converts at its rate never waits for another, as a water level listens for half a
+    second; the rest by how fast it may change.
     """
     alone = [[one] for one in instruments if every_s(one) < FAST_S]
     fast = [one for one in instruments if every_s(one) == FAST_S]

@@ -5,6 +5,8 @@ It learns on `train_days` days, those without a row not counted; then the line i
 version and never changed: another `version` in the profile begins a new one. Outside the
 temperatures it has learned at, and while it learns, it gives no verdict. What it reports are
 figures, not a judgement of the structure.
+
+Its arithmetic is agent/features/baseline.py.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from agent.measure.health import HealthSource
 from drivers.api import Quantity
 
 if TYPE_CHECKING:
-    from agent.features.baseline import Baseline as Line
-    from agent.features.regression import Sums
+    from agent.features.baseline import Baseline as Line  # numpy: optional
+    from agent.features.regression import Sums  # numpy: optional
 
 DAY_S = 86_400
 DAYS_KEPT = 60  #: of daily figures, for drift and the present slope
@@ -97,8 +99,8 @@ class Baseline:
 
     def restore(self, kept: bytes) -> None:
         """Go on where `state` was; another version begins anew."""
-        from agent.features.baseline import Baseline as Line
-        from agent.features.regression import Sums
+        from agent.features.baseline import Baseline as Line  # numpy: optional
+        from agent.features.regression import Sums  # numpy: optional
 
         version, learned_days, day, learned, line, days, (level, alarm) = cbor.load(kept)
         if version != self.version:
@@ -110,7 +112,7 @@ class Baseline:
         self.level, self.alarm = level, alarm
 
     def _learn(self, value: float, celsius: float, day: int) -> dict[str, float | None]:
-        from agent.features.regression import Sums
+        from agent.features.regression import Sums  # numpy: optional
 
         if day != self.day:
             if self.learned_days >= self.train_days and self.learned and self.learned.rows >= 9:
@@ -121,8 +123,8 @@ class Baseline:
         return {"trained": min(100 * (self.learned_days - 1) / self.train_days, 100.0)}
 
     def _judge(self, line: Line, value: float, celsius: float, day: int) -> dict[str, float | None]:
-        from agent.features.change import Change, follow
-        from agent.features.regression import Sums
+        from agent.features.change import Change, follow  # numpy: optional
+        from agent.features.regression import Sums  # numpy: optional
 
         values: dict[str, float | None] = {"trained": 100.0, "residual": line.residual}
         deviation = line.deviation(value, celsius)
@@ -141,8 +143,8 @@ class Baseline:
 
     def _trend(self, line: Line) -> dict[str, float | None]:
         """Drift of the daily deviations, and the slope as it is now."""
-        from agent.features.baseline import slope_of_pairs
-        from agent.features.regression import Sums
+        from agent.features.baseline import slope_of_pairs  # numpy: optional
+        from agent.features.regression import Sums  # numpy: optional
 
         values: dict[str, float | None] = {}
         if len(self.days) >= LEAST_DRIFT_DAYS:

@@ -12,8 +12,11 @@ from drivers.api import Quantity
 
 
 class Gradient:
-    """K/m over the depth of the section, positive when the top is warmer, and what it has in the
-    middle: the temperature that frequencies follow, where one probe alone follows sun or shade."""
+    """The gradient over the depth of the section in K/m, positive when the top is warmer.
+
+    With it the temperature in the middle, which frequencies follow: one probe alone follows sun or
+    shade.
+    """
 
     quantities = {
         "gradient": Quantity("gradient", 0.1, -500, 500),

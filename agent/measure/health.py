@@ -1,19 +1,23 @@
-"""The node as a sensor: what its own /proc and /sys say, and what its store owes. Any Linux.
+"""The node as a sensor: what its own /proc and /sys say, and what its store owes.
 
-Not a chip: no bus, no twin. On machines without a value (no thermal zone, no supply alarm) that
-value is absent. Sources: proc_meminfo(5), proc_uptime(5), Linux ABI sysfs-class-thermal and
+Not a chip: no bus, no twin. What a machine does not tell is absent, and said once: a supply alarm
+has a Pi alone, memory and uptime any Linux, disk and store every machine. Sources:
+proc_meminfo(5), proc_uptime(5), proc_pid_io(5), Linux ABI sysfs-class-thermal and
 sysfs-class-hwmon (in0_lcrit_alarm of the driver rpi_volt), statvfs(3).
 """
 
 from __future__ import annotations
 
-import os
+import logging
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from agent.clock import Clock
 from drivers.api import Quantity
+
+log = logging.getLogger(__name__)
 
 STARTS = "starts"  #: under which name the store keeps how often the agent was started
 CLOCK_STATES = {"": 0, "rtc": 1, "lorawan": 2, "ntp": 3}
@@ -59,7 +63,7 @@ class HealthSource:
     def written_today(self) -> float | None:
         """MB this process has caused to be written since midnight UTC, or since its start."""
         io = first_text([self.root / "proc/self/io"])
-        if io is None:
+        if io is None or "write_bytes:" not in io:
             return None
         written = int(io.split("write_bytes:")[1].split()[0])
         day = int(self.clock.system_utc() // 86_400)
@@ -93,9 +97,16 @@ class Health:
 
     def __init__(self, node: HealthSource) -> None:
         self.node = node
+        self._told = False
 
     def setup(self) -> None:
-        """Nothing to set up."""
+        """Say once, in the log, what this machine does not tell."""
+        if self._told:
+            return
+        self._told = True
+        absent = [name for name, value in self._machine().items() if value is None]
+        if absent:
+            log.info("health=partial absent=%s reason='not on this machine'", ",".join(absent))
 
     def read(self) -> Mapping[str, float | None]:
         """cpu_temperature Cel, disk and memory MB, uptime s, clock 0 none 1 rtc 2 lorawan 3 ntp.
@@ -105,14 +116,10 @@ class Health:
         """
         node = self.node
         values: dict[str, float | None] = {
-            "cpu_temperature": cpu_temperature(node.root),
-            "undervoltage": undervoltage(node.root),
+            **self._machine(),
             "disk_free": disk_free(node.store.path.parent if node.store else node.root),
-            "memory_available": memory_available(node.root),
-            "uptime": uptime(node.root),
             "clock": CLOCK_STATES[node.clock.trust],
             "bad_sensors": node.bad_sensors(),
-            "written": node.written_today(),
             **node.radio(),
         }
         if node.store:
@@ -120,6 +127,17 @@ class Health:
             restarts = int(node.store.setting(STARTS) or 0)
             values |= {"owed": counts.waiting, "lost": counts.lost, "restarts": restarts}
         return {name: value for name, value in values.items() if value is not None}
+
+    def _machine(self) -> dict[str, float | None]:
+        """What lies in /proc and /sys; None where it does not."""
+        root = self.node.root
+        return {
+            "cpu_temperature": cpu_temperature(root),
+            "undervoltage": undervoltage(root),
+            "memory_available": memory_available(root),
+            "uptime": uptime(root),
+            "written": self.node.written_today(),
+        }
 
 
 def cpu_temperature(root: Path) -> float | None:
@@ -139,21 +157,21 @@ def undervoltage(root: Path) -> float | None:
 
 def disk_free(folder: Path) -> float:
     """MB free for an ordinary user where the store lies."""
-    room = os.statvfs(folder)
-    return room.f_bavail * room.f_frsize / 1e6
+    return shutil.disk_usage(folder).free / 1e6
 
 
 def memory_available(root: Path) -> float | None:
     """MB that programs can still have (MemAvailable)."""
-    for line in (root / "proc/meminfo").read_text().splitlines():
+    for line in (first_text([root / "proc/meminfo"]) or "").splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024 / 1e6
     return None
 
 
-def uptime(root: Path) -> float:
+def uptime(root: Path) -> float | None:
     """Seconds since the machine started."""
-    return float((root / "proc/uptime").read_text().split()[0])
+    text = first_text([root / "proc/uptime"])
+    return None if text is None else float(text.split()[0])
 
 
 def first_text(paths: list[Path]) -> str | None:

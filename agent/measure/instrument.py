@@ -13,7 +13,7 @@ from agent.clock import Clock
 from agent.codec.messages import SENSOR_BACK, SENSOR_FAILED
 from agent.config.sections import Calibration
 from agent.model.schema import Missing
-from drivers.api import DeviceError, Quantity, Sensor
+from drivers.api import DeviceError, Quantity, Sensor, WarmingUp
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,8 @@ STALE_S = 300.0  #: after so long without a good value a sensor that once answer
 TELL_AFTER = 3  #: failures in a row before the far side is told (a noisy cable fails once)
 FEATURES_S = 10.0  #: the longest that one waits for features of another table on a small Pi
 LOOK_S = 20.0  #: between rows, so often one looks whether a sensor samples by itself
+
+WELL = ("new", "warming", "ok")  #: states of which nobody has to be told
 
 FAULTS = BaseException  #: a call of sys.exit, a cancelled task of asyncio are faults as well
 
@@ -77,7 +79,7 @@ class Instrument:
     clock: Clock
     calibrate: Mapping[str, Calibration] = field(default_factory=dict)
     inputs: Mapping[str, Callable[[], float | None]] = field(default_factory=dict)
-    state: str = "new"  #: new, ok, degraded, stale, absent
+    state: str = "new"  #: new, warming, ok, degraded, stale, absent
     reason: str = ""  #: why it is not ok, in one line
     failures: int = 0  #: in a row
     told: bool = False  #: whether the far side knows that it failed
@@ -99,6 +101,11 @@ class Instrument:
     def quantities(self) -> Mapping[str, Quantity]:
         """What the sensor can tell."""
         return self.sensor.quantities
+
+    @property
+    def well(self) -> bool:
+        """Whether nobody has to be told of its state."""
+        return self.state in WELL
 
     def hold(self, interval_s: float) -> None:
         """A table of this interval asks it from now on."""
@@ -165,6 +172,8 @@ class Instrument:
             except FAULTS as error:
                 let_go(error)
                 self._failed(error)
+                if isinstance(error, WarmingUp):
+                    return {}
                 return dict.fromkeys(self.quantities, Missing.FAILED)
             if Missing.FAILED not in judged.values():
                 self._succeeded("")
@@ -245,6 +254,9 @@ class Instrument:
 
     def _failed(self, error: BaseException) -> None:
         """Note the fault; the next try after a back-off starts with `setup`."""
+        if isinstance(error, WarmingUp):  # it is well: nothing failed, nothing is back either
+            self._become("warming", str(error))
+            return
         now = self.clock.monotonic()
         self.failures += 1
         self._ready = False
@@ -265,7 +277,7 @@ class Instrument:
             return
         if state != self.state:
             quoted = f" reason='{reason}'" if reason else ""
-            level = logging.INFO if state == "ok" else logging.WARNING
+            level = logging.INFO if state in WELL else logging.WARNING
             log.log(level, "sensor=%s state=%s%s", self.name, state, quoted)
         self.state, self.reason = state, reason
 

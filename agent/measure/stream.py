@@ -17,10 +17,19 @@ from agent.clock import Clock
 from agent.config.sections import Calibration
 from agent.measure.instrument import FAULTS, let_go
 from agent.measure.ring import Ring
-from drivers.api import BusError, DataError, DeviceError, Fifo, Quantity, Samples, Sensor
+from drivers.api import (
+    BusError,
+    DataError,
+    DeviceError,
+    Fifo,
+    Quantity,
+    Samples,
+    Sensor,
+    WarmingUp,
+)
 
 if TYPE_CHECKING:
-    from agent.features.sample_times import Timeline
+    from agent.features.sample_times import Timeline  # numpy: optional
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +107,7 @@ class Stream:
 
     def timeline(self) -> Timeline | None:
         """When the samples in the ring were taken, and how many are missing at each gap."""
-        from agent.features.sample_times import timeline
+        from agent.features.sample_times import timeline  # numpy: optional
 
         found = timeline(self.ring.reads(), self.fifo.rate_hz)
         if found is not None:
@@ -168,7 +177,7 @@ class Stream:
     def _failed(self, error: BaseException) -> float:
         """Note it once; seconds until the next try. Whatever a driver raises is its fault."""
         self.due_by, self.answering = None, None
-        if not isinstance(error, BusError):
+        if not isinstance(error, BusError | WarmingUp):  # another setup would begin it anew
             self._ready = False
         reason = said(error)
         if self.error is None:

@@ -2,6 +2,8 @@
 
 The stream beside it empties the chip; `read` makes features of the interval that ended at the slot
 it is asked for. Only what a table's column, an input or a trigger wants is computed.
+
+Its arithmetic is agent/features/window.py.
 """
 
 from __future__ import annotations
@@ -17,14 +19,13 @@ from agent.config.errors import near
 from agent.config.sections import Calibration, WindowConfig
 from agent.measure.ring import NUMBER_BYTES
 from agent.measure.stream import SPAN_S, Polled, Stream
-from drivers.api import DataError, DeviceError, Fifo, Quantity, Sensor
+from agent.measure.window_quantities import quantities_of
+from drivers.api import DataError, DeviceError, Fifo, Sensor
 
 if TYPE_CHECKING:
-    from agent.features.arrays import Segments
-    from agent.features.sample_times import Timeline
+    from agent.features.arrays import Segments  # numpy: optional
+    from agent.features.sample_times import Timeline  # numpy: optional
 
-BANDS = 16  #: third-octave bands from 1 Hz on
-TOP = 3  #: largest passages of a window
 ACCELERATION = "m/s2"
 COUNTED = ("cycles", "damage", "passages", "top")  #: each sample counts once
 SUMS = {"damage"}  #: of what is carried, figures that are told as they are
@@ -32,53 +33,6 @@ LEVEL_S = 60.0  #: older, the level before a vehicle tells nothing
 PREVIEW_S = 1.0  #: what `preview` listens for
 HELD = 1.1  #: of an interval is kept: the slowest reader may be behind
 SAME_S = 0.1  #: ends of one interval by two readings of the clock
-
-
-def acceleration_quantities(axes: Sequence[str], modes: int) -> dict[str, Quantity]:
-    """What a window of accelerations can tell."""
-    found: dict[str, Quantity] = {}
-    for axis in axes:
-        found |= {
-            f"mean_{axis}": Quantity("acceleration", 0.001, -80, 80),
-            f"rms_{axis}": Quantity("acceleration", 1e-5, 0, 80),
-            f"peak_{axis}": Quantity("acceleration", 1e-4, 0, 160),
-            f"crest_{axis}": Quantity("ratio", 0.1, 0, 1000),
-            f"kurtosis_{axis}": Quantity("ratio", 0.1, -2, 1e5),
-            f"ppv_{axis}": Quantity("velocity", 0.01, 0, 1e4),
-            f"ppv_frequency_{axis}": Quantity("frequency", 0.1, 0, 500),
-        }
-        found |= {f"level_{axis}_{k}": Quantity("level", 0.5, -100, 200) for k in range(BANDS)}
-    found |= {f"tilt_{axis}": Quantity("tilt", 0.001, -90, 90) for axis in axes[:2]}
-    for k in range(1, modes + 1):
-        found |= {
-            f"f{k}": Quantity("frequency", 0.001, 0, 500),
-            f"d{k}": Quantity("damping", 0.01, 0, 100),
-            f"q{k}": Quantity("percentage", 1, 0, 100),
-            f"p{k}": Quantity("frequency", 0.001, 0, 500),
-        }
-    return found
-
-
-def level_quantities(axis: str, kind: Quantity, bins: int) -> dict[str, Quantity]:
-    """What a window of any other signal can tell: levels, half cycles, damage, passages."""
-    width = kind.high - kind.low
-    height = Quantity(kind.kind, kind.step, -width, width)
-    found = {f"{word}_{axis}": kind for word in ("mean", "min", "max")}
-    found |= {f"cycles_{axis}_{k}": Quantity("count", 1, 0, 1e9) for k in range(bins)}
-    found |= {f"top_{axis}_{k}": height for k in range(1, TOP + 1)}
-    return found | {
-        f"damage_{axis}": Quantity("damage", 1e-9, 0, 2),
-        f"passages_{axis}": Quantity("count", 1, 0, 1e6),
-    }
-
-
-STREAM_QUANTITIES = {
-    "completeness": Quantity("percentage", 0.1, 0, 100),
-    "missing": Quantity("count", 1, 0, 2e9),
-    "clipped": Quantity("count", 1, 0, 2e9),
-    "rate": Quantity("frequency", 0.0001, 0, 10_000),
-    "temperature": Quantity("temperature", 0.1, -60, 130),
-}
 
 
 class Done(NamedTuple):
@@ -120,13 +74,8 @@ class Window:
         for axis in options.tilt_slope:
             if axis not in tilting:
                 raise ValueError(f"window.tilt_slope: it has no tilt '{axis}'{near(axis, tilting)}")
-        self.quantities: dict[str, Quantity] = {**STREAM_QUANTITIES}
-        if self.vibration:
-            self.quantities |= acceleration_quantities(self.axes, len(options.modes))
-        else:
-            for axis in self.axes:
-                kind: Quantity = source.quantities[axis]  # type: ignore[union-attr]
-                self.quantities |= level_quantities(axis, kind, options.bins)
+        kinds = {} if self.vibration else source.quantities  # type: ignore[union-attr]
+        self.quantities = quantities_of(self.axes, kinds, options)
         self.wanted: set[str] = set()  #: names of quantities that somebody wants
         self.counts_for = ""  #: the table whose rows tell what is counted; others do not count
         self.stream: Stream | None = None
@@ -172,8 +121,10 @@ class Window:
         """Nothing: the stream sets the chip up."""
 
     def cut(self, end: float, length_s: float, table: str = "") -> None:
-        """Which interval the next `read` is about: monotonic seconds of its end, its length;
-        and for which table."""
+        """Which interval of which table the next `read` is about.
+
+        Monotonic seconds of its end, and its length.
+        """
         self._cut, self._table = (end, length_s), table
 
     def read(self) -> Mapping[str, float | None]:
@@ -192,8 +143,10 @@ class Window:
         return self._named({**found.values, **self._counts(stream, found)})
 
     def preview(self) -> Mapping[str, float | None]:
-        """Set the chip up, listen for a second, say the mean of each axis and the chip's
-        temperature. Raises DeviceError."""
+        """The mean of each axis over a second, and the chip's temperature.
+
+        The chip is set up for it. Raises DeviceError; DataError where it brings nothing.
+        """
         stream = self._stream()
         stream.step()
         if stream.error is not None:
@@ -214,8 +167,10 @@ class Window:
         return means | self._temperature(stream)
 
     def state(self, table: str = "") -> bytes | None:
-        """What is carried to the next interval, if it has changed; goes with the row it counts
-        for and no other: both are on disk, or neither."""
+        """What is carried to the next interval, if it has changed.
+
+        Goes with the row it counts for and no other: both are on disk, or neither.
+        """
         if not self._changed or table != self.counts_for:
             return None
         self._changed = False
@@ -225,8 +180,10 @@ class Window:
         return json.dumps(kept).encode()
 
     def restore(self, kept: bytes) -> None:
-        """Go on where `state` was; of another calibration only sums. Raises ValueError, TypeError,
-        KeyError."""
+        """Go on where `state` was; of another calibration only sums.
+
+        Raises ValueError, TypeError, KeyError.
+        """
         found = json.loads(kept)
         self._carried, self._until = dict(found["axes"]), found["until"]
         if found.get("scales", []) != self._scales():  # what has begun would end in a false cycle
@@ -243,7 +200,7 @@ class Window:
         return self.stream
 
     def _features(self, stream: Stream, end: float, length_s: float) -> Done:
-        from agent.features.arrays import segments
+        from agent.features.arrays import segments  # numpy: optional
 
         line = stream.timeline()
         if line is None:
@@ -276,7 +233,7 @@ class Window:
         last: int,
         length_s: float,
     ) -> dict[str, float | None]:
-        from agent.features.statistics import completeness
+        from agent.features.statistics import completeness  # numpy: optional
 
         values: dict[str, float | None] = {
             "completeness": completeness(parts, line.rate.hz, length_s),
@@ -299,7 +256,7 @@ class Window:
     def _vibration(
         self, parts: Segments, rate_hz: float, temperature: float | None
     ) -> dict[str, float | None]:
-        from agent.features import window
+        from agent.features import window  # numpy: optional
 
         full_scale = getattr(self.source, "full_scale", math.inf)
         if self.scales:  # the nearest end: rather one sample too many is told as clipped
@@ -309,7 +266,7 @@ class Window:
         return window.vibration(parts, asked, temperature)
 
     def _levels(self, parts: Segments) -> dict[str, float | None]:
-        from agent.features import window
+        from agent.features import window  # numpy: optional
 
         values: dict[str, float | None] = {}
         for column, axis in enumerate(self.axes):
@@ -318,8 +275,8 @@ class Window:
 
     def _counts(self, stream: Stream, done: Done) -> dict[str, float | None]:
         """Of the samples that nobody has counted yet, up to the interval's end."""
-        from agent.features import window
-        from agent.features.arrays import segments
+        from agent.features import window  # numpy: optional
+        from agent.features.arrays import segments  # numpy: optional
 
         if self.vibration or not self._wants(*COUNTED):
             return {}

@@ -97,7 +97,7 @@ class Cut(NamedTuple):
 class Batch:
     """What the store hands out for one frame: one message, or candidate rows."""
 
-    lane: str  #: "message", "live", "backfill"
+    priority: str  #: "alarm" (an event: goes before all), "message", "live", "backfill"
     message: Message | None = None
     layout: Layout | None = None
     #: newest first, equally spaced by step x interval, one boot if undated
@@ -113,11 +113,6 @@ class Batch:
         """WIRE's frame kind: 0 for rows."""
         return self.message.kind if self.message else 0
 
-    @property
-    def urgency(self) -> str:
-        """The lane; of an event, "alarm": a link confirms it, and it goes before all."""
-        return "alarm" if self.kind == EVENT else self.lane
-
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -128,3 +123,21 @@ class Encoded:
     rows: Sequence[Row] = ()  #: the rows that are whole in these frames
     cut: Cut | None = None  #: the chunk of a raw record that is in them
     limit: int = 0  #: bytes one frame might have had; 0: not known
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What of a batch the far side has, as its link says."""
+
+    batch: Batch
+    rows: Sequence[Row] = ()  #: of the batch; a message is there whole
+    cut: Cut | None = None  #: the chunk of a raw record that is there
+    bodies: Sequence[bytes] = ()  #: as they went: frames, or whatever the link writes
+    fits: int = 0  #: so many rows would have filled one body; 0: not known
+
+    @classmethod
+    def of(cls, encoded: Encoded) -> Delivered:
+        """What is there once all its frames have been taken."""
+        frames, rows = encoded.frames, encoded.rows
+        fits = len(rows) * encoded.limit // max(len(frames[0]), 1)
+        return cls(encoded.batch, rows, encoded.cut, frames, fits)

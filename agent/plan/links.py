@@ -80,7 +80,10 @@ def check_mqtt(link: MqttConfig, source: Source, where: str) -> None:
 
 
 def check_clients(links: Sequence[LinkConfig], source: Source) -> None:
-    """Two links to one broker have two client ids, or each throws the other out."""
+    """Two links to one broker have two client ids, or each throws the other out.
+
+    Raises ConfigError.
+    """
     taken: dict[tuple[str, str], str] = {}
     for index, link in enumerate(links):
         if not isinstance(link, MqttConfig):

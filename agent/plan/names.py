@@ -29,6 +29,7 @@ def resolve(
 
 
 def unique(source: Source, section: str, names: Iterable[str]) -> None:
+    """No name is used twice. Raises ConfigError."""
     names = list(names)
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agent.config.errors import near
 from agent.config.sections import (
@@ -16,9 +16,7 @@ from agent.config.sections import (
 )
 from agent.config.source import Source
 from agent.model.schema import Field, quantity_kinds
-
-if TYPE_CHECKING:
-    from agent.plan.tables import TablePlan
+from agent.plan.tables import TablePlan
 
 RECORDS = "records"  #: what `carries` calls raw records
 LEAST_BLOCKS_HZ = 2.0  #: a vehicle is looked for in means of half a second

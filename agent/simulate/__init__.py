@@ -24,14 +24,14 @@ from drivers.keys import Keys
 from drivers.sim.faults import Faults
 from drivers.sim.fifo import FifoTwin
 from drivers.sim.i2c import SimI2C
+from drivers.sim.lorawan.terminal import Terminal
 from drivers.sim.onewire import SimOneWire
 from drivers.sim.pins import SimPins
 from drivers.sim.port import SimPort
 from drivers.sim.world import LiveTruth, MovingWorld, SchoolDay, World
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # cryptography: optional
     from drivers.sim.lorawan.network import SimNetwork
-    from drivers.sim.lorawan.terminal import Terminal
 
 MOTION = "motion"  #: the name of what a chip with a FIFO feels, in feeds
 PRACTICE_KEY = "2B7E151628AED2A6ABF7158809CF4F3C"  # FIPS 197's example; never a real device's
@@ -100,7 +100,7 @@ class SimBuses:
 
     def modem(self, link: LorawanConfig, module: ModuleType, timer: Timer) -> Modem:
         """A modem twin on a simulated network. Raises MissingExtra without its cryptography."""
-        try:
+        try:  # cryptography: optional
             from drivers.sim.lorawan.network import SimNetwork
         except ImportError as error:
             raise MissingExtra("a simulated modem", SIM) from error
@@ -120,8 +120,6 @@ class SimBuses:
         baudrate = module.DRIVER.baudrate
         if self.terminals is None:
             return Port(link.port, baudrate, timer, SimPort(self.clock, twin))
-        from drivers.sim.lorawan.terminal import Terminal
-
         terminal = Terminal(twin, self.clock)
         self.terminals.append(terminal)
         return Port(terminal.path, baudrate, timer)
@@ -175,7 +173,8 @@ class SimBuses:
     def _onewire(self, instrument: InstrumentConfig, driver: Driver, twin: Any) -> SimOneWire:
         bus = self._buses.setdefault("onewire", SimOneWire(self.clock))
         assert isinstance(bus, SimOneWire)
-        name = instrument.options.get("rom") or f"28-{len(bus.twins) + 1:012x}"
+        family = getattr(driver.sensor, "family", "28")  # a DS18B20's
+        name = instrument.options.get("rom") or f"{family}-{len(bus.twins) + 1:012x}"
         self.faults[instrument.name] = bus.attach(name, twin)
         return bus
 
@@ -216,8 +215,11 @@ def places(world: World) -> Sequence[str]:
 
 
 def truths_of(one: InstrumentConfig) -> Sequence[str] | None:
-    """What the instrument's twin feels; None where that cannot be said here: no driver, no twin,
-    or an option that is wrong, which is said elsewhere."""
+    """What the instrument's twin feels.
+
+    None where that cannot be said here: no driver, no twin, or an option that is wrong, which is
+    said elsewhere.
+    """
     try:
         driver = find(one.driver)
         twin = None if driver.twin is None else made_twin(driver, one)
@@ -229,7 +231,10 @@ def truths_of(one: InstrumentConfig) -> Sequence[str] | None:
 
 
 def made_twin(driver: Driver, one: InstrumentConfig) -> Any:
-    """A twin that knows the options it shares with its driver."""
+    """A twin that knows the options it shares with its driver.
+
+    Raises LookupError for one that feels nothing.
+    """
     assert driver.twin is not None
     known = signature(driver.twin).parameters
     twin = driver.twin(**{key: value for key, value in one.options.items() if key in known})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agent.store.stock import MESSAGES, Stock
+from agent.store.outbox import MESSAGES
+from agent.store.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +30,16 @@ class Counts:
         return max(self.owed.values(), default=0)
 
 
-def count(stock: Stock, size: int) -> Counts:
+def count(state: State, size: int) -> Counts:
     """The numbers of now; `size` is what the file takes, in bytes."""
-    tables, links = stock.tables.values(), stock.links.values()
+    tables, links = state.contents.tables.values(), state.outboxes.values()
     owed = {
-        (link.name, table.name): link.owed[table.id].count(table.last)
+        (link.name, table.name): link.pending[table.id].count(table.last)
         for link in links
         for table in tables
-        if table.id in link.owed
+        if table.id in link.pending
     }
+    last, tally = state.contents.message_last, state.ledger.tally
     return Counts(
         rows=sum(table.rows for table in tables),
         owed={
@@ -45,11 +47,11 @@ def count(stock: Stock, size: int) -> Counts:
             for link in links
         },
         owed_rows=owed,
-        messages={link.name: link.owed[MESSAGES].count(stock.message_last) for link in links},
-        lost=stock.tally.get("lost", 0),
-        dropped=stock.tally.get("dropped", 0),
-        set_aside=stock.tally.get("set_aside", 0),
-        lost_records=stock.tally.get("lost_records", 0),
+        messages={link.name: link.pending[MESSAGES].count(last) for link in links},
+        lost=tally.get("lost", 0),
+        dropped=tally.get("dropped", 0),
+        set_aside=tally.get("set_aside", 0),
+        lost_records=tally.get("lost_records", 0),
         in_memory=sum(len(table.waiting) for table in tables),
         bytes=size,
     )

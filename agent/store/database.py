@@ -110,7 +110,12 @@ CREATE TABLE token (id INTEGER PRIMARY KEY, link TEXT NOT NULL, token INTEGER NO
 CREATE TABLE tally (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID
 """
 
-MIGRATIONS: Sequence[Callable[[Callable[[str], Any]], None]] = [_first]  #: from version 0 on
+#: from version 0 on; from now on they only add (tables, columns with a default, indices), so that
+#: the release before can work with the file. Statements name their columns for the same reason.
+MIGRATIONS: Sequence[Callable[[Callable[[str], Any]], None]] = [_first]
+READS_FROM = 1  #: user_version of the oldest software that can work with a file of today's form
+STATE_READERS = "INSERT OR REPLACE INTO setting (key, value) VALUES ('reads_from', ?)"
+KEPT_READERS = "SELECT value FROM setting WHERE key = 'reads_from'"
 
 
 class File:
@@ -290,13 +295,29 @@ class File:
     def _migrate(self) -> None:
         version = self.read("PRAGMA user_version")[0][0]
         if version > len(MIGRATIONS):
-            raise OSError(f"{self.path}: version {version} is newer than this software")
+            self._check_readable(version)
+            return
+        assert self._connection is not None
+        execute = self._connection.execute
         for step, migrate in enumerate(MIGRATIONS[version:], version + 1):
-            assert self._connection is not None
-            self._connection.execute("BEGIN IMMEDIATE")
-            migrate(self._connection.execute)
-            self._connection.execute(f"PRAGMA user_version = {step}")
-            self._connection.execute("COMMIT")
+            execute("BEGIN IMMEDIATE")
+            migrate(execute)
+            execute(STATE_READERS, (b"%d" % READS_FROM,))
+            execute(f"PRAGMA user_version = {step}")
+            execute("COMMIT")
+        if not self.read(KEPT_READERS):  # made by 0.1, which did not say it
+            with contextlib.suppress(Refused):
+                self.write([(STATE_READERS, (b"%d" % READS_FROM,))])
+
+    def _check_readable(self, version: int) -> None:
+        """Whether a file made by newer software says that ours can work with it."""
+        try:
+            readable = int(self.read(KEPT_READERS)[0][0]) <= len(MIGRATIONS)
+        except (Damaged, IndexError, ValueError):  # it does not say so
+            readable = False
+        if not readable:
+            raise OSError(f"{self.path}: version {version} is newer than this software")
+        log.info("store=%s version=%d software=%d state=ok", self.path, version, len(MIGRATIONS))
 
     def _roll_back(self) -> None:
         assert self._connection is not None

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from agent.store.database import WAL_BYTES
-from agent.store.lanes import most_step
-from agent.store.owed import Owed, gaps, union
+from agent.model.batch import RAW
+from agent.store.database import WAL_BYTES, Statement
+from agent.store.outbox import MESSAGES
+from agent.store.pending import gaps, runs, union
+from agent.store.spacing import most_step
+from agent.store.state import State
 from agent.store.statements import Table, row_ids
-from agent.store.stock import Stock
 
+MOST_MESSAGES = 10_000  #: kept messages, raw chunks not among them
+SLACK = 100  #: so many more go at once when there are too many
 BATCH = 1000  #: most rows dropped in one transaction
 DAY_S = 86_400
 AGE_EVERY_S = 3600.0
@@ -34,9 +38,9 @@ class Drop:
 
 @dataclass
 class Retention:
-    """Chooses what to drop. The age limit alone never costs a row that is still owed."""
+    """Chooses what to drop. The age limit alone never costs a row that is still pending."""
 
-    stock: Stock
+    state: State
     max_bytes: int
     max_days: float
     _limits: dict[int, float] = field(default_factory=dict)  # by table: drop rows before this
@@ -44,8 +48,8 @@ class Retention:
 
     def due(self, now: float, utc: float | None) -> Drop | None:
         """The next rows to drop, None if all is well."""
-        if self.stock.file.used_bytes() > self.max_bytes - WAL_BYTES:
-            return make_room(self.stock)
+        if self.state.file.used_bytes() > self.max_bytes - WAL_BYTES:
+            return make_room(self.state)
         if utc is not None and now >= self._age_at:
             self._age_at = now + AGE_EVERY_S
             self._limits = self._age_limits(utc)
@@ -55,16 +59,16 @@ class Retention:
         """Up to which start rows are too old. It moves on by a day at each look at most, so that
         a clock that is years ahead for a while does not empty the store."""
         limits = {}
-        for table in self.stock.tables.values():
-            dated = [start for _, start in delivered(self.stock, table) if start is not None]
+        for table in self.state.contents.tables.values():
+            dated = [start for _, start in delivered(self.state, table) if start is not None]
             if dated:
                 limits[table.id] = min(utc - self.max_days * DAY_S, dated[0] + DAY_S)
         return limits
 
     def _aged(self) -> Drop | None:
         for number, limit in self._limits.items():
-            table = self.stock.tables[number]
-            rows = delivered(self.stock, table)
+            table = self.state.contents.tables[number]
+            rows = delivered(self.state, table)
             young = next(
                 (n for n, (_, start) in enumerate(rows) if start is not None and start >= limit),
                 len(rows),
@@ -76,31 +80,26 @@ class Retention:
         return None
 
 
-def make_room(stock: Stock) -> Drop | None:
+def make_room(state: State) -> Drop | None:
     """The next rows to drop when there is too little room; None if there is no row left."""
-    return oldest_delivered(stock) or thinned(stock) or oldest(stock)
+    return oldest_delivered(state) or thinned(state) or oldest(state)
 
 
-def owed_of(stock: Stock, table: Table) -> Owed:
-    """What any link still owes of a table."""
-    return union(link.owed[table.id] for link in stock.links.values() if table.id in link.owed)
-
-
-def delivered(stock: Stock, table: Table) -> list[tuple[int, int | None]]:
-    """seq and start of the oldest rows of a table that no link owes, at most a batch."""
-    owed = owed_of(stock, table)
-    if table.rows <= owed.count(table.last):
+def delivered(state: State, table: Table) -> list[tuple[int, int | None]]:
+    """seq and start of the oldest rows of a table that are pending nowhere, at most a batch."""
+    pending = state.pending(table)
+    if table.rows <= pending.count(table.last):
         return []
-    for first, last in gaps(owed, table.last):
-        rows = stock.file.read(DELIVERED, (*row_ids(table.id, first, last), BATCH))
+    for first, last in gaps(pending, table.last):
+        rows = state.file.read(DELIVERED, (*row_ids(table.id, first, last), BATCH))
         if rows:
             return rows
     return []
 
 
-def oldest_delivered(stock: Stock) -> Drop | None:
-    """The oldest rows that no link owes, of the table where they are oldest."""
-    batches = [(table, delivered(stock, table)) for table in stock.tables.values()]
+def oldest_delivered(state: State) -> Drop | None:
+    """The oldest rows that are pending nowhere, of the table where they are oldest."""
+    batches = [(table, delivered(state, table)) for table in state.contents.tables.values()]
     batches = [(table, rows) for table, rows in batches if rows]
     if not batches:
         return None
@@ -108,7 +107,7 @@ def oldest_delivered(stock: Stock) -> Drop | None:
     return Drop(table, [seq for seq, _ in rows])
 
 
-def thinned(stock: Stock) -> Drop | None:
+def thinned(state: State) -> Drop | None:
     """Of the oldest day the rows in odd slots, then those not divisible by 4, and so on.
 
     Undated rows count by their number, as many as a day has slots. A day keeps one row in
@@ -117,36 +116,36 @@ def thinned(stock: Stock) -> Drop | None:
     while True:
         found = [
             (start or 0, table.id, seq, start, layout)
-            for table in stock.tables.values()
-            for seq, start, layout in stock.file.read(OLDEST, _after(table, table.thinned))
+            for table in state.contents.tables.values()
+            for seq, start, layout in state.file.read(OLDEST, _after(table, table.thinned))
         ]
         if not found:
             return None
         _, number, first, start, layout = min(found, key=lambda row: row[:2])
-        table, interval_s = stock.tables[number], stock.layouts[layout].interval_s
-        last = _end_of_day(stock, table, first, start, layout)
+        table, interval_s = state.contents.tables[number], state.contents.layouts[layout].interval_s
+        last = _end_of_day(state, table, first, start, layout)
         step = 2
         while step <= most_step(interval_s):
             values = (*row_ids(table.id, first, last), interval_s, step, BATCH)
-            seqs = [seq for (seq,) in stock.file.read(THINNABLE, values)]
+            seqs = [seq for (seq,) in state.file.read(THINNABLE, values)]
             if seqs:
                 return Drop(table, seqs)
             step *= 2
         table.thinned = last
-        stock.changed(table)
+        state.contents.changed(table)
 
 
-def oldest(stock: Stock) -> Drop | None:
-    """The oldest rows of all, owed or not."""
+def oldest(state: State) -> Drop | None:
+    """The oldest rows of all, pending or not."""
     found = [
         (start or 0, table.id)
-        for table in stock.tables.values()
-        for _, start, _ in stock.file.read(OLDEST, _after(table, 0))
+        for table in state.contents.tables.values()
+        for _, start, _ in state.file.read(OLDEST, _after(table, 0))
     ]
     if not found:
         return None
-    table = stock.tables[min(found)[1]]
-    rows = stock.file.read(DELIVERED, (*row_ids(table.id, 0, table.last), BATCH // 10))
+    table = state.contents.tables[min(found)[1]]
+    rows = state.file.read(DELIVERED, (*row_ids(table.id, 0, table.last), BATCH // 10))
     return Drop(table, [seq for seq, _ in rows])
 
 
@@ -154,12 +153,29 @@ def _after(table: Table, seq: int) -> tuple[int, int]:
     return row_ids(table.id, seq + 1, table.last)
 
 
-def _end_of_day(stock: Stock, table: Table, first: int, start: int | None, layout: int) -> int:
+def _end_of_day(state: State, table: Table, first: int, start: int | None, layout: int) -> int:
     """The last row that is of the same day and layout as row `first`, without a break."""
     if start is None:
-        found = stock.file.read(UNDATED_ENDS, (*_after(table, first), layout))
-        slots = DAY_S // stock.layouts[layout].interval_s
+        found = state.file.read(UNDATED_ENDS, (*_after(table, first), layout))
+        slots = DAY_S // state.contents.layouts[layout].interval_s
         return min(found[0][0] - 1 if found else table.last, first + slots - 1)
     day = start // DAY_S * DAY_S
-    found = stock.file.read(DAY_ENDS, (*_after(table, first), layout, day, day + DAY_S - 1))
+    found = state.file.read(DAY_ENDS, (*_after(table, first), layout, day, day + DAY_S - 1))
     return int(found[0][0]) - 1 if found else table.last
+
+
+def trim_messages(state: State) -> list[Statement]:
+    """Delete the oldest messages over the limit, delivered ones first."""
+    over = state.contents.message_count - MOST_MESSAGES
+    if over <= 0:
+        return []
+    sql = "SELECT seq FROM message WHERE kind <> ? ORDER BY seq"
+    seqs = [seq for (seq,) in state.file.read(sql, (RAW,))]
+    pending = union(outbox.pending[MESSAGES] for outbox in state.outboxes.values())
+    gone = sorted(seqs, key=lambda seq: seq in pending)[: over + SLACK]
+    state.contents.message_count -= len(gone)
+    state.ledger.count("lost_messages", sum(seq in pending for seq in gone))
+    for seq in gone:
+        state.settle(seq)
+    spans = runs(sorted(gone))
+    return [("DELETE FROM message WHERE seq BETWEEN ? AND ?", span) for span in spans]

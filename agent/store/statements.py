@@ -8,8 +8,23 @@ from dataclasses import asdict, dataclass, field
 
 from agent.model.batch import Layout, Message
 from agent.store.database import MOST_SEQ, SEQ_BITS, Statement
-from agent.store.lanes import Record
-from agent.store.owed import FOREVER, Owed
+from agent.store.pending import FOREVER, PendingRanges
+from agent.store.spacing import Record
+
+# columns by name, and lines changed in place: newer software may have added columns of its own
+TABLE = """INSERT INTO tbl (id, name, last, dropped, thinned) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET
+    last = excluded.last, dropped = excluded.dropped, thinned = excluded.thinned"""
+LAYOUT = """INSERT OR IGNORE INTO layout (id, tbl, number, fields, interval_s)
+    VALUES (?, ?, ?, ?, ?)"""
+MESSAGE = """INSERT INTO message (seq, kind, link, boot, mono_ms, start, body)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+RANGE = """INSERT INTO owed (link, tbl, first, last) VALUES (?, ?, ?, ?)
+    ON CONFLICT (link, tbl, first) DO UPDATE SET last = excluded.last"""
+SETTING = """INSERT INTO setting (key, value) VALUES (?, ?)
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
+TALLY = """INSERT INTO tally (name, value) VALUES (?, ?)
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value"""
 
 
 @dataclass(slots=True)
@@ -45,30 +60,30 @@ def row_ids(table: int, first: int, last: int) -> tuple[int, int]:
     return table << SEQ_BITS | max(first, 0), table << SEQ_BITS | min(last, MOST_SEQ)
 
 
-def table(one: Table) -> Statement:
+def put_table(one: Table) -> Statement:
     """Write a table's own line."""
     values = (one.id, one.name, one.last, one.dropped, one.thinned)
-    return "INSERT OR REPLACE INTO tbl VALUES (?, ?, ?, ?, ?)", values
+    return TABLE, values
 
 
-def layout(one: Layout, owner: Table) -> Statement:
+def put_layout(one: Layout, owner: Table) -> Statement:
     """Write a layout."""
     fields = json.dumps([asdict(field) for field in one.schema.fields])
     values = (one.id, owner.id, one.schema.number, fields, one.interval_s)
-    return "INSERT OR IGNORE INTO layout VALUES (?, ?, ?, ?, ?)", values
+    return LAYOUT, values
 
 
-def setting(key: str, value: bytes) -> Statement:
+def put_setting(key: str, value: bytes) -> Statement:
     """Write a setting."""
-    return "INSERT OR REPLACE INTO setting VALUES (?, ?)", (key, value)
+    return SETTING, (key, value)
 
 
-def token(link: str, number: int, result: int) -> Statement:
+def put_token(link: str, number: int, result: int) -> Statement:
     """Write what came of a downlink."""
     return "INSERT INTO token (link, token, result) VALUES (?, ?, ?)", (link, number, result)
 
 
-def owed(link: int, table: int, ranges: Owed) -> Sequence[Statement]:
+def put_ranges(link: int, table: int, ranges: PendingRanges) -> Sequence[Statement]:
     """Write those ranges that changed."""
     statements: list[Statement] = []
     for first in ranges.touched:
@@ -78,36 +93,35 @@ def owed(link: int, table: int, ranges: Owed) -> Sequence[Statement]:
             statements.append((sql, (link, table, first)))
         else:
             end = None if last == FOREVER else last
-            sql = "INSERT OR REPLACE INTO owed VALUES (?, ?, ?, ?)"
-            statements.append((sql, (link, table, first, end)))
+            statements.append((RANGE, (link, table, first, end)))
     return statements
 
 
-def no_link(number: int) -> list[Statement]:
-    """Delete a link and all it owes."""
+def delete_link(number: int) -> list[Statement]:
+    """Delete a link and all that is pending there."""
     return [
         ("DELETE FROM owed WHERE link = ?", (number,)),
         ("DELETE FROM link WHERE id = ?", (number,)),
     ]
 
 
-def link(number: int, name: str) -> Statement:
+def put_link(number: int, name: str) -> Statement:
     """Write a link."""
-    return "INSERT OR IGNORE INTO link VALUES (?, ?)", (number, name)
+    return "INSERT OR IGNORE INTO link (id, name) VALUES (?, ?)", (number, name)
 
 
-def boot(number: int, machine: str) -> Statement:
+def put_boot(number: int, machine: str) -> Statement:
     """Write a start of the machine."""
-    return "INSERT OR IGNORE INTO boot VALUES (?, ?)", (number, machine)
+    return "INSERT OR IGNORE INTO boot (id, machine) VALUES (?, ?)", (number, machine)
 
 
-def message(one: Message, to: str | None) -> Statement:
+def put_message(one: Message, to: str | None) -> Statement:
     """Write a message for one link or for all."""
     seq, kind, at_boot, mono_ms, start, body = one
     values = (seq, kind, to, at_boot, mono_ms, start, body)
-    return "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?)", values
+    return MESSAGE, values
 
 
-def tally(name: str, value: int) -> Statement:
+def put_tally(name: str, value: int) -> Statement:
     """Write a counter."""
-    return "INSERT OR REPLACE INTO tally VALUES (?, ?)", (name, value)
+    return TALLY, (name, value)

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from agent.clock import Clock
 from agent.model.batch import Message
 from agent.store.database import Damaged, Full, Refused, Statement
-from agent.store.owed import Owed, runs
-from agent.store.retention import Drop, oldest, oldest_delivered, owed_of
+from agent.store.outbox import Outbox
+from agent.store.pending import runs
+from agent.store.retention import DAY_S, Drop, oldest, oldest_delivered
+from agent.store.state import State
 from agent.store.statements import Table, row_ids
-from agent.store.stock import MESSAGES, Stock
 
 log = logging.getLogger(__name__)
 
-STORE_SET_ASIDE = 11  # WIRE.md section 4, event code
+DATA_LOST, STORE_SET_ASIDE = 8, 11  # WIRE.md section 4, event codes
 IN_MEMORY = 10_000  #: so many rows wait in memory while the disk takes none; then the oldest go
 UNITS = 500  #: so many of them are written in one transaction
 ROOM_BATCHES = 20  #: so often rows are dropped to make room for one transaction
 
+Answer = TypeVar("Answer")
 DELETE_ROWS = "DELETE FROM row WHERE id BETWEEN ? AND ?"
 
 
@@ -38,10 +40,11 @@ class Unit(NamedTuple):
 class Writer:
     """Writes units in order; those that the disk refuses wait in memory."""
 
-    def __init__(self, stock: Stock, clock: Clock) -> None:
-        self.stock, self.clock, self.file = stock, clock, stock.file
-        self.news: list[tuple[int, int | None]] = []  #: events to tell: code and value
+    def __init__(self, state: State, clock: Clock) -> None:
+        self.state, self.clock, self.file = state, clock, state.file
         self.waiting: deque[Unit] = deque()
+        self._news: list[tuple[int, int | None]] = []
+        self._told_at: float | None = None  # monotonic time of the last event on lost rows
         self._trouble = False
         self._anew = False  # a new file is wanted and not complete yet
 
@@ -95,18 +98,17 @@ class Writer:
         return True
 
     def drop(self, drop: Drop) -> None:
-        """Delete rows, out of all that is owed as well. Raises Refused, Damaged."""
-        table, owed = drop.table, owed_of(self.stock, drop.table)
-        lost = sum(seq in owed for seq in drop.seqs)
-        taken = self._take(table, drop.seqs)
-        self._tally(table, lost, len(drop.seqs) - lost)
+        """Delete rows, out of every outbox as well. Raises Refused, Damaged."""
+        table, pending = drop.table, self.state.pending(drop.table)
+        lost = sum(seq in pending for seq in drop.seqs)
+        taken = self._give_up(table, drop.seqs)
+        self.state.tally(table, lost, len(drop.seqs) - lost)
         try:
             self._write([(DELETE_ROWS, row_ids(table.id, *span)) for span in runs(drop.seqs)])
         except (Refused, Damaged):
-            self._tally(table, -lost, lost - len(drop.seqs))
-            for one, seqs in taken:
-                for first, last in runs(seqs):
-                    one.add(first, last)
+            self.state.tally(table, -lost, lost - len(drop.seqs))
+            for outbox, seqs in taken:
+                outbox.take_again(table.id, seqs)
             raise
 
     def begin_anew(self, error: Exception) -> bool:
@@ -117,7 +119,7 @@ class Writer:
             self.say(refused)
             return False
         log.error("store=%s state=damaged reason='%s' kept_as=%s", self.file.path, error, aside)
-        self.news.append((STORE_SET_ASIDE, None))
+        self._news.append((STORE_SET_ASIDE, None))
         self._anew = True
         self._forget_kept()
         try:
@@ -125,6 +127,33 @@ class Writer:
         except Refused as refused:
             self.say(refused)
         return True
+
+    def ask(self, question: Callable[[], Answer]) -> Answer | None:
+        """An answer out of the file, None where it gives none."""
+        try:
+            return question()
+        except Refused as error:
+            self.say(error)
+        except Damaged as error:
+            self.begin_anew(error)
+        return None
+
+    def flush(self) -> None:
+        """Write what waits, and what has changed."""
+        if self.retry() and self.state.changes():
+            self.attempt(())
+
+    def news(self) -> list[tuple[int, int | None]]:
+        """Events on the store itself since the last call: code and value; on lost rows one a
+        day."""
+        now, tally = self.clock.monotonic(), self.state.ledger.tally
+        lost = tally.get("lost", 0) - tally.get("told", 0)
+        if lost and (self._told_at is None or now >= self._told_at + DAY_S):
+            self._told_at = now
+            self.state.ledger.count("told", lost)
+            self._news.append((DATA_LOST, lost))
+        news, self._news = self._news, []
+        return news
 
     def say(self, error: Exception) -> None:
         """Tell once that the disk refuses."""
@@ -142,10 +171,10 @@ class Writer:
     # -- transactions ------------------------------------------------------------------------
 
     def _write(self, statements: Sequence[Statement]) -> None:
-        pending = self.stock.pending()
-        self.file.write([*statements, *pending] if pending else statements)
-        if pending:
-            self.stock.settled()
+        changes = self.state.changes()
+        self.file.write([*statements, *changes] if changes else statements)
+        if changes:
+            self.state.written()
 
     def _write_in_new_room(self, statements: Sequence[Statement]) -> bool:
         """Give up the reserve and drop rows until the transaction fits.
@@ -168,7 +197,7 @@ class Writer:
 
     def _to_drop(self) -> Drop | None:
         urgent = len(self.waiting) >= IN_MEMORY // 2
-        return oldest_delivered(self.stock) or (oldest(self.stock) if urgent else None)
+        return oldest_delivered(self.state) or (oldest(self.state) if urgent else None)
 
     def _fits(self, statements: Sequence[Statement]) -> bool:
         try:
@@ -184,46 +213,30 @@ class Writer:
                 self.file.open()
         except OSError as error:
             raise Refused(str(error)) from error
-        self.file.write(self.stock.everything(self.clock.boot_id()))
+        self.file.write(self.state.everything(self.clock.boot_id()))
         self._anew = False
 
     # -- rows that go ------------------------------------------------------------------------
 
-    def _take(self, table: Table, seqs: Sequence[int]) -> list[tuple[Owed, list[int]]]:
-        """Owe none of these rows any more. Returns who owed which."""
-        taken = []
-        for link in self.stock.links.values():
-            owed = link.owed.get(table.id)
-            if owed is not None:
-                taken.append((owed, [seq for seq in seqs if seq in owed]))
-                owed.subtract_each(seqs)
-        return taken
-
-    def _tally(self, table: Table, lost: int, dropped: int) -> None:
-        table.dropped += lost + dropped
-        self.stock.changed(table)
-        self.stock.count("lost", lost)
-        self.stock.count("dropped", dropped)
+    def _give_up(self, table: Table, seqs: Sequence[int]) -> list[tuple[Outbox, list[int]]]:
+        """Rows that are no more. Returns in which outbox which of them were pending."""
+        return [(one, one.give_up(table.id, seqs)) for one in self.state.outboxes.values()]
 
     def _forget_kept(self) -> None:
         """The rows and messages of the old file are no more, but those that wait are."""
-        for table in self.stock.tables.values():
+        contents, outboxes = self.state.contents, self.state.outboxes.values()
+        for table in contents.tables.values():
             gone = table.last - len(table.waiting)
-            owed = owed_of(self.stock, table)
-            owed.subtract(gone + 1, table.last)
-            lost = owed.count(gone)
-            self._tally(table, lost, gone - table.dropped - lost)
+            pending = self.state.pending(table)
+            pending.subtract(gone + 1, table.last)
+            lost = pending.count(gone)
+            self.state.tally(table, lost, gone - table.dropped - lost)
             table.thinned = gone
-            for link in self.stock.links.values():
-                if table.id in link.owed:
-                    link.owed[table.id].subtract(1, gone)
-        for link in self.stock.links.values():
-            owes = [seq for seq in self.stock.waiting_messages if seq in link.owed[MESSAGES]]
-            link.lanes.keep(owes)
-            link.owed[MESSAGES].subtract(1, self.stock.message_last)
-            for seq in owes:
-                link.owed[MESSAGES].add(seq, seq)
-        self.stock.message_count = len(self.stock.waiting_messages)
+            for outbox in outboxes:
+                outbox.give_up_to(table.id, gone)
+        for outbox in outboxes:
+            outbox.keep_messages(contents.waiting_messages)
+        contents.message_count = len(contents.waiting_messages)
 
     # -- waiting in memory -------------------------------------------------------------------
 
@@ -233,7 +246,7 @@ class Writer:
             seq, layout, boot, mono_ms, start, cells = unit.values
             unit.table.waiting[seq] = (seq, boot, mono_ms, start, cells, layout)
         for message in unit.messages:
-            self.stock.waiting_messages[message.seq] = message
+            self.state.contents.waiting_messages[message.seq] = message
         if len(self.waiting) > IN_MEMORY:
             self._lose_oldest()
 
@@ -241,7 +254,7 @@ class Writer:
         if unit.table is not None:
             del unit.table.waiting[unit.values[0]]
         for message in unit.messages:
-            del self.stock.waiting_messages[message.seq]
+            del self.state.contents.waiting_messages[message.seq]
 
     def _lose_oldest(self) -> None:
         """Give up the oldest row that waits, with its events."""
@@ -253,9 +266,8 @@ class Writer:
         self._waits_no_more(unit)
         assert unit.table is not None
         seq = unit.values[0]
-        lost = int(seq in owed_of(self.stock, unit.table))
-        self._take(unit.table, [seq])
-        self._tally(unit.table, lost, 1 - lost)
+        lost = int(seq in self.state.pending(unit.table))
+        self._give_up(unit.table, [seq])
+        self.state.tally(unit.table, lost, 1 - lost)
         for message in unit.messages:
-            for link in self.stock.links.values():
-                self.stock.settle_message(link, message.seq)
+            self.state.settle(message.seq)

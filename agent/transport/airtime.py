@@ -3,7 +3,7 @@
 The day is a bucket that fills evenly (DESIGN section 4): an alarm may empty it, live rows leave a
 tenth, back-fill runs only above half. Besides, no 24 hours ever hold more than the day's budget,
 and no hour more than the duty cycle (ETSI EN 300 220-2: per sub-band and hour). Of those 24 hours
-back-fill takes half at most, spread over the day, and never what the other lanes have used: else a
+back-fill takes half at most, spread over the day, and never what all others have used: else a
 backlog would keep live rows waiting a day later. A modem does not say which channel it took, so all
 frames are booked on one sub-band: the safe side.
 """
@@ -20,7 +20,7 @@ from agent.clock import Clock
 DAY_S, HOUR_S = 86_400.0, 3600.0
 MARGIN_S = 10.0  #: a frame is booked when it begins, and has its end later
 PARTS = 8  #: back-fill spreads over the day: no three hours hold more than their part
-RESERVED = {"alarm": 0.0, "message": 0.1, "live": 0.1, "backfill": 0.5}  #: share a lane leaves
+RESERVED = {"alarm": 0.0, "message": 0.1, "live": 0.1, "backfill": 0.5}  #: share each leaves
 
 
 Sent = tuple[float, float, bool]  #: ledger time, seconds, whether it was back-fill
@@ -66,20 +66,20 @@ class Airtime:
         self._sent: list[Sent] = []  # of the last 24 h
         self._load()
 
-    def wait_s(self, seconds: float, lane: str) -> float:
+    def wait_s(self, seconds: float, priority: str) -> float:
         """How long a frame of so many seconds has to wait; infinite if it never may go."""
         if seconds > min(self.day_s, self.hour_s):
             return math.inf
         now = self._now()
-        floor = min(RESERVED[lane] * self.day_s, self.day_s - seconds)
+        floor = min(RESERVED[priority] * self.day_s, self.day_s - seconds)
         filling = (floor + seconds - self._filled(now)) * DAY_S / self.day_s
         day = until_room(self._sent, now, DAY_S + MARGIN_S, self.day_s - seconds)
         hour = until_room(self._sent, now, HOUR_S + MARGIN_S, self.hour_s - seconds)
-        share = self._backfill_wait(seconds, now) if lane == "backfill" else 0.0
+        share = self._backfill_wait(seconds, now) if priority == "backfill" else 0.0
         return max(filling, day, hour, share, 0.0)
 
     def _backfill_wait(self, seconds: float, now: float) -> float:
-        """Until back-fill has room in what the other lanes leave it of 24 hours."""
+        """Until back-fill has room in what all others leave it of 24 hours."""
         others = sum(
             spent for at, spent, backfill in self._sent if not backfill and at > now - DAY_S
         )
@@ -92,12 +92,12 @@ class Airtime:
             until_room(sent, now, DAY_S / PARTS, part - seconds),
         )
 
-    def book(self, seconds: float, lane: str = "live") -> None:
+    def book(self, seconds: float, priority: str = "live") -> None:
         """Write down a frame; before it leaves, so that a power cut forgets none."""
         now = self._now()
         self._level, self._at = self._filled(now) - seconds, now
         self._sent = [one for one in self._sent if one[0] > now - DAY_S - MARGIN_S]
-        self._sent.append((now, seconds, lane == "backfill"))
+        self._sent.append((now, seconds, priority == "backfill"))
         self._save()
 
     def give_back(self, seconds: float) -> None:

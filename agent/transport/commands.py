@@ -104,15 +104,14 @@ class Commands:
 
     def _once(self, downlink: decoder.Downlink, link: str) -> None:
         token = downlink.token
-        result = self.store.result_of(link, token)
+        result = self.store.link(link).result_of(token)
         effect = Effect()
         if result is None:
             result, effect = self._judged(downlink, link)
             log.info(
                 "link=%s downlink=%d token=%d result=%d", link, downlink.command, token, result
             )
-        self.store.command(
-            link,
+        self.store.link(link).command(
             token,
             result,
             codec.ack_body(token, result),
@@ -156,7 +155,7 @@ class Commands:
         sampler = next(one for one in self.samplers if one.layout.table == table)
         for key, value in ((interval_key(table), interval_s), (fill_key(link), fill_s)):
             self.store.set_setting(*self.settings.replaced(key, value))
-        self.store.set_fill(link, fill_s)
+        self.store.link(link).set_fill(fill_s)
         sampler.change(self.store.layout(table, sampler.layout.schema, interval_s))
 
     # -- the commands, by number -------------------------------------------------------------
@@ -172,7 +171,7 @@ class Commands:
         replaced = self.settings.replaced
 
         def apply() -> None:
-            self.store.set_fill(link, fill_s)
+            self.store.link(link).set_fill(fill_s)
             if seconds != layout.interval_s:
                 sampler.change(self.store.layout(layout.table, layout.schema, seconds))
 
@@ -233,7 +232,7 @@ class Commands:
         """8: plain or packed frames on the asking link."""
         choice = whole(packed, 0, 1) == 1
         setting = self.settings.replaced(packed_key(link), choice)
-        return Effect(dict([setting]), apply=lambda: self.store.set_packed(link, choice))
+        return Effect(dict([setting]), apply=lambda: self.store.link(link).set_packed(choice))
 
     def _sampler(self, number: object) -> Sampler:
         for sampler in self.samplers:

@@ -1,59 +1,52 @@
-"""One job per link: what next, frame, send, acknowledge; back off when refused."""
+"""One job per link: what next, deliver, acknowledge; back off when refused."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING
 
-from agent import codec
 from agent.clock import Clock
-from agent.model.batch import RAW, Batch, Encoded
+from agent.model.batch import Batch, Delivered
 from agent.store import Store
 from agent.transport.commands import Commands
-from agent.transport.links import Link, LinkError
-
-if TYPE_CHECKING:
-    from agent.events.archive import Archive
+from agent.transport.links import Link, LinkError, Undeliverable
 
 log = logging.getLogger(__name__)
 
 IDLE_S = 60.0  #: ended early by a wake
 FIRST_BACK_OFF_S = 5.0
 LONGEST_BACK_OFF_S = 900.0
+JITTER = (0.75, 1.0)  #: share of a back-off that is waited: nodes of one city do not ask in step
 
 
 @dataclass
 class Uplink:
-    """Carries what one link owes. `step` is the job; `wake` ends its wait early."""
+    """Carries what is pending for one link. `step` is the job; `wake` ends its wait early."""
 
     name: str
     link: Link
     store: Store
     clock: Clock
     commands: Commands
-    style: codec.Style = field(default_factory=codec.Style)
     wake: threading.Event = field(default_factory=threading.Event)
-    archive: Archive | None = None  #: where raw records lie
     state: str = "new"  #: new, ok, later, refused
-    reason: str = ""  #: why the link does not take frames
+    reason: str = ""  #: why the link does not take anything
     frames: int = 0  #: sent and acknowledged since the start
     size: int = 0  #: bytes in those frames
     last_frame: bytes = b""
     acked_at: float | None = None  #: monotonic seconds of the last acknowledgement
     next_try_at: float = 0.0  #: monotonic seconds
+    draw: Callable[[float, float], float] = random.uniform  #: a number between two
     _refusals: int = 0
     _hold_until: float = 0.0
     _backfill_at: float = 0.0  # monotonic seconds: no airtime for back-fill before
-    _ahead: Encoded | None = None  # back-fill, made while the frame before was on its way
+    _ahead: Batch | None = None  # back-fill that the link may have made meanwhile
 
     def step(self) -> float:
-        """Send what is due first. Return the seconds to wait before the next."""
+        """Deliver what is due first. Return the seconds to wait before the next."""
         for downlink in self.link.received():
             self.commands.do(downlink, self.name)
         hold_s = self._hold_until - self.clock.monotonic()
@@ -63,60 +56,50 @@ class Uplink:
         batch = self._due(backfill=backfill)
         if batch is None:
             return self._idle_s(backfill=backfill)
+        return self._deliver(batch)
+
+    def _deliver(self, batch: Batch) -> float:
+        """Seconds to wait before the next."""
         try:
-            limit = self.link.limit(batch.urgency)
-            encoded = self._frame(batch, limit)
-            meanwhile = partial(self._prepare, encoded, limit)
-            for frame in encoded.frames:
-                self.link.send(frame, kind=batch.kind, lane=batch.urgency, meanwhile=meanwhile)
-        except codec.CodecError as error:
+            delivered = self.link.deliver(batch, self._following)
+        except Undeliverable as error:
             log.error("link=%s state=set-aside reason='%s'", self.name, error)
-            self.store.set_aside(batch, self.name)
+            self.store.link(self.name).set_aside(batch)
             return 0.0
         except LinkError as error:
             self._ahead = None
-            if error.later and batch.lane == "backfill":
+            if error.later and batch.priority == "backfill":
                 self._backfill_at = self.clock.monotonic() + error.retry_s
             return self._back_off(error)
-        self.store.ack(self.name, encoded)
-        self._accepted(encoded.frames)
+        self.store.link(self.name).delivered(delivered)
+        self._accepted(delivered)
         self.commands.sent(self.name, self.link.silent)
         return 0.0
 
     def _due(self, *, backfill: bool) -> Batch | None:
         """What is to go now; back-fill that was made ahead gives way to all that goes before."""
         ahead = self._ahead
-        batch = self.store.next(self.name, backfill=backfill and ahead is None)
-        return ahead.batch if batch is None and ahead is not None else batch
+        batch = self.store.link(self.name).next(backfill=backfill and ahead is None)
+        if batch is None and ahead is not None:
+            batch, self._ahead = ahead, None
+        return batch
 
     def _idle_s(self, *, backfill: bool) -> float:
         """Seconds until there may be something to send."""
-        wait_s = min(self.store.when(self.name, backfill=backfill), IDLE_S)
+        wait_s = min(self.store.link(self.name).when(backfill=backfill), IDLE_S)
         return wait_s if backfill else min(wait_s, self._backfill_at - self.clock.monotonic())
 
-    def _frame(self, batch: Batch, limit: int) -> Encoded:
-        """Raises CodecError."""
-        if self._ahead is not None and self._ahead.batch is batch:
-            ahead, self._ahead = self._ahead, None
-            return ahead
-        if batch.kind != RAW:
-            return codec.frame(batch, limit, self.clock, self.style)
-        if self.archive is None:
-            raise codec.CodecError("the profile keeps no records any more")
-        return self.archive.frame(batch, limit, self.style)
+    def _following(self, delivered: Delivered) -> Batch | None:
+        """What comes after this one, which is on its way."""
+        batch = self.store.link(self.name).following(delivered)
+        self._ahead = batch or self._ahead
+        return batch
 
-    def _prepare(self, encoded: Encoded, limit: int) -> None:
-        """Make the frame that follows this one, which is on its way."""
-        batch = self.store.following(self.name, encoded)
-        if batch is not None:
-            with contextlib.suppress(codec.CodecError):  # met again when it is its turn
-                self._ahead = self._frame(batch, limit)
-
-    def _accepted(self, frames: Sequence[bytes]) -> None:
-        for frame in frames:
+    def _accepted(self, delivered: Delivered) -> None:
+        for body in delivered.bodies:
             self.frames += 1
-            self.size += len(frame)
-            self.last_frame = frame
+            self.size += len(body)
+            self.last_frame = body
         self.acked_at = self.clock.monotonic()
         self._refusals, self._backfill_at = 0, 0.0  # what was heard may have changed much
         self._become("ok", "")
@@ -128,7 +111,7 @@ class Uplink:
         if error.refused:
             self._refusals += 1
             doubled = min(FIRST_BACK_OFF_S * 2 ** min(self._refusals - 1, 10), LONGEST_BACK_OFF_S)
-            wait_s = max(error.retry_s, doubled * random.uniform(0.75, 1.0))
+            wait_s = max(error.retry_s, doubled * self.draw(*JITTER))
             self._hold_until = self.clock.monotonic() + wait_s
         self.next_try_at = self.clock.monotonic() + wait_s
         return wait_s

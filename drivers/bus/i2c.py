@@ -1,4 +1,7 @@
-"""The I2C bus (smbus2): every exchange is one smbus2 `i2c_rdwr`, every OSError a BusError."""
+"""The I2C bus (smbus2): every exchange is one smbus2 `i2c_rdwr`, every OSError a BusError.
+
+Its simulated counterpart is drivers/sim/i2c.py.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """GPIO pins: RPi.GPIO, or rpi-lgpio under the same name; imported at first use.
 
 Pins are read and written by number (BCM); no edge callbacks: they fail on kernels from 6.6 on.
+
+Its simulated counterpart is drivers/sim/pins.py.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ class Pins:
 def load() -> ModuleType:
     """RPi.GPIO. Raises BusError: it is missing off a Pi, and unusable on a Pi 5 in its old form."""
     try:
-        import RPi.GPIO
+        import RPi.GPIO  # optional: only on a Pi
     except ImportError as error:
         raise BusError(f"no GPIO library. {INSTALL}") from error
     except RuntimeError as error:

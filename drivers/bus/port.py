@@ -1,4 +1,7 @@
-"""Serial ports (pyserial): opened at first use, opened anew after every error."""
+"""Serial ports (pyserial): opened at first use, opened anew after every error.
+
+Its simulated counterpart is drivers/sim/port.py.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""LoRaWAN modems, one file each."""

@@ -17,6 +17,8 @@ from math import sqrt
 from drivers.api import Quantity
 from drivers.bus.port import Port
 from drivers.echo import EchoGauge
+from drivers.frames import FrameFinder
+from drivers.vector import Vector
 
 HEADER = 0xFF
 FRAME = 4
@@ -27,10 +29,17 @@ FARTHEST_M = 4.8  # 4.5 m by the sensor's reckoning, in air of 60 Cel
 STEP_M = 0.01  # accuracy
 
 
+def is_good(frame: bytes) -> bool:
+    """By its sum. A high byte of FF (65 m) is two frames misread as one."""
+    header, high, low, total = frame
+    return high != HEADER and (header + high + low) & 0xFF == total
+
+
 class A02YYUW(EchoGauge):
     """Distance in m and, above a known zero, level in m."""
 
-    frame_length, slowest_s = FRAME, SLOWEST_S
+    checksum, read_s = True, 0.7
+    finder, slowest_s = FrameFinder(bytes([HEADER]), FRAME, is_good), SLOWEST_S
     hint = "is the speed 9600, does another program or the console use the line?"
 
     def __init__(
@@ -43,16 +52,9 @@ class A02YYUW(EchoGauge):
         measures = Quantity("distance", STEP_M, BLIND_M, FARTHEST_M)
         super().__init__(port, measures, frames, mount_height_m, assumed_cel)
 
-    def scan(self, heard: bytes) -> tuple[list[int], bytes]:
-        """Frames by header and sum. A high byte of FF (65 m) is two frames misread as one."""
-        found, at = [], 0
-        while at + FRAME <= len(heard):
-            header, high, low, total = heard[at : at + FRAME]
-            good = header == HEADER != high and (header + high + low) & 0xFF == total
-            if good:
-                found.append(high << 8 | low)
-            at += FRAME if good else 1
-        return found, heard[at:]
+    def mm(self, frame: bytes) -> int:
+        """Bytes 1 and 2, high byte first."""
+        return frame[1] << 8 | frame[2]
 
     def is_echo(self, mm: int) -> bool:
         """It sends 0 where nothing comes back, or too early."""
@@ -63,6 +65,7 @@ class A02YYUWTwin:
     """Says ten times a second what sound of 20 Cel would make of the time it measures."""
 
     baudrate = 9600
+    feels = {"distance": (0.03, 4.5)}
 
     def __init__(self) -> None:
         self.truth: Mapping[str, float] = {"distance": 1.953, "temperature": 20.0}
@@ -78,11 +81,11 @@ class A02YYUWTwin:
         """What it has said since."""
         out = b""
         while now >= self.next_at:
-            out += self._frame()
+            out += self.frame()
             self.next_at += 0.1
         return out
 
-    def _frame(self) -> bytes:
+    def frame(self) -> bytes:
         """Sound is as fast as the root of the absolute temperature."""
         away, kelvin = self.truth["distance"], self.truth["temperature"] + 273.15
         mm = round(1000 * away * sqrt(293.15 / kelvin))
@@ -90,4 +93,12 @@ class A02YYUWTwin:
         return bytes([255, high, low, (255 + high + low) % 256])
 
 
+VECTORS = (
+    Vector(
+        'DFRobot wiki SEN0311, "UART Output"',
+        ["ff 07 a1 a7"],
+        {"distance": 1.953, "level": 1.047},
+        options={"mount_height_m": 3.0},
+    ),
+)
 DRIVER, TWIN = A02YYUW, A02YYUWTwin

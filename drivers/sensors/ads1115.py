@@ -14,6 +14,7 @@ from drivers.api import DataError, Quantity
 from drivers.bus.i2c import I2C
 from drivers.registers import Register
 from drivers.sim.twin import RegisterTwin
+from drivers.vector import Vector
 
 START = 0x8000  # bit 15: start a single conversion; reads 1 while idle
 SINGLE_ENDED = 0x4000  # multiplexer 4 + channel, bits 14:12
@@ -27,8 +28,12 @@ LOWEST_SUPPLY = 1000  # counts, 0.125 V: below, the gauge has no supply
 
 
 class ADS1115:
-    """Opening of a crack in mm, from `range_mm` of stroke."""
+    """Opening of a crack in mm, from `range_mm` of stroke.
 
+    Raises ValueError where both channels are one.
+    """
+
+    checksum = False
     quantities: Mapping[str, Quantity]
     result = Register(0x00, size=2, signed=True)
     config = Register(0x01, size=2)
@@ -48,7 +53,7 @@ class ADS1115:
         self.quantities = {"crack_width": Quantity("crack", 0.001, -range_mm, 2 * range_mm)}
 
     def setup(self) -> None:
-        """Write the configuration and read it back."""
+        """Write the configuration and read it back. Raises BusError, DataError."""
         wanted = self._config(self.channel)
         self.config = wanted
         if (self.config | START) != (wanted | START):
@@ -82,6 +87,11 @@ class ADS1115:
 class ADS1115Twin(RegisterTwin):
     """A gauge of `range_mm` between channel and supply_channel, fed with 3.3 V."""
 
+    width = 2
+    runs_on = False
+    defaults = {1: 0x8583, 2: 0x8000, 3: 0x7FFF}  # table 8-3
+    feels = {"crack_width": (0.0, 25.0)}
+
     def __init__(self, channel: int = 0, supply_channel: int = 3, range_mm: float = 25.0) -> None:
         self.truth: Mapping[str, float] = {"crack_width": 0.2}
         self.noise_rms = {"crack_width": 0.003}  # 2 to 5 um with its gauge
@@ -90,30 +100,28 @@ class ADS1115Twin(RegisterTwin):
         self.supply_v = 3.3
 
     def power_on(self, now: float) -> None:
-        """Config 0x8583, result 0 (table 8-3)."""
-        self.words = {0: 0, 1: 0x8583, 2: 0x8000, 3: 0x7FFF}
-        self.pointer, self.done = 0, now
-        self.coming = 0
+        """Idle, result 0."""
+        super().power_on(now)
+        self.done, self.coming = now, 0
 
     def write(self, data: bytes, now: float) -> None:
-        """Pointer, and a word into the register it names."""
-        if data:
-            self.pointer = data[0] & 3
-        if len(data) >= 3 and self.pointer:
-            self.words[self.pointer] = data[1] << 8 | data[2]
-            if self.pointer == 1 and data[1] & 0x80:
-                self.coming = self._counts(data[1] >> 4 & 7, data[1] >> 1 & 7)
-                rates = (8, 16, 32, 64, 128, 250, 475, 860)
-                self.done = now + 1 / rates[data[2] >> 5]
+        """Two bits of pointer, and a word into the register it names; the result is read only."""
+        if len(data) >= 3 and data[0] & 3:
+            super().write(bytes([data[0] & 3]) + data[1:3], now)
+            self._start(data, now)
+        elif data:
+            super().write(bytes([data[0] & 3]), now)
 
-    def read(self, length: int, now: float) -> bytes:
-        """The word the pointer names; bit 15 of config is 0 while it converts."""
+    def _start(self, data: bytes, now: float) -> None:
+        if self.pointer == 1 and data[1] & 0x80:
+            self.coming = self._counts(data[1] >> 4 & 7, data[1] >> 1 & 7)
+            self.done = now + 1 / (8, 16, 32, 64, 128, 250, 475, 860)[data[2] >> 5]
+
+    def refresh(self, now: float) -> None:
+        """Result and bit 15 of config, which is 0 while it converts."""
         if now >= self.done:
-            self.words[0] = self.coming
-        word = self.words[self.pointer] & 0xFFFF
-        if self.pointer == 1:
-            word = word | 0x8000 if now >= self.done else word & 0x7FFF
-        return word.to_bytes(2, "big")[:length].ljust(length, b"\xff")
+            self.put(0, self.coming)
+        self.put(1, self.get(1) & 0x7FFF | (0x8000 if now >= self.done else 0))
 
     def _counts(self, mux: int, gain: int) -> int:
         """16 bit two's complement of full scale (7.5.4), limited."""
@@ -126,4 +134,13 @@ class ADS1115Twin(RegisterTwin):
         return min(max(round(volts / full * 32768), -32768), 32767)
 
 
+VECTORS = (
+    Vector(
+        "ADS1115, 7.5.4: 4000h at 4.096 V is 2.048 V; 6720h is 3.3 V",
+        ["c3 83", "40 00", "f3 83", "67 20"],
+        {"crack_width": 2.048 / 3.3 * 25.0},
+        within=0.001,
+        told=["01c383", "01", "00", "01f383", "01", "00"],
+    ),
+)
 DRIVER, TWIN = ADS1115, ADS1115Twin

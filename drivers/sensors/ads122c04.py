@@ -17,6 +17,7 @@ from drivers.api import DataError, Quantity
 from drivers.bus.i2c import I2C
 from drivers.sim.twin import Nack
 from drivers.strain import Bridge, Gain, Wiring
+from drivers.vector import Vector
 
 RESET, START, READ_DATA, READ_REGISTER, WRITE_REGISTER = 0x06, 0x08, 0x10, 0x20, 0x40  # table 16
 INPUTS = {"0-1": 0x00, "2-3": 0x60}  # register 0, bits 7:4; gain in bits 3:1
@@ -33,6 +34,7 @@ POLLS = 3
 class ADS122C04:
     """Strain in um/m of one bridge; positive = AIN0 above AIN1, or AIN2 above AIN3."""
 
+    checksum = True
     quantities: Mapping[str, Quantity]
 
     def __init__(
@@ -59,7 +61,7 @@ class ADS122C04:
         self.quantities = {"strain": self.bridge.quantity()}
 
     def setup(self) -> None:
-        """Reset, configure, read back."""
+        """Reset, configure, read back. Raises BusError, DataError."""
         self.i2c.pause(RESET_S)  # it may have got its supply just now
         self.i2c.write(self.address, bytes([RESET]))
         self.i2c.pause(RESET_S)
@@ -126,6 +128,8 @@ class ADS122C04Twin:
     With an open wire it reads something that looks right, until 10 uA pull the inputs apart.
     """
 
+    feels = {"strain": (-12_000.0, 12_000.0)}  # 10 uA through the bridge need room
+
     def __init__(
         self, gauge_factor: float = 2.0, bridge: str = "quarter", channel: str = "0-1"
     ) -> None:
@@ -145,7 +149,10 @@ class ADS122C04Twin:
         self.command = 0
 
     def write(self, data: bytes, now: float) -> None:
-        """A command of table 16, WREG with its byte. A register restarts the conversion."""
+        """A command of table 16, WREG with its byte. A register restarts the conversion.
+
+        Raises Nack.
+        """
         if now < self.up:
             raise Nack
         self._finish(now)
@@ -162,7 +169,10 @@ class ADS122C04Twin:
                 self._start(now)
 
     def read(self, length: int, now: float) -> bytes:
-        """The answer to RDATA or RREG, with the counter and CRC that register 2 switches on."""
+        """The answer to RDATA or RREG, with the counter and CRC that register 2 switches on.
+
+        Raises Nack.
+        """
         if now < self.up or self.command & 0xF0 not in (0x10, 0x20):
             raise Nack
         self._finish(now)
@@ -210,4 +220,19 @@ def remainder(data: bytes) -> int:
     return rest
 
 
+VECTORS = tuple(
+    Vector(
+        "ADS122C04, 8.5.2: full scale is 2^23",
+        # burning, its last conversion, not burning, this one, the four registers; each with CRC
+        ["e89dd6", "07000000d5ed", "e01cde", data, "0e003e", "02c1b2", "608d56", "00e1f0"],
+        {"strain": strain},
+        within=1e-3,
+    )
+    for data, strain in (
+        ("080000000103", 0.0),
+        ("080000011122", 0.0018626),
+        ("08ffffffd36f", -0.0018626),
+        ("084000001cae", 7812.5),
+    )
+)
 DRIVER, TWIN = ADS122C04, ADS122C04Twin

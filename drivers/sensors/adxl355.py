@@ -34,7 +34,10 @@ SELF_TEST_G = ((0.1, 0.6), (0.1, 0.6), (0.5, 3.0))  # typical 0.3, 0.3, 1.5
 
 
 class ADXL355:
-    """X, Y and Z in m/s2; the FIFO has to be read at least four times a second at 125 Hz."""
+    """X, Y and Z in m/s2; the FIFO has to be read at least four times a second at 125 Hz.
+
+    Raises ValueError for a rate it cannot keep.
+    """
 
     axes: Sequence[str] = ("x", "y", "z")
     unit = "m/s2"
@@ -67,7 +70,10 @@ class ADXL355:
         self._part: list[int] = []  # a sample begun at the end of the last batch
 
     def setup(self) -> None:
-        """Identify, reset, self-test if wanted, start; 0.1 s, with self-test 0.8 s."""
+        """Identify, reset, self-test if wanted, start; 0.1 s, with self-test 0.8 s.
+
+        Raises BusError, DataError.
+        """
         if (found := self.ids) != 0xAD1DED:
             raise DataError(f"0x{self.address:02x}: ids {found:06x}, not an ADXL355 (ad1ded)")
         if self.self_test_wanted:
@@ -185,6 +191,8 @@ def signed(word: int) -> int:
 class ADXL355Twin(FifoTwin):
     """Samples while bit 0 of 0x2D is 0; settings it is given then are passed over."""
 
+    rates_hz, count_g, count_cel = (125, 250), 1 / 256_000, 1 / 9.05
+    other_chip = {0x02: 0xEC}
     defaults = {
         0x00: 0xAD, 0x01: 0x1D, 0x02: 0xED, 0x03: 0x01, 0x29: 0x60, 0x2C: 0x81, 0x2D: 0x01,
         0x50: 0x11, 0x51: 0x22, 0x52: 0x33, 0x53: 0x44, 0x54: 0x55,

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from drivers.api import Quantity
 from drivers.bus.i2c import I2C
 from drivers.sim.twin import Nack
+from drivers.vector import Vector
 
 POWER_ON, RESET, ONE_TIME_HIGH = 0x01, 0x07, 0x20
 MEASURE_S = 0.180  # p. 2: H-resolution mode, maximum
@@ -22,18 +23,19 @@ FULL = 0xFFFF
 class BH1750:
     """Illuminance in lx, 0..54612; one conversion of 180 ms per read, then it sleeps."""
 
+    checksum = False
     quantities = {"illuminance": Quantity("illuminance", 1, 0, 54_612)}
 
     def __init__(self, i2c: I2C, address: int = 0x23) -> None:
         self.i2c, self.address = i2c, address
 
     def setup(self) -> None:
-        """On and cleared: the chip acknowledges."""
+        """On and cleared: the chip acknowledges. Raises BusError."""
         self.i2c.write(self.address, bytes([POWER_ON]))
         self.i2c.write(self.address, bytes([RESET]))
 
     def read(self) -> dict[str, float]:
-        """One conversion; a saturated one is above the range."""
+        """One conversion; a saturated one is above the range. Raises BusError."""
         self.i2c.write(self.address, bytes([ONE_TIME_HIGH]))
         self.i2c.pause(MEASURE_S)
         counts = int.from_bytes(self.i2c.read(self.address, 2), "big")
@@ -52,7 +54,7 @@ class BH1750Twin:
         self.due = 0.0
 
     def write(self, data: bytes, now: float) -> None:
-        """A one-byte instruction."""
+        """A one-byte instruction. Raises Nack."""
         self._settle(now)
         for code in data:
             if code == 0x00:
@@ -79,4 +81,8 @@ class BH1750Twin:
             self.result, self.pending = self.pending, -1
 
 
+VECTORS = (
+    Vector("BH1750FVI, p. 7", ["83 90"], {"illuminance": 28_067.0}, within=1.0),
+    Vector("BH1750FVI, p. 7: saturated", ["ff ff"], {"illuminance": float("inf")}),
+)
 DRIVER, TWIN = BH1750, BH1750Twin

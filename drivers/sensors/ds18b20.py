@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from drivers.api import BusError, DataError, Quantity
+from drivers.api import DataError, Quantity
 from drivers.bus.onewire import OneWire
+from drivers.crc import crc8_maxim
+from drivers.vector import Vector
 
 CEL_PER_COUNT = 1 / 16  # table 1
 POWER_ON_COUNTS = 0x0550  # 85.000 Cel: no conversion since power-up
@@ -29,6 +31,8 @@ class DS18B20:
     Raises ValueError for a `rom` that no DS18B20 can have.
     """
 
+    checksum = True
+    read_s = 0.8
     quantities = {"temperature": Quantity("temperature", 0.0625, -55, 125)}
 
     def __init__(self, onewire: OneWire, rom: str = "") -> None:
@@ -38,25 +42,12 @@ class DS18B20:
 
     def setup(self) -> None:
         """Find it, convert once. Raises BusError: not there, or several and no `rom` given."""
-        present = self.onewire.devices(FAMILY)
-        if not self.rom and len(present) > 1:
-            raise BusError(f"several DS18B20: choose rom = one of {', '.join(present)}")
-        name = self.rom or next(iter(present), "")
-        if name not in present:
-            seen = ", ".join(present) or "none"
-            raise BusError(f"{name or 'DS18B20'}: not on the bus; seen: {seen}")
-        self.name = name
-        self.onewire.read(name)  # a first conversion, after which 85 Cel is no power-on value
+        self.name = self.onewire.the_one(FAMILY, self.rom, "DS18B20")
+        self.onewire.read(self.name)  # a first conversion, after which 85 Cel is no power-on value
 
     def read(self) -> dict[str, float]:
         """One conversion, up to 750 ms. Raises BusError, DataError."""
-        text = self.onewire.read(self.name)
-        found = re.match(r"((?:[0-9a-f]{2} ){9}): crc=[0-9a-f]{2} (YES|NO)\n", text)
-        if not found:
-            raise DataError(f"{self.name}: not ready: {text[:40]!r}")
-        pad = bytes.fromhex(found[1])
-        if crc8(pad[:8]) != pad[8] or not any(pad):
-            raise DataError(f"{self.name}: checksum of {found[1].strip()}")
+        pad = self.onewire.scratchpad(self.name)
         counts = int.from_bytes(pad[:2], "little", signed=True)
         if counts in (POWER_ON_COUNTS, NO_POWER_COUNTS):
             raise DataError(
@@ -73,22 +64,14 @@ def check_rom(rom: str) -> None:
     digits = re.sub(r"[^0-9a-f]", "", rom.lower()) if re.fullmatch(r"[0-9A-Fa-f .:-]+", rom) else ""
     if WHOLE_ROM.fullmatch(digits):  # all eight bytes, as other programs show them
         code = bytes.fromhex(digits)
-        if crc8(code[:7]) != code[7]:
-            raise ValueError(f"rom '{rom}': its checksum is {crc8(code[:7]):02x}, a digit is wrong")
+        if crc8_maxim(code[:7]) != code[7]:
+            raise ValueError(
+                f"rom '{rom}': its checksum is {crc8_maxim(code[:7]):02x}, a digit is wrong"
+            )
         raise ValueError(f"rom '{rom}': here it is written {FAMILY}-{code[6:0:-1].hex()}")
     if ROM.fullmatch(rom.lower()):
         raise ValueError(f"rom '{rom}': here it is written {rom.lower()}")
     raise ValueError(f"rom '{rom}': expected 28- and 12 digits 0-9 a-f, {example}")
-
-
-def crc8(data: bytes) -> int:
-    """CRC-8 Maxim: polynomial 0x31 reflected, start 0 (datasheet, CRC generation)."""
-    crc = 0
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ 0x8C if crc & 1 else crc >> 1
-    return crc
 
 
 class DS18B20Twin:
@@ -122,4 +105,18 @@ def remainder(data: bytes) -> int:
     return sum(bit << n for n, bit in enumerate(bits[-8:]))
 
 
+VECTORS = tuple(
+    Vector("DS18B20, table 1", [pad], {"temperature": celsius}, within=0.0)
+    for pad, celsius in (
+        ("d0 07 4b 46 7f ff 0c 10 f4", 125.0),
+        ("91 01 4b 46 7f ff 0c 10 70", 25.0625),
+        ("a2 00 4b 46 7f ff 0c 10 74", 10.125),
+        ("08 00 4b 46 7f ff 0c 10 e2", 0.5),
+        ("00 00 4b 46 7f ff 0c 10 c8", 0.0),
+        ("f8 ff 4b 46 7f ff 0c 10 c3", -0.5),
+        ("5e ff 4b 46 7f ff 0c 10 6a", -10.125),
+        ("6f fe 4b 46 7f ff 0c 10 e8", -25.0625),
+        ("90 fc 4b 46 7f ff 0c 10 4f", -55.0),
+    )
+)
 DRIVER, TWIN = DS18B20, DS18B20Twin

@@ -38,10 +38,14 @@ SELF_TEST_G = (0.045, 0.850)  # 737 and 13934 counts at 2 g
 
 
 class IIS2ICLX:
-    """X and Y in m/s2; waits 4 s at 104 Hz without losing a sample."""
+    """X and Y in m/s2; waits 4 s at 104 Hz without losing a sample.
+
+    Raises ValueError for a rate it cannot keep, or a range it does not have.
+    """
 
     axes: Sequence[str] = ("x", "y")
     unit = "m/s2"
+    drain_s = 0.09  #: a full FIFO, at 400 kHz
     who_am_i = Register(0x0F)
     fifo_rate = Register(0x09)
     fifo_mode = Register(0x0A)
@@ -75,7 +79,10 @@ class IIS2ICLX:
         self._expected: int | None = None  # counter of the next word
 
     def setup(self) -> None:
-        """Identify, reset, self-test if wanted, start; 0.2 s, with self-test 1 s."""
+        """Identify, reset, self-test if wanted, start; 0.2 s, with self-test 1 s.
+
+        Raises BusError, DataError.
+        """
         if (found := self.who_am_i) != 0x6B:
             raise DataError(f"0x{self.address:02x}: id {found:02x}, not an IIS2ICLX (6b)")
         if self.self_test_wanted:
@@ -183,6 +190,8 @@ class IIS2ICLXTwin(FifoTwin):
     defaults = {0x0F: 0x6B, 0x12: 0x04, 0x63: 0x00}
     axes = ("x", "y")
     deep = 512
+    rates_hz, count_g, count_cel = (104, 208), 61e-6, 1 / 256
+    other_chip = {0x0F: 0x6A}
     noise_density = 15.0
 
     def __init__(self) -> None:

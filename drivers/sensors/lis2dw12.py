@@ -36,7 +36,10 @@ SELF_TEST_G = (0.070, 1.500)
 
 
 class LIS2DW12:
-    """X, Y and Z in m/s2; the FIFO has to be read at least four times a second at 100 Hz."""
+    """X, Y and Z in m/s2; the FIFO has to be read at least four times a second at 100 Hz.
+
+    Raises ValueError for a rate it cannot keep, or a range it does not have.
+    """
 
     axes: Sequence[str] = ("x", "y", "z")
     unit = "m/s2"
@@ -72,7 +75,10 @@ class LIS2DW12:
         self._torn = True  # the next drain does not continue the last one
 
     def setup(self) -> None:
-        """Identify, reset, self-test if wanted, start; 0.1 s, with self-test 0.8 s."""
+        """Identify, reset, self-test if wanted, start; 0.1 s, with self-test 0.8 s.
+
+        Raises BusError, DataError.
+        """
         if (found := self.who_am_i) != 0x44:
             raise DataError(f"0x{self.address:02x}: id {found:02x}, not a LIS2DW12 (44)")
         if self.self_test_wanted:
@@ -155,6 +161,8 @@ class LIS2DW12Twin(FifoTwin):
     """Samples into its FIFO in continuous mode (6 in bits 7:5 of 0x2E) while it has a rate."""
 
     defaults = {0x0F: 0x44, 0x21: 0x04}
+    rates_hz, count_g, count_cel = (100, 200), 0.244e-3, 1 / 16
+    other_chip = {0x0F: 0x45}
     noise_density = 90.0
 
     def __init__(self) -> None:

@@ -11,24 +11,33 @@ digit passes, the median stands against it. It compensates with a thermometer of
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from drivers.api import Quantity
 from drivers.bus.port import Port
 from drivers.echo import EchoGauge
+from drivers.frames import FrameFinder
+from drivers.vector import Vector
 
-RANGE = re.compile(rb"R(\d{4})\r")
 FRAME = 6
 SLOWEST_S = 0.2  # 6.67 Hz; the slowest of the family 5.17 Hz ("Sensor Timing")
 MODELS_M = {5.0: 0.300, 10.0: 0.500}  #: longest range -> the nearest it can tell
 STEP_M = 0.001
 
 
-class MaxBotix(EchoGauge):
-    """Distance in m and, above a known zero, level in m. `range_m`: 5 or 10, by the model."""
+def is_good(record: bytes) -> bool:
+    """R, four digits, CR."""
+    return record[1:5].isdigit() and record[5:] == b"\r"
 
-    frame_length, slowest_s = FRAME, SLOWEST_S
+
+class MaxBotix(EchoGauge):
+    """Distance in m and, above a known zero, level in m. `range_m`: 5 or 10, by the model.
+
+    Raises ValueError for another `range_m`.
+    """
+
+    checksum, read_s = False, 1.0
+    finder, slowest_s = FrameFinder(b"R", FRAME, is_good), SLOWEST_S
     hint = "an RS232 model (MB7369) needs a level converter, MB7389 (TTL) none; is the speed 9600?"
 
     def __init__(
@@ -46,13 +55,9 @@ class MaxBotix(EchoGauge):
         measures = Quantity("distance", STEP_M, nearest, range_m)
         super().__init__(port, measures, frames, mount_height_m, assumed_cel)
 
-    def scan(self, heard: bytes) -> tuple[list[int], bytes]:
-        """Whole records; its name at power-up and half a record pass by."""
-        found, end = [], 0
-        for record in RANGE.finditer(heard):
-            found.append(int(record[1]))
-            end = record.end()
-        return found, heard[max(end, len(heard) - FRAME + 1) :]
+    def mm(self, frame: bytes) -> int:
+        """Its four digits."""
+        return int(frame[1:5])
 
     def is_echo(self, mm: int) -> bool:
         """Just above its range it means: nothing there."""
@@ -63,6 +68,7 @@ class MaxBotixTwin:
     """Introduces itself, then 6.67 records a second."""
 
     baudrate = 9600
+    feels = {"distance": (0.301, 4.998)}
 
     def __init__(self, range_m: float = 5.0) -> None:
         self.truth: Mapping[str, float] = {"distance": 1.234}
@@ -79,14 +85,23 @@ class MaxBotixTwin:
     def send(self, now: float) -> bytes:
         """What it has said since."""
         while now >= self.next_at:
-            self.out += b"R%04d\r" % self._range()
+            self.out += self.frame()
             self.next_at += 0.15
         out, self.out = self.out, b""
         return out
 
-    def _range(self) -> int:
+    def frame(self) -> bytes:
+        """R, the range in mm, CR."""
         mm = max(round(1000 * self.truth["distance"]), self.near)
-        return mm if mm < self.none else self.none
+        return b"R%04d\r" % min(mm, self.none)
 
 
+VECTORS = (
+    Vector(
+        "PD11500, pin 5: R, four digits, CR; mm",
+        [b"R1234\r".hex(" ")],
+        {"distance": 1.234, "level": 2.766},
+        options={"mount_height_m": 4.0},
+    ),
+)
 DRIVER, TWIN = MaxBotix, MaxBotixTwin

@@ -16,6 +16,7 @@ from drivers.bus.i2c import I2C
 from drivers.registers import Bits, Register
 from drivers.sim.twin import RegisterTwin
 from drivers.strain import Bridge, Gain, Wiring
+from drivers.vector import Vector
 
 RESET, DIGITAL, ANALOG, READY, START, DONE, LDO = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x80  # 11.1
 RUNNING = DIGITAL | ANALOG | START | LDO
@@ -36,6 +37,7 @@ SETTLING = 6  # conversions that are wrong after a change of channel, gain or ra
 class NAU7802:
     """Strain in um/m of one bridge; positive = output plus above output minus."""
 
+    checksum, setup_s = False, 1.5
     quantities: Mapping[str, Quantity]
     pu_ctrl, ctrl1, ctrl2 = Register(0x00), Register(0x01), Register(0x02)
     control = Register(0x00, size=3)  # the three above at once
@@ -62,7 +64,10 @@ class NAU7802:
         self.quantities = {"strain": self.bridge.quantity()}
 
     def setup(self) -> None:
-        """Reset, identify, configure, calibrate the offset, let it settle: 1.3 s at 10 Hz."""
+        """Reset, identify, configure, calibrate the offset, let it settle: 1.3 s at 10 Hz.
+
+        Raises BusError, DataError.
+        """
         self._power_up()
         if self.revision != REVISION:
             raise DataError(f"0x{self.address:02x}: revision {self.revision:x}, not a NAU7802")
@@ -131,6 +136,8 @@ class NAU7802Twin(RegisterTwin):
     """
 
     defaults = {0x1F: 0x0F}
+    other_chip = {0x1F: 0x00}
+    feels = {"strain": (-15_000.0, 15_000.0)}
 
     def __init__(
         self, gauge_factor: float = 2.0, bridge: str = "quarter", channel: int = 1
@@ -203,4 +210,14 @@ class NAU7802Twin(RegisterTwin):
         return min(max(round(counts), -0x800000), 0x7FFFFF)
 
 
+VECTORS = tuple(
+    Vector(
+        "Linux, drivers/iio/adc/nau7802.c: 2793e-9 mV per count at 3.0 V, gain 128",
+        ["00 00 00", "9e 2f 00", "be 2f 00", counts],
+        {"strain": strain},
+        within=0.08,  # the kernel cuts 2793.97 off
+        told=["12", "00", "00", "12"],
+    )
+    for counts, strain in (("000000", 0.0), ("0186a0", 186.2), ("fe7960", -186.2))
+)
 DRIVER, TWIN = NAU7802, NAU7802Twin

@@ -3,7 +3,9 @@
 Datasheet: PMS5003 series data manual V2.5, appendix I (frame, commands). Values for ambient air
 ("atmospheric"), ug/m3. Used in passive mode: it is asked and answers at once, so a row never waits
 up to 2.3 s for the sensor's own rhythm. For 30 s after waking its fan has not settled: nothing is
-measured then. Frames are found in noise by their start, length and sum.
+measured then.
+
+    BM  00 1C (28 bytes follow)  13 words  sum of all bytes before      words high byte first
 """
 
 from __future__ import annotations
@@ -11,23 +13,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from struct import Struct
 
-from drivers.api import BusError, DataError, Quantity
+from drivers.api import Quantity, WarmingUp
 from drivers.bus.port import Port
+from drivers.frames import FrameFinder
+from drivers.vector import Vector
 
 START = b"\x42\x4d"
-DATA_LENGTH = 28
+DATA = START + b"\x00\x1c"  # 28 bytes follow
 FRAME = 32
 WORDS = Struct(">16H")
 PASSIVE, ASK, WAKE = (0xE1, 0), (0xE2, 0), (0xE4, 1)
 SETTLE_S = 30.0  # page 5: stable data at least 30 s after wake-up
 ANSWER_S = 2.5  # a frame is due within one active interval at the latest
-NOISE = 1024  #: give up after so many bytes without a frame
+
+
+def is_good(frame: bytes) -> bool:
+    """By its sum."""
+    return sum(frame[:-2]) == int.from_bytes(frame[-2:], "big")
 
 
 class PMS5003:
-    """PM1, PM2.5 and PM10 in ug/m3. Nothing within 30 s after setup."""
+    """PM1, PM2.5 and PM10 in ug/m3. It warms up for 30 s after setup."""
 
     baudrate = 9600
+    checksum = True
+    warm_up_s, setup_s, read_s = SETTLE_S, 3.0, 3.0
+    finder = FrameFinder(DATA, FRAME, is_good)
     quantities = {
         "pm1": Quantity("pm1", 1, 0, 1000),
         "pm2_5": Quantity("pm2_5", 1, 0, 1000),
@@ -39,52 +50,32 @@ class PMS5003:
         self.settled_at = 0.0
 
     def setup(self) -> None:
-        """Wake it, make it passive, get one frame as a proof that it is there."""
+        """Wake it, make it passive, get one frame as a proof that it is there.
+
+        Raises BusError (no answer), DataError (only noise).
+        """
         self._tell(*WAKE)
         self._tell(*PASSIVE)
         self.settled_at = self.port.timer.monotonic() + SETTLE_S
         self._frame()
 
     def read(self) -> dict[str, float]:
-        """The newest values. Raises BusError (no answer), DataError (only noise)."""
-        if self.port.timer.monotonic() < self.settled_at:
-            return {}
-        words = self._frame()
-        return {"pm1": float(words[3]), "pm2_5": float(words[4]), "pm10": float(words[5])}
+        """The newest values. Raises BusError (no answer), DataError (only noise), WarmingUp."""
+        left_s = self.settled_at - self.port.timer.monotonic()
+        if left_s > 0:
+            raise WarmingUp(self.port.path, left_s)
+        pm1, pm2_5, pm10 = WORDS.unpack(self._frame())[5:8]  # for ambient air
+        return {"pm1": float(pm1), "pm2_5": float(pm2_5), "pm10": float(pm10)}
 
     def _tell(self, command: int, value: int) -> None:
         body = START + bytes([command, value >> 8, value & 255])
         self.port.write(body + sum(body).to_bytes(2, "big"))
 
-    def _frame(self) -> list[int]:
-        """The 13 words of the next good frame."""
+    def _frame(self) -> bytes:
+        """The next good frame. Raises BusError, DataError."""
         self.port.discard()
         self._tell(*ASK)
-        heard = b""
-        end = self.port.timer.monotonic() + ANSWER_S
-        while len(heard) < NOISE:
-            left = end - self.port.timer.monotonic()
-            more = self.port.read(FRAME if len(heard) < FRAME else 1, max(left, 0))
-            heard += more
-            if words := parse(heard):
-                return words
-            if not more:
-                break
-        if not heard:
-            raise BusError(f"{self.port.path}: no answer")
-        raise DataError(f"{self.port.path}: no good frame in {heard[:40].hex(' ')}")
-
-
-def parse(heard: bytes) -> list[int] | None:
-    """The first good data frame among the bytes."""
-    at = heard.find(START)
-    while 0 <= at <= len(heard) - FRAME:
-        frame = heard[at : at + FRAME]
-        _, *words, total = WORDS.unpack(frame)
-        if words[0] == DATA_LENGTH and sum(frame[:-2]) == total:
-            return words[1:]
-        at = heard.find(START, at + 1)
-    return None
+        return self.finder.next(self.port, ANSWER_S)
 
 
 class PMS5003Twin:
@@ -113,7 +104,7 @@ class PMS5003Twin:
     def send(self, now: float) -> bytes:
         """What it has said since."""
         while self.active and not self.asleep and now >= self.next_at:
-            self.out += self._frame()
+            self.out += self.frame()
             self.next_at += 1.0
         out, self.out = self.out, b""
         return out
@@ -127,9 +118,10 @@ class PMS5003Twin:
             self.active, self.next_at = value == 1, now + 1.0
             self.out += summed(b"BM\x00\x04\xe1" + bytes([value]))
         elif command == 0xE2 and not self.active:
-            self.out += self._frame()
+            self.out += self.frame()
 
-    def _frame(self) -> bytes:
+    def frame(self) -> bytes:
+        """What it says of the air now."""
         names = ("pm1", "pm2_5", "pm10")
         air = [min(max(round(self.truth[name]), 0), 65535) for name in names]
         counts = [210, 70, 45, 30, 0, 0]
@@ -145,4 +137,13 @@ def summed(data: bytes) -> bytes:
     return data + bytes(divmod(total, 256))
 
 
+VECTORS = (
+    Vector(
+        "avaldebe/PyPMS, tests/captured_data",
+        [
+            "424d001c 0000 0008 0008 0000 0008 0008 00d2 0046 002d 001e 0000 0000 9700 02c5",
+        ],
+        {"pm1": 0.0, "pm2_5": 8.0, "pm10": 8.0},
+    ),
+)
 DRIVER, TWIN = PMS5003, PMS5003Twin

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from drivers.api import BusError, DataError, Quantity
+from drivers.api import BusError, DataError, Quantity, WarmingUp
 from drivers.bus.i2c import I2C
 from drivers.crc import crc8_31
 from drivers.sim.twin import Nack
+from drivers.vector import Vector
 
 START, STOP, READ, READY = 0x21B1, 0x3F86, 0xEC05, 0xE4B8
 SERIAL, PERSIST = 0x3682, 0x3615
@@ -29,8 +30,13 @@ LOWEST_PA, HIGHEST_PA = 70_000, 120_000  # 3.6.5
 
 
 class SCD41:
-    """CO2 in ppm, temperature in Cel, relative humidity in %. A read without news has no values."""
+    """CO2 in ppm, temperature in Cel, relative humidity in %. It warms up for 5 s.
 
+    A read without news has no values.
+    """
+
+    checksum = True
+    warm_up_s, setup_s = INTERVAL_S, 2.0
     quantities = {
         "co2": Quantity("co2", 1, 1, 40_000),
         "temperature": Quantity("temperature", 0.01, -10, 60),
@@ -42,9 +48,13 @@ class SCD41:
         self.self_calibration = self_calibration
         self.pressure_hpa = 0  # what the chip was told last
         self.news_at = 0.0  # when it last had a result
+        self.warm = False  # whether it has had one since setup
 
     def setup(self) -> None:
-        """Stop it if it measures, identify, set self-calibration if it differs, start."""
+        """Stop it if it measures, identify, set self-calibration if it differs, start.
+
+        Raises BusError, DataError.
+        """
         self._stop()
         self._ask(SERIAL, 3)
         if self._ask(GET_ASC, 1)[0] != self.self_calibration:
@@ -53,10 +63,13 @@ class SCD41:
             self.i2c.pause(PERSIST_S)
         self.pressure_hpa = 0
         self._tell(START)
-        self.news_at = self.i2c.timer.monotonic()
+        self.news_at, self.warm = self.i2c.timer.monotonic(), False
 
     def compensate(self, pressure_pa: float) -> None:
-        """Tell the chip the air pressure, when it moved by a hPa; allowed while measuring."""
+        """Tell the chip the air pressure, when it moved by a hPa; allowed while measuring.
+
+        Raises BusError.
+        """
         if not LOWEST_PA <= pressure_pa <= HIGHEST_PA:
             return
         hpa = round(pressure_pa / PRESSURE_STEP_PA)
@@ -65,19 +78,28 @@ class SCD41:
             self.pressure_hpa = hpa
 
     def read(self) -> dict[str, float]:
-        """The newest result, at most 5 s old; nothing if it was read already."""
+        """The newest result, at most 5 s old; nothing if it was read already.
+
+        Raises BusError, WarmingUp before the first result, DataError if none comes any more.
+        """
         now = self.i2c.timer.monotonic()
         if not self._ask(READY, 1)[0] & READY_BITS:
-            if now - self.news_at > LATE_S:
-                raise DataError(f"0x{self.address:02x}: measures no more; did it lose its supply?")
-            return {}
-        self.news_at = now
+            return self._no_news(now - self.news_at)
+        self.news_at, self.warm = now, True
         co2, ticks_t, ticks_rh = self._ask(READ, 3)
         return {
             "co2": float(co2),
             "temperature": -45 + 175 * ticks_t / 65535,
             "relative_humidity": 100 * ticks_rh / 65535,
         }
+
+    def _no_news(self, silent_s: float) -> dict[str, float]:
+        """What a read without a result says. Raises WarmingUp, DataError."""
+        if silent_s > LATE_S:
+            raise DataError(f"0x{self.address:02x}: measures no more; did it lose its supply?")
+        if not self.warm:
+            raise WarmingUp(f"0x{self.address:02x}", INTERVAL_S - silent_s)
+        return {}
 
     def _stop(self) -> None:
         """Stop, whether it measures or not (a chip that idles need not acknowledge)."""
@@ -134,7 +156,7 @@ class SCD41Twin:
         self.pressure = 0
 
     def write(self, data: bytes, now: float) -> None:
-        """A 16-bit command, perhaps with a word and its CRC."""
+        """A 16-bit command, perhaps with a word and its CRC. Raises Nack."""
         if not data:
             return
         command = int.from_bytes(data[:2], "big")
@@ -158,7 +180,7 @@ class SCD41Twin:
             self.answer = self._answer(command, now)
 
     def read(self, length: int, now: float) -> bytes:
-        """The answer to the last command."""
+        """The answer to the last command. Raises Nack."""
         if now < self.busy_until or not self.answer:
             raise Nack
         answer, self.answer = self.answer, b""
@@ -217,4 +239,13 @@ def _table() -> list[int]:
 
 
 TABLE = _table()
+VECTORS = (
+    Vector(
+        "SCD4x, 3.5.2",
+        ["80 06 04", "01 f4 33 66 67 a2 5e b9 3c"],
+        {"co2": 500.0, "temperature": 25.0, "relative_humidity": 37.0},
+        within=0.01,
+        told=["e4b8", "ec05"],
+    ),
+)
 DRIVER, TWIN = SCD41, SCD41Twin

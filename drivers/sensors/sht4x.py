@@ -13,6 +13,7 @@ from drivers.api import DataError, Quantity
 from drivers.bus.i2c import I2C
 from drivers.crc import crc8_31
 from drivers.sim.twin import Nack
+from drivers.vector import Vector
 
 MEASURE_HIGH = 0xFD
 READ_SERIAL = 0x89
@@ -25,6 +26,7 @@ COMMAND_S = 0.001
 class SHT4x:
     """Temperature in Cel, relative humidity in %."""
 
+    checksum = True
     quantities = {
         "temperature": Quantity("temperature", 0.01, -40, 125),
         "relative_humidity": Quantity("humidity", 0.01, 0, 100),
@@ -34,14 +36,17 @@ class SHT4x:
         self.i2c, self.address = i2c, address
 
     def setup(self) -> None:
-        """Reset, read the serial number: the chip is there and says it right."""
+        """Reset, read the serial number: the chip is there and says it right.
+
+        Raises BusError, DataError.
+        """
         self.i2c.pause(RESET_S)  # it may have got its supply just now
         self.i2c.write(self.address, bytes([SOFT_RESET]))
         self.i2c.pause(RESET_S)
         self._ask(READ_SERIAL, COMMAND_S)
 
     def read(self) -> dict[str, float]:
-        """One conversion at high repeatability, 8.3 ms."""
+        """One conversion at high repeatability, 8.3 ms. Raises BusError, DataError."""
         ticks_t, ticks_rh = self._ask(MEASURE_HIGH, MEASURE_S)
         humidity = -6 + 125 * ticks_rh / 65535
         return {
@@ -71,7 +76,7 @@ class SHT4xTwin:
         self.ready, self.answer = now + 0.0003, b""
 
     def write(self, data: bytes, now: float) -> None:
-        """A one-byte command."""
+        """A one-byte command. Raises Nack."""
         if now < self.ready or (data and data[0] not in self.times):
             raise Nack
         if data:
@@ -79,7 +84,7 @@ class SHT4xTwin:
             self.answer = self._answer(data[0])
 
     def read(self, length: int, now: float) -> bytes:
-        """The answer to the last command."""
+        """The answer to the last command. Raises Nack."""
         if now < self.ready or not self.answer:
             raise Nack
         answer, self.answer = self.answer, b""
@@ -108,4 +113,16 @@ def worded(ticks: int) -> bytes:
     return data + bytes([register])
 
 
+VECTORS = (
+    Vector(
+        "SHT4x, 4.6",
+        ["66 66 93 80 00 a2"],
+        {"temperature": 25.0, "relative_humidity": 56.5},
+        within=0.01,
+        told=["fd"],
+    ),
+    # the ends of the ticks: -6 and 119 % are cut to 0 and 100
+    Vector("SHT4x, 4.6", ["00 00 81 00 00 81"], {"temperature": -45.0, "relative_humidity": 0.0}),
+    Vector("SHT4x, 4.6", ["ff ff ac ff ff ac"], {"temperature": 130.0, "relative_humidity": 100.0}),
+)
 DRIVER, TWIN = SHT4x, SHT4xTwin

@@ -17,6 +17,10 @@ class FifoTwin(RegisterTwin, ABC):
     """Registers and a FIFO of `deep` samples in m/s2 that drops its oldest when it is full."""
 
     axes: Sequence[str] = ("x", "y", "z")
+    rates_hz: Sequence[int]  #: that its driver offers; the first is the default
+    count_g: float  #: one count of acceleration in the default range
+    count_cel: float  #: one count of its thermometer
+    other_chip: Mapping[int, int]  #: register -> what another chip has there
     deep = 32  #: samples the FIFO holds
     noise_density = 0.0  #: ug/sqrt(Hz), white up to half the rate
 

@@ -2,6 +2,8 @@
 
 Every call becomes messages to one `transfer`, as in the kernel (Linux, i2c/smbus-protocol);
 errors are the kernel's OSErrors with the numbers of the Pi's bus driver (i2c-bcm2835).
+
+Counterpart of drivers/bus/i2c.py.
 """
 
 from __future__ import annotations
@@ -188,7 +190,7 @@ class SimI2C:
     def read_i2c_block_data(
         self, i2c_addr: int, register: int, length: int, force: bool | None = None
     ) -> list[int]:
-        """`length` bytes from a register on, 32 at the most."""
+        """`length` bytes from a register on, 32 at the most, else it raises ValueError."""
         if length > BLOCK:
             raise ValueError(f"Desired block length over {BLOCK} bytes")
         return list(self._smbus(i2c_addr, bytes([register]), length)) if length else []

@@ -1,4 +1,7 @@
-"""A simulated 1-wire folder: twins answer when their file is opened, as the kernel's do."""
+"""A simulated 1-wire folder: twins answer when their file is opened, as the kernel's do.
+
+Counterpart of drivers/bus/onewire.py.
+"""
 
 from __future__ import annotations
 
@@ -66,6 +69,11 @@ def text(pad: bytes) -> str:
     thousandths = int.from_bytes(pad[:2], "little", signed=True) * 1000 // 16
     verdict = f"crc={pad[8]:02x} {'YES' if good else 'NO'}"
     return f"{shown} : {verdict}\n{shown} t={thousandths}\n"
+
+
+def checked(data: bytes) -> bytes:
+    """Eight bytes of a scratchpad and their CRC."""
+    return data + bytes([maxim(data)])
 
 
 def maxim(data: bytes) -> int:

@@ -1,4 +1,7 @@
-"""Simulated GPIO: stands where the module RPi.GPIO stands."""
+"""Simulated GPIO: stands where the module RPi.GPIO stands.
+
+Counterpart of drivers/bus/pins.py.
+"""
 
 from __future__ import annotations
 

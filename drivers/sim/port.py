@@ -1,4 +1,7 @@
-"""A simulated serial port: stands where serial.Serial stands, with a twin at the other end."""
+"""A simulated serial port: stands where serial.Serial stands, with a twin at the other end.
+
+Counterpart of drivers/bus/port.py.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ class SimPort(SerialBase):
     # -- what SerialBase wants -----------------------------------------------------------------
 
     def open(self) -> None:
-        """Open; what came before is lost."""
+        """Open; what came before is lost. Raises SerialException where it is open."""
         if self.is_open:
             raise SerialException("Port is already open.")
         self.is_open = True

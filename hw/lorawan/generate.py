@@ -1,4 +1,6 @@
-"""Write what is generated here. usage: python -m hw.lorawan.generate
+"""Write what is generated here.
+
+usage: python -m hw.lorawan.generate
 
 The tables of stadtsinn.js and of README.md, and the two trees that network servers import:
 chirpstack/ (layout of chirpstack-device-profiles) and things-stack/ (of lorawan-devices).

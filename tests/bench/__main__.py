@@ -1,15 +1,16 @@
-"""All figures as one table, with the machine. usage: python -m tests.bench [NAME ...]
+"""All figures, printed and written into README.md.
+
+usage: python -m tests.bench [NAME ...]
 
 Names: bytes mqtt store backfill start cost features streams events kills lorawan lorawan_month
-lorawan_idle lorawan_codec (default: all). Quote the table with its first line.
+lorawan_idle lorawan_codec (default: all). Exit code 1 if a figure is not reached, or if a group has
+measured nothing.
 """
 
 import importlib
-import os
-import platform
-import sqlite3
 import sys
-from pathlib import Path
+
+from tests.bench.page import commit, machine, write
 
 NAMES = (
     *("bytes", "mqtt", "store", "backfill", "start", "cost", "features", "streams", "events"),
@@ -17,26 +18,25 @@ NAMES = (
 )
 
 
-def machine() -> str:
-    """What this was measured on."""
-    found = [one for one in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in one]
-    cpu = found[0].split(":")[1].strip() if found else platform.machine()
-    return (
-        f"{cpu}, {os.cpu_count()} cores, Linux {platform.release()}, "
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
-    )
+def measured(name: str) -> bool:
+    """Print a group's lines and keep them. Whether it measured anything and reached all."""
+    module = importlib.import_module(f"tests.bench.bench_{name}")
+    title, _, rest = (module.__doc__ or "").partition("\n")
+    lines = module.lines()
+    for line in lines:
+        print(line.text(), flush=True)
+    if not lines:
+        print(f"{name}: measured nothing. {' '.join(rest.split()) or title}", flush=True)
+        return False
+    write(name, title, lines)
+    return all(line.good is not False for line in lines)
 
 
 def main(names: list[str]) -> int:
-    """Print every line; 1 if something is not reached."""
-    print(machine(), flush=True)
-    missed = 0
-    for name in names or NAMES:
-        module = importlib.import_module(f"tests.bench.bench_{name}")
-        for line in module.lines():
-            print(line.text(), flush=True)
-            missed += line.good is False
-    print(f"{missed} not reached" if missed else "all reached")
+    """Measure group after group; 1 if one is not good."""
+    print(f"{commit()}; {machine()}", flush=True)
+    missed = [name for name in names or NAMES if not measured(name)]
+    print(f"not reached: {', '.join(missed)}" if missed else "all reached")
     return 1 if missed else 0
 
 

@@ -15,8 +15,10 @@ import msgspec  # noqa: F401
 import paho.mqtt.client as mqtt
 import serial  # noqa: F401
 import smbus2  # noqa: F401
+from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.bench.canned import Canned
+from tests.sure import sure
 
 
 def main(host: str, port: int, folder: Path) -> None:
@@ -26,14 +28,14 @@ def main(host: str, port: int, folder: Path) -> None:
     store.execute("PRAGMA synchronous = FULL")
     store.execute("CREATE TABLE IF NOT EXISTS row (seq INTEGER PRIMARY KEY, at REAL, cells BLOB)")
     acked = threading.Event()
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
     client.on_publish = lambda *_: acked.set()
     client.connect(host, port)
     client.loop_start()
     sensor, due = Canned(), time.monotonic()
     while True:
         now = time.time()
-        cells = cbor2.dumps([round(value * 100) for value in sensor.read().values()])
+        cells = cbor2.dumps([round(sure(value) * 100) for value in sensor.read().values()])
         store.execute("INSERT INTO row (at, cells) VALUES (?, ?)", (now, cells))
         acked.clear()
         client.publish("bare/up", cells, qos=1)

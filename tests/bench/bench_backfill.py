@@ -63,7 +63,8 @@ def drain(node: Node) -> tuple[float, list[float], dict[int, float], list[int]]:
     uplink = node.uplinks[0]
     daemon = Daemon([Job("link-city", uplink.step, uplink.wake)], node.clock, str, node.stopping)
     thread = threading.Thread(target=daemon.run)
-    owed, puts, live = node.store.counts().owed["city"], [], {}
+    owed, puts = node.store.counts().owed["city"], list[float]()
+    live: dict[int, float] = {}
     memory = [resident()]
     began = time.perf_counter()
     thread.start()

@@ -1,7 +1,11 @@
-"""Bytes per frame over the recordings, consecutive frames without overlap."""
+"""Bytes per frame over the recordings, consecutive frames without overlap.
+
+The recordings are no part of the project: STADTSINN_RECORDINGS names the folder they lie in.
+"""
 
 import csv
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +18,8 @@ from agent.model.batch import Batch, Layout, Row
 from agent.model.schema import Cell, Field, Missing, Schema
 from tests.bench.table import Line
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
+NEXT_TO_US = Path(__file__).parents[3] / "shared" / "data"
+DATA = Path(os.environ.get("STADTSINN_RECORDINGS", NEXT_TO_US))
 START = 1_767_571_200  # 2026-01-05 00:00 UTC
 AIR = "temp -2 2000 8 2 · hum -1 450 6 1"
 TABLES = {

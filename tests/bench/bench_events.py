@@ -4,7 +4,7 @@ import itertools
 import random
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from agent.clock import VirtualClock
@@ -12,12 +12,12 @@ from agent.config.sections import VibrationConfig
 from agent.events.archive import Archive
 from agent.events.folder import Records
 from agent.events.trigger import Trigger
-from agent.features import timeline  # noqa: F401 -- numpy is imported at the first event, once
+from agent.features import sample_times  # noqa: F401 -- numpy is imported at the first event, once
 from agent.measure.stream import Stream
 from agent.model.schema import field_for
 from agent.plan.triggers import TriggerPlan
 from agent.store import LinkPolicy, Store
-from drivers.api import Samples
+from drivers.api import Quantity, Samples
 from tests.bench.table import Line
 
 RATE_HZ, POLL_S = 125.0, 0.0853
@@ -27,7 +27,8 @@ FILL_S, WATCH_S = 660.0, 60.0  #: the ring is full before anything is measured
 class Noise:
     """A chip of three axes that brings what was made before; loud on demand."""
 
-    axes = ("x", "y", "z")
+    axes: Sequence[str] = ("x", "y", "z")
+    quantities: Mapping[str, Quantity] = {}
     unit, rate_hz, depth_s = "m/s2", RATE_HZ, 0.256
 
     def __init__(self, clock: VirtualClock) -> None:

@@ -6,7 +6,7 @@ import sys
 import time
 import tracemalloc
 import warnings
-from collections import Counter
+from collections import defaultdict
 
 import numpy as np
 import rainflow as rainflow_package
@@ -26,6 +26,7 @@ from tests.bench.healthy_month import DAMAGED, HEALTHY, TRAINING, outcome
 from tests.bench.table import Line
 from tests.bench.traffic_day import NOISE_UG, recorded, scatter
 from tests.features_kit import MODES, G, bridge, burst, burst_acceleration, law
+from tests.sure import sure
 from tests.tones_month import JANUARY, JUNE, Tones
 
 with warnings.catch_warnings():  # obspy reads entry points the old way
@@ -45,7 +46,7 @@ def statistics(rms_g: float) -> list[Line]:
     ]
     bias, scatter, damping_bias, damping_scatter, missed = [], [], [], [], 0
     for k, truth in enumerate(MODES):
-        seen = [window[k] for window in windows if window[k]]
+        seen = [one for window in windows if (one := window[k])]
         missed += SEEDS - len(seen)
         frequency = np.array([mode.frequency_hz for mode in seen]) / truth.frequency_hz
         damping = np.array([mode.damping for mode in seen]) / truth.damping
@@ -108,7 +109,7 @@ def lines_as_modes() -> list[Line]:
             x += amplitude * np.outer(np.sin(2 * np.pi * line * t + seed), [1, 0.7 - k, 0.4])
         found = identify([x], RATE_HZ, Settings(highest_hz=15.0 if seed % 2 else 50.0))
         modes += sum(near_line(mode.frequency_hz) for mode in found)
-        spectrum = welch([x], RATE_HZ, points_for(RATE_HZ))
+        spectrum = sure(welch([x], RATE_HZ, points_for(RATE_HZ)))
         found_tops = peaks(spectrum.frequency_hz, spectrum.density[:, 2])
         tops += sum(near_line(peak.frequency_hz) for peak in found_tops)
     return [
@@ -152,7 +153,7 @@ def worst_rate_ppm() -> float:
     for error in np.linspace(-0.03, 0.03, 13):
         for seed in range(20):
             hz = RATE_HZ * (1 + error)
-            at = np.arange(1, 6001) * 0.1
+            at = np.linspace(0.1, 600.0, 6000)
             late = np.random.default_rng(seed).uniform(-0.005, 0.005, 6000)
             found = fit_rate(np.floor(at * hz), at + late)
             assert found
@@ -171,7 +172,7 @@ def welch_error() -> float:
 
 def all_features(x: np.ndarray, rate_hz: float) -> None:
     """Everything a window becomes."""
-    at = np.arange(1, 6001) * 0.1
+    at = np.linspace(0.1, 600.0, 6000)
     fit_rate(np.floor(at * rate_hz), at)
     completeness([x], rate_hz, 600)
     summaries([x], rate_hz, 2 * G)
@@ -195,7 +196,7 @@ def rainflow_differences() -> int:
     for _ in range(1000):
         series = rng.integers(-50, 50, rng.integers(3, 200)).astype(float)
         cycles, residue = rainflow.count(series)
-        found: Counter[float] = Counter()
+        found: defaultdict[float, float] = defaultdict(float)
         for extent, weight in cycles + rainflow.close(residue):
             found[extent] += weight
         different += sorted(found.items()) != rainflow_package.count_cycles(series.tolist())

@@ -1,7 +1,7 @@
 """How often a node may send within 30 s of airtime a day, over the recordings.
 
-Frames as full as the waiting time of the link makes them (DESIGN, lanes), no health table, length
-not fixed; beside them the same rows in other formats, encoded as full as they get.
+Frames as full as the waiting time of the link makes them (DESIGN, priority), no health table,
+length not fixed; beside them the same rows in other formats, encoded as full as they get.
 """
 
 from collections.abc import Sequence

@@ -12,10 +12,12 @@ from agent.clock import Clock, VirtualClock
 from agent.config import parse
 from agent.config.sections import MqttConfig
 from agent.demo.broker import Broker
+from agent.model.batch import Batch
 from agent.node import build
 from agent.plan import make_plan
 from agent.status import Node
 from agent.transport.links import Link, LinkError
+from agent.transport.links.encoder import Encoder
 from agent.transport.links.mqtt import MqttLink
 from tests.bench.bench_cost import COLUMNS, PROFILE, ROOT
 from tests.bench.table import Line
@@ -99,7 +101,7 @@ def back_after_s(folder: Path, outage_s: float) -> float:
     broker.start()
     config = MqttConfig(name="city", url=broker.url)
     wake = threading.Event()
-    link = MqttLink(config, "school", Clock(), wake, lambda _: None, threading.Event())
+    link = MqttLink(config, "school", Clock(), wake, Encoder(Clock()), threading.Event())
     send(link, wake)
     broker.stop()
     time.sleep(outage_s)
@@ -116,7 +118,7 @@ def connect(link: Link) -> None:
     """Wait until it is there."""
     while True:
         try:
-            link.limit()
+            link.room()
         except LinkError:
             time.sleep(0.05)
         else:
@@ -128,8 +130,8 @@ def send(link: MqttLink, wake: threading.Event) -> None:
     """Until it is acknowledged, as the uplink does."""
     while True:
         try:
-            link.limit()
-            link.send(b"\x84\x01\x19\x86\x85\x01\x81\x01", kind=0)
+            link.room()
+            link.send(b"\x84\x01\x19\x86\x85\x01\x81\x01", Batch("live"))
         except LinkError as error:
             wake.wait(error.retry_s)
             wake.clear()

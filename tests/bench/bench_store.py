@@ -17,7 +17,7 @@ from agent.clock import VirtualClock
 from agent.config import parse
 from agent.measure.buses import MachineBuses
 from agent.measure.health import HealthSource
-from agent.model.batch import Encoded
+from agent.model.batch import Delivered
 from agent.node import build
 from agent.plan import make_plan
 from agent.status import Node
@@ -59,8 +59,8 @@ class Sampled:
     def acknowledge(self) -> None:
         """All that is owed now has arrived."""
         store = self.node.store
-        while (batch := store.next("city")) is not None:
-            store.ack("city", Encoded((b"",), batch, batch.rows))
+        while (batch := store.link("city").next()) is not None:
+            store.link("city").delivered(Delivered(batch, batch.rows))
 
     def close(self) -> None:
         """Close the store."""

@@ -199,8 +199,11 @@ def frames() -> list[Line]:
 
 
 def drawn_deck(chance: random.Random) -> list[int]:
-    """Cells of a slow row, wider than any of the world's year: tilt within 0.3 deg, strain within
-    60 um/m, cracks to 0.4 mm, -10 to 35 Cel, water at 0.3 to 4.5 m, each by itself."""
+    """Cells of a slow row, wider than any of the world's year.
+
+    Tilt within 0.3 deg, strain within 60 um/m, cracks to 0.4 mm, -10 to 35 Cel, water at 0.3 to 4.5
+    m, each by itself.
+    """
     celsius = chance.uniform(-10, 35)
     return [
         *(chance.randint(-300, 300) for _ in range(6)),
@@ -214,8 +217,11 @@ def drawn_deck(chance: random.Random) -> list[int]:
 
 
 def drawn_modes(chance: random.Random) -> list[int]:
-    """Cells of a modes row: frequencies within 5 %, damping to 5 %, rms about 0.03 m/s2, peaks
-    about 0.3 m/s2, PPV about 1.5 mm/s."""
+    """Cells of a modes row.
+
+    Frequencies within 5 %, damping to 5 %, rms about 0.03 m/s2, peaks about 0.3 m/s2, PPV about 1.5
+    mm/s.
+    """
 
     def about(counts: float) -> int:
         return round(abs(chance.gauss(0, counts)))

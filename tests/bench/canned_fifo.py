@@ -5,6 +5,7 @@ The bus answers from bytes that were made once, as many as are due by the monoto
 
 import random
 import struct
+from typing import Any
 
 from agent.clock import Clock
 from agent.measure.health import HealthSource
@@ -40,13 +41,22 @@ def words() -> bytes:
 class CannedBus:
     """One chip: registers from a table, FIFO level by time, FIFO data from the can."""
 
-    def __init__(self, clock, rate_hz, level, data, size, can, registers):  # type: ignore[no-untyped-def]
+    def __init__(
+        self,
+        clock: Clock,
+        rate_hz: float,
+        level: int,
+        data: int,
+        size: int,
+        can: bytes,
+        registers: dict[int, int],
+    ) -> None:
         self.clock, self.rate_hz, self.level, self.data = clock, rate_hz, level, data
         self.size, self.can, self.registers = size, can, registers
         self.taken, self.pointer = 0, 0
         self.zero = clock.monotonic()
 
-    def i2c_rdwr(self, *messages) -> None:  # type: ignore[no-untyped-def]
+    def i2c_rdwr(self, *messages: Any) -> None:
         """Answer from the can; what is written to a register is what it holds."""
         for message in messages:
             if not message.flags & READ:

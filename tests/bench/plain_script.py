@@ -10,13 +10,14 @@ import time
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.bench.canned import Canned
 
 
 def main(host: str, port: int, folder: Path, queue: bool) -> None:
     """Once a second until killed."""
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
     client.connect(host, port)
     client.loop_start()
     store = sqlite3.connect(folder / "queue.db") if queue else None

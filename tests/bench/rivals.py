@@ -54,7 +54,7 @@ def cbor_map(schema: Schema, rows: Sequence[Row]) -> bytes:
 
 def senml(schema: Schema, rows: Sequence[Row]) -> bytes:
     """SenML in CBOR: a base time, then a record per value, without units."""
-    base, records = rows[0][0], []
+    base, records = rows[0][0], list[dict[int, object]]()
     for start, cells in rows:
         for _, field, cell in valued(schema, cells):
             record: dict[int, object] = {SENML_NAME: field.name, VALUE: field.value(cell)}

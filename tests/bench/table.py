@@ -20,12 +20,25 @@ class Line:
             return None
         return self.value <= self.limit if self.most else self.value >= self.limit
 
-    def text(self) -> str:
-        """For people."""
-        verdict = {True: "reached", False: "NOT reached", None: ""}[self.good]
+    @property
+    def verdict(self) -> str:
+        """In a word; none if there is nothing to reach."""
+        return {True: "reached", False: "NOT reached", None: ""}[self.good]
+
+    @property
+    def bound(self) -> str:
+        """What it must reach, with the side."""
         sign = "<=" if self.most else ">="
-        limit = "" if self.limit is None else f"{sign} {number(self.limit)}"
-        return f"{self.what:58} {number(self.value):>10} {self.unit:10} {limit:>12}  {verdict}"
+        return "" if self.limit is None else f"{sign} {number(self.limit)}"
+
+    def text(self) -> str:
+        """For people at a terminal."""
+        measured = f"{number(self.value):>10} {self.unit:10}"
+        return f"{self.what:58} {measured} {self.bound:>12}  {self.verdict}"
+
+    def row(self) -> str:
+        """For the page."""
+        return f"| {self.what} | {number(self.value)} {self.unit} | {self.bound} | {self.verdict} |"
 
 
 def number(value: float) -> str:

@@ -49,7 +49,7 @@ class Pages:
 
     def free(self, store: Store) -> None:
         """It may grow again."""
-        del store._file.free_bytes  # type: ignore[method-assign]
+        del store._file.free_bytes
         store._file.read("PRAGMA max_page_count = 1000000")
 
 

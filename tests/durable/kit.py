@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from agent.clock import VirtualClock
-from agent.model.batch import EVENT, Batch, Encoded, Layout, Message, Row
+from agent.model.batch import EVENT, Batch, Delivered, Layout, Message, Row
 from agent.model.schema import Field, Schema
 from agent.store import LinkPolicy, Store
 
@@ -17,7 +18,7 @@ CELLS = bytes.fromhex("821908611901d9")  # [2145, 473]
 class Kit:
     """One store under a virtual clock."""
 
-    def __init__(self, path: Path, clock: VirtualClock, **options: float) -> None:
+    def __init__(self, path: Path, clock: VirtualClock, **options: Any) -> None:
         self.clock = clock
         self.store = Store(path, clock, **options)
         self.store.open()
@@ -55,18 +56,24 @@ class Kit:
 
     def send(self, link: str = "city", most: int = 10_000) -> list[int]:
         """What one frame carries, acknowledged: sequence numbers, newest first."""
-        batch = self.store.next(link)
+        batch = self.store.link(link).next()
         return [] if batch is None else self.ack(batch, link, most)
+
+    def due(self, link: str = "city") -> Batch:
+        """What is to go now; there is something."""
+        batch = self.store.link(link).next()
+        assert batch is not None
+        return batch
 
     def ack(self, batch: Batch, link: str = "city", most: int = 10_000) -> list[int]:
         rows: Sequence[Row] = batch.rows[-most:] if batch.in_order else batch.rows[:most]
-        self.store.ack(link, Encoded((b"",), batch, rows))
+        self.store.link(link).delivered(Delivered(batch, rows))
         return [row.seq for row in rows] or [batch.message.seq if batch.message else 0]
 
     def drain(self, link: str = "city", most: int = 10_000) -> list[list[int]]:
         """All that can be sent now, frame by frame; only the frames with rows are returned."""
         frames = []
-        while (batch := self.store.next(link)) is not None:
+        while (batch := self.store.link(link).next()) is not None:
             sent = self.ack(batch, link, most)
             if batch.layout is not None:
                 frames.append(sent)

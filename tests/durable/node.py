@@ -1,4 +1,6 @@
-"""A node under load that is going to be killed. usage: node.py FOLDER URL START SPEED [drain]
+"""A node under load that is going to be killed.
+
+usage: node.py FOLDER URL START SPEED [drain]
 
 Writes a line for every row after `put` has returned: what is written there must arrive.
 """

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from agent.clock import VirtualClock
-from agent.model.batch import Encoded, Row
+from agent.model.batch import Delivered, Row
 from agent.store import LinkPolicy, Store
 from tests.durable.kit import AIR
 
@@ -29,9 +29,9 @@ def main(path: str, first: str) -> None:
         clock.sleep(60)
         seq = store.put(layout, Row(0, store.boot, number * 60_000, number * 60, cells_of(number)))
         print(seq, number, flush=True)
-        batch = store.next("city")
+        batch = store.link("city").next()
         if number % 3 == 0 and batch is not None:
-            store.ack("city", Encoded((b"",), batch, batch.rows))
+            store.link("city").delivered(Delivered(batch, batch.rows))
             for row in batch.rows:
                 print("sent", row.seq, flush=True)
         number += 1

@@ -1,4 +1,7 @@
-"""Every fuzzer, COUNT inputs each. usage: python -m tests.fuzz [COUNT [SEED]]"""
+"""Every fuzzer, COUNT inputs each.
+
+usage: python -m tests.fuzz [COUNT [SEED]]
+"""
 
 import importlib
 import pkgutil

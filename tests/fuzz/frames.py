@@ -27,7 +27,7 @@ def valid_frames() -> list[bytes]:
 
 
 def _data_frames() -> list[bytes]:
-    random, made = Random(1), []
+    random, made = Random(1), list[bytes]()
     schema = registered(1)
     styles = (Style(), Style(whole_slots=True), Style(ticks_always=True), Style(fixed_length=True))
     for style in styles:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from random import Random
 
-from drivers.api import DeviceError, ModemError
+from drivers.api import DeviceError, Modem, ModemError
 from drivers.keys import Keys
 from drivers.modems.la66 import LA66
 from drivers.modems.lora_e5 import LoRaE5
@@ -173,14 +173,14 @@ def refused(error: ModemError) -> None:
     assert 0 <= error.retry_s <= 3600
 
 
-def frame(modem: object, wire: Wire, confirmed: bool) -> None:
+def frame(modem: Modem, wire: Wire, confirmed: bool) -> None:
     """A frame; taken for sent only if the modem said so."""
     wire.seen.clear()
     modem.send(PAYLOAD, port=10, confirmed=confirmed)
     assert sent(type(modem), bytes(wire.seen), confirmed), bytes(wire.seen[:500])
 
 
-def asked(modem: object) -> None:
+def asked(modem: Modem) -> None:
     """Numbers; believable ones only."""
     assert 0 <= modem.data_rate() <= 6
     assert 0 <= modem.limit() <= 242
@@ -191,7 +191,7 @@ def asked(modem: object) -> None:
     assert modem.joined() in (True, False)
 
 
-def downlinks(modem: object) -> None:
+def downlinks(modem: Modem) -> None:
     """Ports and payloads as LoRaWAN has them."""
     for downlink in modem.received():
         assert 0 < downlink.port <= 255

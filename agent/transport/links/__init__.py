@@ -1,19 +1,22 @@
-"""Ways out of the node: what every link offers, and the one error it raises."""
+"""Ways out of the node: what every link offers, and the errors it raises."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-Meanwhile = Callable[[], None]
+from agent.model.batch import Batch, Delivered
+
+#: asked while an acknowledgement is awaited: what is likely to be due once this has arrived
+Following = Callable[[Delivered], Batch | None]
 
 
-def nothing() -> None:
-    """What there is to do meanwhile, as a rule."""
+def nothing_follows(delivered: Delivered) -> None:
+    """What follows where nobody knows."""
 
 
 class LinkError(Exception):
-    """A frame was not accepted and is still owed.
+    """A batch was not accepted and is still pending.
 
     `retry_s` is when to ask again. `refused` marks an answer that said no (a PUBACK reason, a
     modem's refusal): those back off on their own, doubling; a link that is merely down does not.
@@ -27,23 +30,29 @@ class LinkError(Exception):
         self.reason, self.retry_s, self.refused, self.later = reason, retry_s, refused, later
 
 
+class Undeliverable(Exception):
+    """A batch that this link can never take, however often it is tried: it is set aside."""
+
+
 class Link(Protocol):
     """A way out. Called from its own uplink thread only."""
 
-    silent: int  #: frames in a row after which nothing was heard; 0 where each is acknowledged
+    silent: int  #: deliveries in a row after which nothing was heard; 0 where each is acknowledged
 
-    def limit(self, lane: str = "live") -> int:
-        """Longest frame it takes now in this lane, in bytes. Raises LinkError."""
+    def room(self, priority: str = "live") -> int:
+        """What it takes now in one go: bytes of a frame, or rows. Raises LinkError for nothing.
+
+        `priority` is "alarm", "message", "live" or "backfill": where the air is scarce, who may
+        use how much of it.
+        """
         ...
 
-    def send(
-        self, frame: bytes, *, kind: int, lane: str = "live", meanwhile: Meanwhile = nothing
-    ) -> None:
-        """Return when the frame is acknowledged. kind 0 = data, else WIRE's negative number.
+    def deliver(self, batch: Batch, following: Following = nothing_follows) -> Delivered:
+        """Write the batch in the link's own format; return when the far side has it.
 
-        `lane` is "alarm", "message", "live" or "backfill": where the air is scarce, who may use
-        how much of it. `meanwhile` may be called while the acknowledgement is awaited. Raises
-        LinkError.
+        Says what of it went: the rest stays pending. `following` may be asked while the
+        acknowledgement is awaited, by a link that can write ahead; perhaps that batch is the next
+        one here. Raises LinkError: nothing of the batch counts as delivered then; Undeliverable.
         """
         ...
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from agent.clock import Clock
 from agent.codec import cbor
-from agent.store.durable import sync_folder
-from agent.transport.links import LinkError, Meanwhile, nothing
+from agent.durable import sync_folder
+from agent.model.batch import Batch, Delivered
+from agent.transport.links import Following, LinkError, nothing_follows
+from agent.transport.links.encoder import Encoder, Meanwhile, nothing
 
 log = logging.getLogger(__name__)
 
@@ -22,17 +24,23 @@ class FileLink:
 
     silent = 0
 
-    def __init__(self, folder: Path, clock: Clock, limit_bytes: int = 4096) -> None:
-        self.folder, self.clock, self.limit_bytes = folder, clock, limit_bytes
+    def __init__(
+        self, folder: Path, clock: Clock, encoder: Encoder, limit_bytes: int = 4096
+    ) -> None:
+        self.folder, self.clock, self.encoder = folder, clock, encoder
+        self.limit_bytes = limit_bytes
         self._mended: Path | None = None  # the file known to end with a whole frame
 
-    def limit(self, lane: str = "live") -> int:
+    def room(self, priority: str = "live") -> int:
         """Longest frame, in bytes."""
         return self.limit_bytes
 
-    def send(
-        self, frame: bytes, *, kind: int, lane: str = "live", meanwhile: Meanwhile = nothing
-    ) -> None:
+    def deliver(self, batch: Batch, following: Following = nothing_follows) -> Delivered:
+        """Append the batch's frames. Raises LinkError, Undeliverable."""
+        encoded = self.encoder.encode(batch, self.limit_bytes)
+        return self.encoder.carry(encoded, self.limit_bytes, self.send, following)
+
+    def send(self, frame: bytes, batch: Batch, meanwhile: Meanwhile = nothing) -> None:
         """Append and fsync. A half-written frame is cut off again. Raises LinkError."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -2,22 +2,24 @@
 
 Sent means: the modem says sent (rows), or the network has acknowledged (alarms; rows where the
 profile says so). Whatever happens at a modem leaves the rows owed. EU868, class A.
+
+The command for people is agent/cli/lorawan.py.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from agent.clock import Clock
 from agent.config.sections import LorawanConfig
-from agent.model.batch import ACK, EVENT, HELLO, SLICE
+from agent.model.batch import ACK, EVENT, HELLO, SLICE, Batch, Delivered
 from agent.transport.airtime import DAY_S, Airtime, Memory
-from agent.transport.links import LinkError, Meanwhile, nothing
+from agent.transport.links import Following, LinkError, nothing_follows
+from agent.transport.links.encoder import Encoder, Meanwhile, nothing
+from agent.transport.links.join_back_off import JoinBackOff
 from drivers.api import (
     BUSY,
     DUTY_CYCLE,
@@ -40,8 +42,6 @@ DOWN_PORT = 20
 QUESTIONS = 2  #: bytes: link check and device time
 JOIN_REQUEST = 10  #: as long on the air as a payload of so many bytes: 23 bytes in all
 REQUEST = 6  #: payload of the frame some modems send to ask for the time (TS003)
-JOIN_SHARES = ((3600.0, 0.01), (11 * 3600.0, 0.001), (math.inf, 0.0001))  # L2 1.0.4, section 7
-SHORTEST_JOIN_S = 15.0
 JOIN_BUDGET = 0.5  #: of the day's airtime, after the first hour: rows want some when it is over
 AGAIN_S = 30.0  #: the modem does not answer
 ASK_TIME_S, ASK_TIME_AGAIN_S = 86_400.0, 600.0
@@ -50,18 +50,6 @@ UNANSWERED = 3  #: so many uplinks without an answer: ask with each whether anyb
 DEAF_S, DEAF_SHARE = 30.0, 0.25  #: first wait after a frame nobody acknowledged; budget for them
 WINDOWS_S = 3.0  #: a repetition takes so much longer than its frame
 MOST_REPEATS = 15  #: of an unconfirmed frame, where the network orders it (LinkADRReq, NbTrans)
-
-
-class BeatingTimer:
-    """The clock as a modem's port needs it: a long wait is no silence for the watchdog."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock, self.monotonic = clock, clock.monotonic
-
-    def sleep(self, seconds: float) -> None:
-        """Return after `seconds`."""
-        self.clock.beat()
-        self.clock.sleep(seconds)
 
 
 class LorawanLink:
@@ -73,8 +61,10 @@ class LorawanLink:
         config: LorawanConfig,
         clock: Clock,
         memory: Memory,
+        encoder: Encoder,
     ) -> None:
         self.modem, self.config, self.clock, self.memory = modem, config, clock, memory
+        self.encoder = encoder
         duty = config.duty_cycle_percent / 100
         self.airtime = Airtime(memory, clock, config.name, config.airtime_s_per_day, duty)
         self.data_rate = config.data_rate
@@ -93,11 +83,11 @@ class LorawanLink:
 
     # -- Link -------------------------------------------------------------------------------
 
-    def limit(self, lane: str = "live") -> int:
-        """Longest frame that may go now, in bytes."""
-        if self._confirmed(lane):
+    def room(self, priority: str = "live") -> int:
+        """Longest frame that may go now, in bytes. Raises LinkError."""
+        if self._confirmed(priority):
             self._wait_for_ears()
-        self._wait_for_air(airtime_s(1, self.data_rate), lane)
+        self._wait_for_air(airtime_s(1, self.data_rate), priority)
         with self._speaking():
             self._ready()
             if self.modem.asks_by_uplink:
@@ -105,18 +95,22 @@ class LorawanLink:
             self.data_rate = self.modem.data_rate()
             return min(self.modem.limit(), self.config.limit_bytes)
 
-    def send(
-        self, frame: bytes, *, kind: int, lane: str = "live", meanwhile: Meanwhile = nothing
-    ) -> None:
-        """Send; returns when the modem says sent, an alarm when the network has it."""
+    def deliver(self, batch: Batch, following: Following = nothing_follows) -> Delivered:
+        """Send the batch's frames. Raises LinkError, Undeliverable."""
+        limit = self.room(batch.priority)
+        return self.encoder.carry(self.encoder.encode(batch, limit), limit, self.send, following)
+
+    def send(self, frame: bytes, batch: Batch, meanwhile: Meanwhile = nothing) -> None:
+        """Return when the modem says sent, an alarm when the network has it. Raises LinkError."""
+        kind, priority = batch.kind, batch.priority
         if kind not in PORTS:
             raise LinkError(f"frames of kind {kind} do not go over LoRaWAN", refused=True)
-        confirmed = self._confirmed(lane)
+        confirmed = self._confirmed(priority)
         seconds = airtime_s(len(frame) + self._options(), self.data_rate)
-        self._wait_for_air(seconds, lane)
+        self._wait_for_air(seconds, priority)
         with self._speaking():
             self._ask()
-            self.airtime.book(seconds, lane)
+            self.airtime.book(seconds, priority)
             tries = self.config.tries if confirmed else MOST_REPEATS
             began = self.clock.monotonic()
             try:
@@ -176,9 +170,9 @@ class LorawanLink:
 
     # -- the air ------------------------------------------------------------------------------
 
-    def _wait_for_air(self, seconds: float, lane: str) -> None:
-        """Raises LinkError with the time when a frame of this lane may go."""
-        wait_s = self.airtime.wait_s(seconds, lane)
+    def _wait_for_air(self, seconds: float, priority: str) -> None:
+        """Raises LinkError with the time when a frame of this priority may go."""
+        wait_s = self.airtime.wait_s(seconds, priority)
         if wait_s <= 0:
             self.next_at = None
             return
@@ -189,9 +183,9 @@ class LorawanLink:
         self.next_at = self.clock.monotonic() + wait_s
         raise LinkError("waits for airtime", wait_s, later=True)
 
-    def _confirmed(self, lane: str) -> bool:
-        """Whether frames of this lane want an acknowledgement."""
-        return lane == "alarm" or (self.config.confirmed and lane != "message")
+    def _confirmed(self, priority: str) -> bool:
+        """Whether frames of this priority want an acknowledgement."""
+        return priority == "alarm" or (self.config.confirmed and priority != "message")
 
     def _book_repeats(self, seconds: float, took_s: float, tries: int) -> None:
         """A frame that took so long was sent more than once; no modem says how often."""
@@ -302,7 +296,7 @@ class LorawanLink:
 
     def _join(self) -> None:
         """One attempt, if the back-off allows it."""
-        backoff = JoinBackoff(self.memory, self.clock, self.config.name)
+        backoff = JoinBackOff(self.memory, self.clock, self.config.name)
         seconds = airtime_s(JOIN_REQUEST, self.config.data_rate)
         wait_s = backoff.wait_s()
         if wait_s > 0:
@@ -347,53 +341,3 @@ class LorawanLink:
             self.next_at = self.clock.monotonic() + error.retry_s
             return LinkError(error.reason, max(error.retry_s, 1.0), later=True)
         return LinkError(error.reason, error.retry_s, refused=True)
-
-
-class JoinBackoff:
-    """When to try to join again: by the share of airtime that tries may take, jittered.
-
-    LoRaWAN L2 1.0.4, section 7: 1 % in the first hour, 0.1 % in the next ten, then 0.01 %; and
-    from the first hour on no more than half of the day's budget.
-    Kept on disk, so that a restart does not begin again at 1 %.
-    """
-
-    def __init__(self, memory: Memory, clock: Clock, link: str) -> None:
-        self.memory, self.clock, self.key = memory, clock, f"join/{link}"
-        kept = json.loads(memory.setting(self.key) or b"{}")
-        self.tries = int(kept.get("tries", 0))
-        self._since_s, self._wait_s = kept.get("since_s", 0.0), kept.get("wait_s", 0.0)
-        self._at = kept.get("at", 0.0)
-        if kept.get("boot") != clock.boot_id():  # nobody knows how long it was off
-            self._at = clock.monotonic()
-            if self.tries:
-                self._keep()
-
-    def wait_s(self) -> float:
-        """Seconds until the next try."""
-        return float(max(self._at + self._wait_s - self.clock.monotonic(), 0.0))
-
-    def tried(self, seconds: float, most: float = 1.0) -> None:
-        """A try of `seconds` on the air begins; `most`: share after the first hour, if lower."""
-        now = self.clock.monotonic()
-        if self.tries:
-            self._since_s += max(now - self._at, 0.0)
-        share = next(share for end, share in JOIN_SHARES if self._since_s < end)
-        share = share if self._since_s < JOIN_SHARES[0][0] else min(share, most)
-        gap_s = max(seconds / share, SHORTEST_JOIN_S)
-        self.tries, self._at = self.tries + 1, now
-        self._wait_s = gap_s * random.uniform(1.0, 1.3)
-        self._keep()
-
-    def done(self) -> None:
-        """Joined."""
-        self.memory.set_setting(self.key, b"{}")
-
-    def _keep(self) -> None:
-        kept = {
-            "tries": self.tries,
-            "since_s": self._since_s,
-            "wait_s": self._wait_s,
-            "at": self._at,
-            "boot": self.clock.boot_id(),
-        }
-        self.memory.set_setting(self.key, json.dumps(kept).encode())

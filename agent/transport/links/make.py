@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -22,8 +23,13 @@ from agent.plan.triggers import RECORDS
 from agent.store import LinkPolicy
 from agent.transport.airtime import Memory
 from agent.transport.links import Link
+from agent.transport.links.beating_timer import BeatingTimer
+from agent.transport.links.encoder import Encoder, RawChunk, no_records
 from agent.transport.links.file import FileLink
+from agent.transport.links.lorawan import LorawanLink
 from agent.transport.settings import Settings, fill_key, packed_key
+
+LinkMaker = Callable[[Encoder], Link]
 
 
 def make_link(
@@ -33,22 +39,20 @@ def make_link(
     clock: Clock,
     wake: threading.Event,
     stopping: threading.Event,
+    raw_chunk: RawChunk = no_records,
 ) -> Link:
     """The way out that the profile names. Vendor libraries are imported here, when needed.
 
     Raises ConfigError.
     """
+    encoder = Encoder(clock, style(config), raw_chunk)
     if isinstance(config, MqttConfig):
-        from agent.transport.links.mqtt import MqttLink
+        from agent.transport.links.mqtt import MqttLink  # paho: only where there is such a link
 
-        schemas = {table.schema.number: table.schema for table in made.tables}
-        name = made.config.node.name
-        return MqttLink(config, name, clock, wake, schemas.get, stopping)
+        return MqttLink(config, made.config.node.name, clock, wake, encoder, stopping)
     if isinstance(config, FileConfig):
-        return FileLink(Path(config.path), clock, config.limit_bytes)
+        return FileLink(Path(config.path), clock, encoder, config.limit_bytes)
     assert isinstance(config, LorawanConfig), type(config).__name__
-    from agent.transport.links.lorawan import BeatingTimer, LorawanLink
-
     where = f"link[{made.config.link.index(config)}]"
     buses = made.buses or MachineBuses(clock)
     try:
@@ -56,7 +60,7 @@ def make_link(
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise made.source.error(where, "app_key_file", reason.lower()) from error
-    return LorawanLink(modem, config, clock, memory)
+    return LorawanLink(modem, config, clock, memory, encoder)
 
 
 def fill_s(link: LinkConfig, made: Plan) -> float:

@@ -9,50 +9,38 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import socket
-import ssl
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Iterator
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5, MQTTv311
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
-from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from agent.clock import Clock
-from agent.codec import cbor, decoder
 from agent.config.sections import MqttConfig
-from agent.model.batch import ACK, EVENT, HELLO, RAW, SLICE
-from agent.model.schema import Schema
-from agent.transport.links import LinkError, Meanwhile, nothing
+from agent.model.batch import SLICE, Batch, Delivered, Encoded
+from agent.transport.links import Following, LinkError, nothing_follows
+from agent.transport.links.encoder import Encoder, Meanwhile, nothing
+from agent.transport.links.inbox import Inbox
+from agent.transport.links.json_bodies import json_bodies
+from agent.transport.links.login import connect, log_in, new_client, plain
+from agent.transport.links.reconnect import pause_s
+from agent.transport.links.topics import payload_room, topic_of
 
 log = logging.getLogger(__name__)
 
-TOPICS = {0: "up", EVENT: "event", SLICE: "schema", ACK: "ack", HELLO: "hello", RAW: "raw"}
-PORTS = {"mqtt": 1883, "mqtts": 8883}
 ACK_S = 10.0  #: no PUBACK after so long, and what the frame takes: the link is silent
 SLOWEST = 1000.0  #: bytes per second, of the slowest mobile network
 WRITE_S = 0.0001  #: paho's thread gets the interpreter for so long, to write
-CONNECT_S = 5.0
 FIRST_LOOK_S = 1.0
 CONNACK_S = 10.0  #: a broker that accepts the connection and says nothing
-PATIENT_S = 60.0  #: reconnect every second for so long, then doubling to 30 s
-SLOWEST_S = 28  #: so that the first frame is there within 30 s of the broker's return
 RETRY_S = 30.0  #: on_connect wakes the uplink earlier
-SESSION_S = 7 * 86_400  #: how long the broker keeps downlinks for us
-LONGEST_DOWNLINK = 256
 LEAST_ROOM = 51  #: bytes; less is no link that rows could go by (WIRE.md section 4)
-WAITING_DOWNLINKS = 100
-HEADER = 1 + 4 + 2 + 2 + 1  # fixed header, length, topic length, packet id, no properties (3.3)
 
 
 class MqttLink:
@@ -66,11 +54,11 @@ class MqttLink:
         node: str,
         clock: Clock,
         wake: threading.Event,
-        schema_of: Callable[[int], Schema | None],
+        encoder: Encoder,
         stopping: threading.Event,
     ) -> None:
         self.config, self.node, self.clock, self.wake = config, node, clock, wake
-        self.schema_of, self.stopping = schema_of, stopping
+        self.encoder, self.stopping = encoder, stopping
         self.base = f"stadtsinn/{node}"
         self.version = MQTTv5
         self._client: Client | None = None
@@ -85,27 +73,34 @@ class MqttLink:
         self._retain = True
         self._acks: dict[int, ReasonCode] = {}
         self._reply = threading.Event()
-        self._inbox: deque[tuple[Client, MQTTMessage]] = deque(maxlen=WAITING_DOWNLINKS)
+        self._inbox = Inbox(config.name)
 
     # -- Link -------------------------------------------------------------------------------
 
-    def limit(self, lane: str = "live") -> int:
-        """Longest frame the profile and the broker allow, in bytes."""
+    def room(self, priority: str = "live") -> int:
+        """Longest frame the profile and the broker allow, in bytes. Raises LinkError."""
         self._up()
         if self._limit < LEAST_ROOM:
             reason = f"the broker takes packets of at most {self._packet} bytes: too small"
             raise LinkError(reason, refused=True)
         return self._limit
 
-    def send(
-        self, frame: bytes, *, kind: int, lane: str = "live", meanwhile: Meanwhile = nothing
-    ) -> None:
-        """Publish with QoS 1 and return at its PUBACK with a reason below 128."""
+    def deliver(self, batch: Batch, following: Following = nothing_follows) -> Delivered:
+        """Publish the batch's frames, before them its rows as JSON if the profile wants that.
+
+        Raises LinkError, Undeliverable.
+        """
+        limit = self.room()
+        encoded = self.encoder.encode(batch, limit)
+        if self.config.json and encoded.rows:
+            self._send_json(encoded)
+        return self.encoder.carry(encoded, limit, self.send, following)
+
+    def send(self, frame: bytes, batch: Batch, meanwhile: Meanwhile = nothing) -> None:
+        """Return at the PUBACK (QoS 1) with a reason below 128. Raises LinkError."""
         client = self._up()
-        if kind == 0 and self.config.json:
-            self._send_json(client, frame)
-        retain = kind == SLICE and self._retain
-        topic = self._topic(frame, kind)
+        retain = batch.kind == SLICE and self._retain
+        topic = topic_of(self.base, batch)
         self._publish(client, topic, frame, retain=retain, meanwhile=meanwhile)
 
     def received(self) -> Iterator[bytes]:
@@ -113,11 +108,7 @@ class MqttLink:
 
         Each is acknowledged when the next is asked for: one that was not carried out comes again.
         """
-        while self._inbox:
-            client, message = self._inbox.popleft()
-            yield bytes(message.payload)
-            if client is self._client:
-                client.ack(message.mid, message.qos)
+        return self._inbox.empty(lambda: self._client)
 
     def close(self) -> None:
         """Say offline and leave; a client that is not connected is left to die by itself."""
@@ -153,58 +144,18 @@ class MqttLink:
         return self._client
 
     def _begin(self) -> None:
-        """A new client with our callbacks, connecting in paho's thread."""
+        """A new client with our callbacks, connecting in paho's thread. Raises LinkError."""
         config = self.config
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=config.client_id or self.node,
-            protocol=self.version,
-            clean_session=None if self.version == MQTTv5 else False,
-            manual_ack=True,
-        )
-        client.connect_timeout = CONNECT_S
-        client.reconnect_delay_set(1, 1)
+        client = new_client(config.client_id or self.node, self.version)
         client.on_connect, client.on_connect_fail = self._on_connect, self._on_connect_fail
         client.on_disconnect, client.on_publish = self._on_disconnect, self._on_publish
         client.on_message, client.on_socket_open = self._on_message, self._on_socket_open
         client.will_set(f"{self.base}/state", self._state("offline"), 1, retain=True)
-        self._credentials(client)
-        url = urlsplit(config.url)
-        port = url.port or PORTS[url.scheme]
-        session: dict[str, Any] = {}
-        if self.version == MQTTv5:
-            session = {"clean_start": False, "properties": session_properties()}
-        client.connect_async(url.hostname or "", port, config.keepalive_s, **session)
+        log_in(client, config)
+        connect(client, config, self.version)
         self._reply.clear()
         self._client = client  # before its thread calls back
         client.loop_start()
-
-    def _credentials(self, client: Client) -> None:
-        """User, password, TLS. Raises LinkError naming the file that cannot be used."""
-        config = self.config
-        try:
-            if config.user:
-                password = None
-                if config.password_file:
-                    password = Path(config.password_file).read_text("utf-8").rstrip("\r\n")
-                client.username_pw_set(config.user, password)
-            if config.url.startswith("mqtts:"):
-                client.tls_set(
-                    config.ca_file or None,
-                    config.certificate_file or None,
-                    config.key_file or None,
-                    tls_version=ssl.PROTOCOL_TLS_CLIENT,
-                )
-        except (OSError, ValueError) as error:
-            raise LinkError(self._tls_words(error), RETRY_S) from error
-
-    def _tls_words(self, error: Exception) -> str:
-        files = (self.config.password_file, self.config.ca_file, self.config.certificate_file)
-        if isinstance(error, UnicodeDecodeError):  # its own words show a byte of the password
-            return f"{self.config.password_file}: is not UTF-8 text"
-        name = getattr(error, "filename", None) or " ".join(filter(None, files))
-        hint = ": it must belong to the agent's user" if isinstance(error, PermissionError) else ""
-        return f"{name}: {getattr(error, 'strerror', None) or error}{hint}"
 
     def _drop(self, reason: str) -> None:
         """Throw the client away, with whatever it still has in its hands."""
@@ -261,12 +212,12 @@ class MqttLink:
             self._reply.clear()
         return self._acks.pop(mid)
 
-    def _send_json(self, client: Client, frame: bytes) -> None:
-        """The rows of a frame as JSON; one that the broker does not take is left out."""
-        topic = f"{self.base}/json"
-        for row in self._json_rows(frame):
-            if self._packet is None or len(row) <= room(self._packet, topic):
-                self._publish(client, topic, row, retain=False)
+    def _send_json(self, encoded: Encoded) -> None:
+        """Rows that go as a frame next, as JSON; one the broker does not take is left out."""
+        client, topic = self._up(), f"{self.base}/json"
+        for body in json_bodies(encoded):
+            if self._packet is None or len(body) <= payload_room(self._packet, topic):
+                self._publish(client, topic, body, retain=False)
             elif not self._json_told:
                 self._json_told = True
                 log.warning(
@@ -275,21 +226,6 @@ class MqttLink:
                     self.config.name,
                     self._packet,
                 )
-
-    def _topic(self, frame: bytes, kind: int) -> str:
-        if kind != SLICE:
-            return f"{self.base}/{TOPICS[kind]}"
-        return f"{self.base}/schema/{cbor.load(frame)[1]}"
-
-    def _json_rows(self, frame: bytes) -> list[bytes]:
-        data = decoder.decode(frame, self.schema_of)
-        if not isinstance(data, decoder.Data):
-            return []
-        schema = self.schema_of(data.schema)
-        if schema is None:
-            return []
-        rows = decoder.json_rows(data, schema, self.clock.utc())
-        return [json.dumps(row, separators=(",", ":")).encode() for row in rows]
 
     def _state(self, word: str) -> bytes:
         return json.dumps({"state": word, "node": self.node}).encode()
@@ -342,7 +278,7 @@ class MqttLink:
         The older version is tried at once; where it does not help either, at the usual pace.
         """
         if self.version == MQTTv311:
-            self._begin_at = time.monotonic() + self._pause()
+            self._begin_at = time.monotonic() + self._pause_s()
         self.version = MQTTv311 if self.version == MQTTv5 else MQTTv5
         self._reason = reason
         client, self._client = self._client, None
@@ -357,7 +293,7 @@ class MqttLink:
         self._retain = getattr(properties, "RetainAvailable", 1) == 1
         self._limit = self.config.limit_bytes
         if packet is not None:
-            self._limit = min(self._limit, room(packet, f"{self.base}/schema/65535"))
+            self._limit = min(self._limit, payload_room(packet, f"{self.base}/schema/65535"))
 
     def _on_connect_fail(self, client: Client, userdata: object) -> None:
         if client is self._client:
@@ -390,16 +326,11 @@ class MqttLink:
 
     def _pace(self, client: Client) -> None:
         """How long paho waits now: its own doubling begins anew each time this is set."""
-        pause_s = self._pause()
-        client.reconnect_delay_set(pause_s, pause_s)
+        wait_s = self._pause_s()
+        client.reconnect_delay_set(wait_s, wait_s)
 
-    def _pause(self) -> int:
-        """Seconds to the next try: 1 for the first minute, then doubling, jittered downwards."""
-        beyond_s = time.monotonic() - self._down_since - PATIENT_S
-        if beyond_s < 0:
-            return 1
-        longest_s = min(max(int(beyond_s), 2), SLOWEST_S)  # as long again as it has lasted
-        return random.randint(-(-longest_s * 2 // 3), longest_s)
+    def _pause_s(self) -> int:
+        return pause_s(time.monotonic() - self._down_since)
 
     def _on_publish(
         self, client: Client, userdata: object, mid: int, code: ReasonCode, properties: Properties
@@ -409,38 +340,5 @@ class MqttLink:
             self._reply.set()
 
     def _on_message(self, client: Client, userdata: object, message: MQTTMessage) -> None:
-        if message.retain or len(message.payload) > LONGEST_DOWNLINK:
-            why = "retained" if message.retain else f"{len(message.payload)} bytes"
-            log.warning("link=%s downlink=ignored reason='%s'", self.config.name, why)
-            client.ack(message.mid, message.qos)
-            return
-        self._inbox.append((client, message))
-        self.wake.set()
-
-
-def session_properties() -> Properties:
-    """The broker keeps our downlinks while we are away (MQTT 5, 3.1.2.11.2)."""
-    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.SessionExpiryInterval = SESSION_S
-    return properties
-
-
-def room(packet: int, topic: str) -> int:
-    """How long a payload may be in a packet of so many bytes."""
-    return packet - HEADER - len(topic)
-
-
-def plain(error: BaseException | None) -> str:
-    """A connection error in few words a person can act on."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        hint = "; is the clock right?" if "not yet valid" in error.verify_message else ""
-        return f"TLS: {error.verify_message}{hint}"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS: {error.reason or error}"
-    if isinstance(error, socket.gaierror):
-        return "the broker's name cannot be resolved"
-    if isinstance(error, TimeoutError):
-        return "the broker cannot be reached: timed out"
-    if isinstance(error, OSError):
-        return f"the broker cannot be reached: {(error.strerror or str(error)).lower()}"
-    return str(error)
+        if self._inbox.put(client, message):
+            self.wake.set()

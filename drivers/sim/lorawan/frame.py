@@ -44,7 +44,7 @@ class JoinRequest:
 
     @classmethod
     def parse(cls, frame: bytes) -> JoinRequest:
-        """Read a frame; the code is checked by `authentic` once the key is known."""
+        """Read a frame; `authentic` checks its code once the key is known. Raises FrameError."""
         if len(frame) != 23 or frame[0] != JOIN_REQUEST:
             raise FrameError("no join request")
         nonce = int.from_bytes(frame[17:19], "little")

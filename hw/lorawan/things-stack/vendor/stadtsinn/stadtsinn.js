@@ -1,4 +1,4 @@
-// Stadtsinn on LoRaWAN: frames to JSON, JSON to downlinks. The format is WIRE.md, version 1.
+// Stadtsinn on LoRaWAN: frames to JSON, JSON to downlinks. The format: agent/codec/WIRE.md, version 1.
 //
 // One ES5 script for ChirpStack v4 (strict module) and The Things Stack (sloppy script). Paste all
 // of it. hw/lorawan/README.md says where, and what comes out.

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from agent.clock import VirtualClock
-from agent.model.batch import ACK, HELLO, RAW, Batch, Encoded, Row
+from agent.model.batch import ACK, HELLO, RAW, Batch, Delivered, Encoded, Row
 from agent.store import LinkPolicy
-from agent.store.lanes import equally_spaced, most_step, stretched, suggested_step
+from agent.store.coarse import stretched
+from agent.store.spacing import equally_spaced, most_step, suggested_step
 from tests.conftest import MONDAY
 from tests.durable.kit import AIR, CELLS, DECK, Kit, kit
 
@@ -33,10 +34,10 @@ def fill(node: Kit, starts: range, layout=None) -> None:
         node.store.put(layout or node.layout, Row(0, 1, -age_ms, start, CELLS))
 
 
-def lanes(node: Kit) -> list[str]:
+def order(node: Kit) -> list[str]:
     found = []
-    while (batch := node.store.next("city")) is not None:
-        found.append(batch.lane if batch.message is None else f"message {batch.message.kind}")
+    while (batch := node.store.link("city").next()) is not None:
+        found.append(batch.priority if batch.message is None else f"message {batch.message.kind}")
         node.ack(batch)
     return found
 
@@ -56,7 +57,7 @@ def test_fresh_messages_then_live_then_backfill_then_old_messages_then_raw(node:
     node.put(1)
     node.store.post(node.message(b"", ACK))
     node.store.post(node.message(b"alarm"))
-    assert lanes(node) == [
+    assert order(node) == [
         "message -1", "message -3", "live", "backfill", "message -4", "message -5",
     ]  # fmt: skip
 
@@ -66,7 +67,7 @@ def test_alarms_overtake_other_messages_oldest_first(node: Kit) -> None:
     for body in (b"one", b"two"):
         node.store.post(node.message(body))
     bodies = []
-    while (batch := node.store.next("city")) is not None:
+    while (batch := node.store.link("city").next()) is not None:
         bodies.append(batch.message.body)
         node.ack(batch)
     assert bodies == [b"one", b"two", b"hello"]
@@ -75,10 +76,10 @@ def test_alarms_overtake_other_messages_oldest_first(node: Kit) -> None:
 def test_messages_older_than_an_hour_wait_for_all_rows(node: Kit) -> None:
     node.store.post(node.message())
     node.later(HOUR - 1)
-    assert node.store.next("city").lane == "message"
+    assert node.due().priority == "alarm"
     node.later(1)
     node.put(1)
-    assert lanes(node) == ["live", "message -1"]
+    assert order(node) == ["live", "message -1"]
 
 
 def test_messages_of_an_earlier_boot_have_their_age_by_date(node: Kit) -> None:
@@ -86,19 +87,25 @@ def test_messages_of_an_earlier_boot_have_their_age_by_date(node: Kit) -> None:
     later = node.crash(VirtualClock(MONDAY + HOUR / 2))
     links(later)
     later.put(1)
-    assert lanes(later) == ["message -1", "live"]
+    assert order(later) == ["message -1", "live"]
     later.store.post(later.message(b"two hours"))
+    trusted = later.crash(VirtualClock(MONDAY + 2.5 * HOUR))
+    links(trusted)
+    trusted.put(1)
+    assert order(trusted) == ["live", "message -1"]
+    later = trusted
+    later.store.post(later.message(b"half an hour"))
     untrusted = later.crash(VirtualClock(MONDAY + 3 * HOUR, trust=""))
     links(untrusted, trust_wait_s=0)
     untrusted.put(1)
-    assert lanes(untrusted) == ["live", "message -1"]
+    assert order(untrusted) == ["live", "message -1"]
     untrusted.store.close()
 
 
 def test_raw_chunks_go_last_even_when_fresh(node: Kit) -> None:
     node.store.post(node.message(b"", RAW))
     node.put(1)
-    assert lanes(node) == ["live", "message -5"]
+    assert order(node) == ["live", "message -5"]
 
 
 # -- live -----------------------------------------------------------------------------------------
@@ -106,18 +113,18 @@ def test_raw_chunks_go_last_even_when_fresh(node: Kit) -> None:
 
 def test_live_rows_go_at_once_newest_first(node: Kit) -> None:
     node.put(2)
-    batch = node.store.next("city")
-    assert (batch.lane, batch.layout, batch.step) == ("live", node.layout, 1)
+    batch = node.due()
+    assert (batch.priority, batch.layout, batch.step) == ("live", node.layout, 1)
     assert starts(batch) == [60, 0]
     assert not batch.in_order
 
 
 def test_live_is_not_older_than_two_intervals(node: Kit) -> None:
     node.put(10)
-    batch = node.store.next("city")
+    batch = node.due()
     assert starts(batch) == [540, 480, 420]
     node.ack(batch)
-    assert node.store.next("city").lane == "backfill"
+    assert node.due().priority == "backfill"
 
 
 def test_without_backfill_only_fresh_messages_and_live_rows_go(node: Kit) -> None:
@@ -126,13 +133,13 @@ def test_without_backfill_only_fresh_messages_and_live_rows_go(node: Kit) -> Non
     node.later(2 * HOUR)
     node.store.post(node.message(b"alarm"))
     node.put(1)
-    for lane in ("message", "live"):
-        batch = node.store.next("city", backfill=False)
-        assert batch.lane == lane
+    for priority in ("alarm", "live"):
+        batch = node.store.link("city").next(backfill=False)
+        assert batch.priority == priority
         node.ack(batch)
-    assert node.store.next("city", backfill=False) is None
-    assert node.store.when("city", backfill=False) > 0
-    assert lanes(node) == ["backfill", "message -4"]
+    assert node.store.link("city").next(backfill=False) is None
+    assert node.store.link("city").when(backfill=False) > 0
+    assert order(node) == ["backfill", "message -4"]
 
 
 def test_live_ends_at_the_first_hole(node: Kit) -> None:
@@ -149,28 +156,28 @@ def test_a_missed_slot_ends_the_frame(node: Kit) -> None:
     node.later(180)
     node.put(2)
     node.later(545)
-    assert starts(node.store.next("city")) == [360, 300]
+    assert starts(node.store.link("city").next()) == [360, 300]
 
 
 def test_asking_twice_gives_the_same(node: Kit) -> None:
     node.put(10)
-    assert node.store.next("city") == node.store.next("city")
+    assert node.store.link("city").next() == node.store.link("city").next()
 
 
 def test_a_live_frame_waits_until_its_oldest_row_has_waited(node: Kit) -> None:
     links(node, fill_s=600)
     node.put(1)
-    assert node.store.next("city") is None
-    assert node.store.when("city") == 605  # and a grace for the row that is being measured
+    assert node.store.link("city").next() is None
+    assert node.store.link("city").when() == 605  # and a grace for the row that is being measured
     node.later(60)
     node.put(9)  # the tenth row, after 540 s more
-    assert node.store.when("city") == 65
+    assert node.store.link("city").when() == 65
     node.later(64)
-    assert node.store.next("city") is None
+    assert node.store.link("city").next() is None
     node.later(1)
-    assert node.store.when("city") == 0
-    batch = node.store.next("city")
-    assert batch.lane == "live"
+    assert node.store.link("city").when() == 0
+    batch = node.due()
+    assert batch.priority == "live"
     assert len(batch.rows) == 10
 
 
@@ -178,78 +185,80 @@ def test_a_frame_that_was_asked_for_a_little_late_still_takes_its_oldest_row(nod
     links(node, fill_s=600)
     node.put(11)
     node.later(20)
-    assert len(node.store.next("city").rows) == 11
+    assert len(node.due().rows) == 11
 
 
 def test_a_live_frame_goes_when_it_is_full(node: Kit) -> None:
     links(node, fill_s=3600)
     node.put(61)
-    batch = node.store.next("city")
+    batch = node.due()
     assert len(batch.rows) == 61
     node.ack(batch, most=7)  # that is what a frame took
-    assert node.store.next("city").lane == "backfill"
+    assert node.due().priority == "backfill"
     node.drain()
     node.later()
     node.put(6)
-    assert node.store.next("city") is None
+    assert node.store.link("city").next() is None
     node.later()
     node.put(1)
-    assert node.store.next("city").lane == "live"
-    assert len(node.store.next("city").rows) == 7
+    assert node.due().priority == "live"
+    assert len(node.due().rows) == 7
 
 
 def test_a_frame_with_room_left_says_that_more_rows_fit_now(node: Kit) -> None:
     links(node, fill_s=3600)
     node.put(61)
-    node.ack(node.store.next("city"), most=7)  # slow: 51 bytes
+    node.ack(node.due(), most=7)  # slow: 51 bytes
     node.drain()
     node.later()
     node.put(7)
-    batch = node.store.next("city")
-    node.store.ack("city", Encoded((bytes(50),), batch, batch.rows, limit=200))  # fast again
+    batch = node.due()
+    node.store.link("city").delivered(
+        Delivered.of(Encoded((bytes(50),), batch, batch.rows, limit=200))
+    )  # fast again
     node.later()
     node.put(27)
-    assert node.store.next("city") is None
+    assert node.store.link("city").next() is None
     node.later()
     node.put(1)
-    assert len(node.store.next("city").rows) == 28
+    assert len(node.due().rows) == 28
 
 
 def test_a_punctual_frame_waits_its_time_even_if_it_is_full(node: Kit) -> None:
     links(node, fill_s=3600, punctual=True)
     node.put(61)
-    node.ack(node.store.next("city"), most=7)  # no more than that fits
+    node.ack(node.due(), most=7)  # no more than that fits
     node.drain()
     node.later()
     node.put(60)
-    assert node.store.next("city") is None
+    assert node.store.link("city").next() is None
     node.later()
     node.put(1)
-    assert node.store.next("city").lane == "live"
+    assert node.due().priority == "live"
 
 
 def test_rows_that_wait_for_company_are_not_backfill(node: Kit) -> None:
     fill(node, range(round(MONDAY) - 86_400, round(MONDAY) - 86_000, 60))
     links(node, fill_s=600)
     node.put(3)
-    backfill = node.store.next("city")
-    assert backfill.lane == "backfill"
+    backfill = node.due()
+    assert backfill.priority == "backfill"
     assert len(backfill.rows) == 7
     node.ack(backfill)
-    assert node.store.next("city") is None
+    assert node.store.link("city").next() is None
 
 
 def test_when_is_endless_while_nothing_is_owed(node: Kit) -> None:
-    assert node.store.when("city") == float("inf")
+    assert node.store.link("city").when() == float("inf")
 
 
 def test_fill_and_packing_can_be_changed(node: Kit) -> None:
     node.put(1)
-    assert not node.store.next("city").packed
-    node.store.set_packed("city", True)
-    assert node.store.next("city").packed
-    node.store.set_fill("city", 600)
-    assert node.store.next("city") is None
+    assert not node.due().packed
+    node.store.link("city").set_packed(True)
+    assert node.due().packed
+    node.store.link("city").set_fill(600)
+    assert node.store.link("city").next() is None
 
 
 def test_tables_take_turns(node: Kit) -> None:
@@ -257,7 +266,7 @@ def test_tables_take_turns(node: Kit) -> None:
     node.put(300)
     node.put(300, deck)
     tables = []
-    while (batch := node.store.next("city")) is not None:
+    while (batch := node.store.link("city").next()) is not None:
         tables.append(batch.layout.table)
         node.ack(batch, most=100)
     assert all(one != two for one, two in itertools.pairwise(tables[:6]))
@@ -269,20 +278,31 @@ def test_overlap_goes_on_into_older_rows_owed_or_not(node: Kit) -> None:
     node.drain()
     node.later()
     node.put(1)
-    batch = node.store.next("city")
+    batch = node.due()
     assert starts(batch) == [300, 240, 180, 120, 60, 0]
     node.ack(batch, most=2)
-    assert node.store.next("city") is None
+    assert node.store.link("city").next() is None
 
 
 # -- back-fill ------------------------------------------------------------------------------------
 
 
+def test_no_more_rows_are_looked_at_than_fitted_last(node: Kit) -> None:
+    start = round(MONDAY) - 864_000
+    fill(node, range(start, start + 5000 * 60, 60))
+    found = []
+    for most in (1000, 100, 100, 1000, 1000):
+        batch = node.due()
+        found.append(len(batch.rows))
+        node.ack(batch, most=most)
+    assert found == [1536, 1035, 107, 107, 1536]  # a 32nd and four more; all went: as many as ever
+
+
 def test_backfill_goes_oldest_first_and_in_order(node: Kit) -> None:
     start = round(MONDAY) - 86_400
     fill(node, range(start, start + 1200 * 60, 60))
-    batch = node.store.next("city")
-    assert (batch.lane, batch.in_order, len(batch.rows)) == ("backfill", True, 1200)
+    batch = node.due()
+    assert (batch.priority, batch.in_order, len(batch.rows)) == ("backfill", True, 1200)
     assert [batch.rows[0].seq, batch.rows[-1].seq] == [1200, 1]
     frames = node.drain(most=100)
     assert [one for frame in frames for one in reversed(frame)] == list(range(1, 1201))
@@ -317,7 +337,7 @@ def test_a_missed_slot_starts_a_new_frame(node: Kit) -> None:
 def test_every_second_row_goes_as_one_frame_with_step_two(node: Kit) -> None:
     start = round(MONDAY) - 86_400
     fill(node, range(start, start + 1200, 120))
-    batch = node.store.next("city")
+    batch = node.due()
     assert (batch.step, len(batch.rows)) == (2, 10)
 
 
@@ -361,8 +381,8 @@ def test_scarce_airtime_goes_from_coarse_to_fine(node: Kit) -> None:
     fill(node, range(day, day + 86_400, 600), ten)
     seen: list[int] = []
     steps = []
-    while (batch := node.store.next("city")) is not None:
-        assert (batch.lane, batch.in_order) == ("backfill", False)
+    while (batch := node.store.link("city").next()) is not None:
+        assert (batch.priority, batch.in_order) == ("backfill", False)
         slots = [row.start // 600 for row in batch.rows]
         assert all(one - two == batch.step for one, two in itertools.pairwise(slots))
         assert slots[0] % batch.step == 0
@@ -379,7 +399,7 @@ def test_scarce_airtime_gives_the_newest_of_a_step_first(node: Kit) -> None:
     links(node, coarse_first=True)
     day = round(MONDAY) // 86_400 * 86_400 - 86_400
     fill(node, range(day, day + 66_000, 60))
-    batch = node.store.next("city")
+    batch = node.due()
     assert batch.step == 128
     wanted = [start for start in range(day, day + 66_000, 60) if start // 60 % 128 == 0]
     assert [row.start for row in batch.rows] == wanted[::-1]
@@ -389,7 +409,7 @@ def test_a_step_with_few_rows_waits_for_a_finer_one_that_has_them_too(node: Kit)
     links(node, coarse_first=True)
     day = round(MONDAY) // 86_400 * 86_400 - 86_400
     fill(node, range(day, day + 30_000, 60))
-    batch = node.store.next("city")
+    batch = node.due()
     assert batch.step == 64  # three rows of step 128, eight of step 64
     wanted = [start for start in range(day, day + 30_000, 60) if start // 60 % 64 == 0]
     assert [row.start for row in batch.rows] == wanted[::-1]
@@ -399,11 +419,11 @@ def test_the_last_few_rows_of_a_long_hole_go_together(node: Kit) -> None:
     links(node, coarse_first=True)
     day = round(MONDAY) // 86_400 * 86_400 - 86_400
     fill(node, range(day, day + 30_000, 60))
-    owed = node.store._stock.links["city"].owed[1]
+    owed = node.store._state.outboxes["city"].pending[1]
     for first in range(1, 500, 2):
         owed.subtract(first, first)
     owed.subtract(1, 490)
-    batch = node.store.next("city")
+    batch = node.due()
     assert (batch.step, len(batch.rows)) == (1, 9)
     assert [row.seq for row in batch.rows if row.seq in owed] == [500, 498, 496, 494, 492]
 
@@ -412,10 +432,10 @@ def test_a_small_hole_is_filled_at_once(node: Kit) -> None:
     links(node, coarse_first=True)
     day = round(MONDAY) // 86_400 * 86_400 - 86_400
     fill(node, range(day, day + 200 * 60, 60))
-    owed = node.store._stock.links["city"].owed[1]
+    owed = node.store._state.outboxes["city"].pending[1]
     owed.subtract(1, 100)
     owed.subtract(145, 200)
-    batch = node.store.next("city")
+    batch = node.due()
     assert (batch.step, len(batch.rows)) == (1, 44)  # as one lost frame leaves it
     assert batch.rows[0].seq == 144
 
@@ -432,10 +452,10 @@ def test_a_single_row_left_goes_alone(node: Kit) -> None:
     links(node, coarse_first=True)
     day = round(MONDAY) // 86_400 * 86_400 - 86_400
     fill(node, range(day, day + 600, 60))
-    owed = node.store._stock.links["city"].owed[1]
+    owed = node.store._state.outboxes["city"].pending[1]
     owed.subtract(1, 3)
     owed.subtract(5, 10)
-    batch = node.store.next("city")
+    batch = node.due()
     assert [row.seq for row in batch.rows] == [4]
 
 
@@ -447,7 +467,7 @@ def test_rows_that_came_in_another_order_than_their_slots_are_settled_one_by_one
     for slot in (2, 4, 0):  # a clock that was drawn back: rows 1, 2, 3
         node.store.put(node.layout, Row(0, 1, slot - 10**8, day + slot * 60, CELLS))
     links(node, coarse_first=True)
-    sent = [row.seq for row in node.store.next("city").rows]
+    sent = [row.seq for row in node.due().rows]
     node.send()
     assert node.store.counts().owed["city"] == 3 - len(sent)
 
@@ -458,9 +478,9 @@ def test_of_two_rows_of_one_slot_the_owed_one_goes(node: Kit, sent: int) -> None
     day = round(MONDAY) // 86_400 * 86_400 - 86_400
     for tick in (1, 2):  # a clock that was put back
         node.store.put(node.layout, Row(0, 1, tick - 10**8, day, CELLS))
-    node.store._stock.links["city"].owed[1].subtract(sent, sent)
+    node.store._state.outboxes["city"].pending[1].subtract(sent, sent)
     assert node.send() == [3 - sent]
-    assert node.store.next("city") is None
+    assert node.store.link("city").next() is None
 
 
 def test_scarce_airtime_gives_undated_rows_in_order(node: Kit) -> None:
@@ -469,6 +489,6 @@ def test_scarce_airtime_gives_undated_rows_in_order(node: Kit) -> None:
     before.put(4)
     after = before.crash(VirtualClock(MONDAY))
     links(after, coarse_first=True)
-    batch = after.store.next("city")
+    batch = after.due()
     assert (batch.step, batch.in_order, len(batch.rows)) == (1, True, 4)
     after.store.close()

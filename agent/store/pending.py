@@ -1,4 +1,4 @@
-"""What a link still owes of one table: disjoint ranges of sequence numbers, pure arithmetic."""
+"""What is pending on a link of one table: disjoint ranges of sequence numbers, pure arithmetic."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FOREVER = 2**63 - 1  #: the end of a range that takes in everything to come
 Range = tuple[int, int]  #: first and last, both included
 
 
-class Owed:
+class PendingRanges:
     """Ascending disjoint ranges; the youngest may be open-ended (`FOREVER`).
 
     `touched` gathers the first numbers of ranges that came, went or changed, so that whoever
@@ -37,7 +37,7 @@ class Owed:
         return place < len(self._firsts) and self._firsts[place] <= seq
 
     def add(self, first: int, last: int = FOREVER) -> None:
-        """Owe first..last; neighbours grow together."""
+        """first..last are pending; neighbours grow together."""
         if not self._lasts or first > self._lasts[-1] + 1:  # the rule: behind all others
             self._append(first, last)
             return
@@ -49,7 +49,7 @@ class Owed:
         self._replace(low, high, [(first, last)])
 
     def subtract(self, first: int, last: int) -> None:
-        """Owe nothing of first..last any more."""
+        """Nothing of first..last is pending any more."""
         low = bisect_left(self._lasts, first)
         high = bisect_right(self._firsts, last)
         if low >= high:
@@ -58,12 +58,12 @@ class Owed:
         self._replace(low, high, [piece for piece in (left, right) if piece[0] <= piece[1]])
 
     def subtract_each(self, seqs: Sequence[int]) -> None:
-        """Owe none of `seqs`, which are distinct, any more."""
+        """None of `seqs`, which are distinct, is pending any more."""
         for first, last in runs(seqs):
             self.subtract(first, last)
 
     def count(self, newest: int) -> int:
-        """How many numbers up to `newest` are owed; no closed range may end later."""
+        """How many numbers up to `newest` are pending; no closed range may end later."""
         if self._lasts and self._lasts[-1] == FOREVER:
             return self._closed + max(newest - self._firsts[-1] + 1, 0)
         return self._closed
@@ -109,24 +109,24 @@ def runs(seqs: Sequence[int]) -> list[Range]:
     low, high = min(seqs), max(seqs)
     if high - low + 1 == len(seqs):  # the rule: no gap
         return [(low, high)]
-    found = Owed()
+    found = PendingRanges()
     for seq in seqs:
         found.add(seq, seq)
     return list(found)
 
 
-def union(many: Iterable[Owed]) -> Owed:
-    """What at least one of `many` owes."""
-    together = Owed()
+def union(many: Iterable[PendingRanges]) -> PendingRanges:
+    """What is pending in at least one of `many`."""
+    together = PendingRanges()
     for first, last in heapq.merge(*many):
         together.add(first, last)
     return together
 
 
-def gaps(owed: Owed, newest: int) -> Iterator[Range]:
-    """The ranges up to `newest` that are not owed, oldest first."""
+def gaps(pending: PendingRanges, newest: int) -> Iterator[Range]:
+    """The ranges up to `newest` that are not pending, oldest first."""
     after = 1
-    for first, last in owed:
+    for first, last in pending:
         if first > after:
             yield after, min(first - 1, newest)
         after = last + 1
