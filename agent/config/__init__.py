@@ -27,8 +27,10 @@ def load(path: Path) -> tuple[Config, Source]:
 
 
 def read_text(path: Path) -> tuple[str, list[ConfigError]]:
-    """The text of a profile, and what is wrong with how it was saved. Raises ConfigError where
-    there is none."""
+    """The text of a profile, and what is wrong with how it was saved.
+
+    Raises ConfigError where there is none.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:

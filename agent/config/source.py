@@ -57,8 +57,10 @@ class Source:
         return ConfigError(self.path, line, label, hint, where=where, title=title, text=text)
 
     def _title(self, where: str, key: str) -> str:
-        """A section by the name it gives itself: "table[1].columns[0].step" -> "table 'deck',
-        column 'eps', step"; by its number where it has none."""
+        """A section by the name it gives itself, by its number where it has none.
+
+        "table[1].columns[0].step" -> "table 'deck', column 'eps', step".
+        """
         named, plain, path = list[str](), list[str](), ""
         for part in where.split(".") if where else ():
             path = f"{path}.{part}" if path else part

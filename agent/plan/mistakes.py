@@ -15,10 +15,10 @@ from agent.config.errors import near
 from agent.config.slips import mend
 from agent.config.source import ConfigError, Source
 from agent.measure.driver_registry import OWN, DriverError, find, known
-from agent.plan.sections import Sections
+from agent.plan.profile_text import ProfileText
 
 MOST = 100  #: mistakes that are told
-FOLLOWS = re.compile(r"no (?:instrument|table|link) '([\w-]+)'")  #: where that was cut out
+FOLLOWS = re.compile(r"no (instrument|table|link) '([\w-]+)'")  #: where that was cut out
 THINNED = re.compile(r"table '([\w-]+)' has no")  #: where something of it was cut out
 MACHINE = re.compile(r"needs \w+\. Please type")  #: an optional library: told once
 
@@ -46,16 +46,17 @@ class Hunt:
 
     def __init__(self, source: Source, text: str, check: Check) -> None:
         self.source, self.check = source, check
-        self.sections = Sections(text)
+        self.profile = ProfileText(text)
         self.found: list[ConfigError] = []
         self._gone: set[str] = set()  # names of sections that were cut out
         self._cut: set[int] = set()  # first lines of sections in which something was cut out
         self._thinned: set[str] = set()  # their names
+        self._unnamed: set[str] = set()  # kinds of sections of which one has a wrong name
 
     def all(self) -> list[ConfigError]:
         """Until nothing is wrong any more, or nothing more can be cut out."""
         for _ in range(4 * MOST):
-            before = self.sections.text
+            before = self.profile.text
             try:
                 self.check(before)
             except ConfigError as error:
@@ -64,13 +65,13 @@ class Hunt:
                 self._take(error)
             else:
                 break
-            if self.sections.text == before or len(self.found) >= MOST:
+            if self.profile.text == before or len(self.found) >= MOST:
                 break
         return self.found
 
     def _take(self, error: ConfigError) -> None:
         """Tell it, if it is no consequence; then cut it out."""
-        head = self.sections.head(error.line)
+        head = self.profile.head(error.line)
         missing = error.hint.startswith(("is missing", "is empty", "needs 'above'"))
         follows = self._follows(error) or (missing and head in self._cut)
         if not follows and not self._told(error):
@@ -79,10 +80,12 @@ class Hunt:
             self.found.append(error)
             if error.name == "driver":
                 self.found += self._strange_options(head)
-        cut = not missing and self.sections.cut(error.line, error.where, error.name)
+        if error.name == "name":
+            self._unnamed.add(error.where.partition("[")[0])
+        cut = not missing and self.profile.cut(error.line, error.where, error.name)
         if cut:
             self._cut.add(head)
-            self._thinned |= self.sections.names(head)
+            self._thinned |= self.profile.names(head)
         else:
             self._drop(head, error)
 
@@ -96,13 +99,13 @@ class Hunt:
     def _follows(self, error: ConfigError) -> bool:
         """Whether it speaks of a name that was cut out with a mistake."""
         named, thinned = FOLLOWS.match(error.hint), THINNED.match(error.hint)
-        gone = named is not None and named[1] in self._gone
+        gone = named is not None and (named[2] in self._gone or named[1] in self._unnamed)
         return gone or (thinned is not None and thinned[1] in self._thinned)
 
     def _drop(self, head: int, error: ConfigError) -> None:
         """The whole section; where there has to be one, one that is right."""
-        self._gone |= self.sections.names(head)
-        self.sections.drop(head, error.line, error.where or error.key)
+        self._gone |= self.profile.names(head)
+        self.profile.drop(head, error.line, error.where or error.key)
 
     def _strange_options(self, head: int) -> list[ConfigError]:
         """Keys of an instrument without a driver that no driver at all knows."""
@@ -110,7 +113,7 @@ class Hunt:
         path, lines = self.source.path, self.source.lines
         return [
             ConfigError(path, n, key, f"unknown key{near(key, every)}", text=lines[n - 1])
-            for n, key in self.sections.keys(head)
+            for n, key in self.profile.keys(head)
             if key not in every
         ]
 

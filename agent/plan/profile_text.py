@@ -17,7 +17,7 @@ STAND_IN = {  # where a profile has to have one: put behind its end, so that no 
 }
 
 
-class Sections:
+class ProfileText:
     """Lines are counted from 1; 0 stands for what comes before the first section."""
 
     def __init__(self, text: str) -> None:
