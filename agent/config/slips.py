@@ -108,6 +108,22 @@ def _split(line: str) -> tuple[str, str, str] | None:
     return (found[1], found[2], found[3]) if found else None
 
 
+def remedy(expected: str, value: object) -> str:
+    """What to write instead of a value of the wrong kind, where that can be told."""
+    if isinstance(value, str) and "number" in expected:
+        found = re.fullmatch(rf"\s*({NUMBER})\s*[A-Za-zµ°%/]*\s*", value)
+        return f": write {found[1].replace(',', '.')} without quotes" if found else ""
+    if isinstance(value, str) and "true or false" in expected:
+        word = value.strip().lower()
+        right = "true" if word in TRUE else "false" if word in FALSE else "true or false"
+        return f": write {right}, without quotes"
+    if isinstance(value, float) and "whole number" in expected:
+        return f", {value:g}"
+    if isinstance(value, bool | int | float) and "text in quotes" in expected:
+        return f': write "{str(value).lower()}"'
+    return ""
+
+
 # -- rules: a line as it would be right, or None ---------------------------------------------------
 
 
@@ -162,8 +178,11 @@ def decimal_comma(line: str) -> Mended | None:
     found = re.search(r"=\s*([+-]?\d+),(\d+)(?=\s*(?:[},#]|$))", line)
     if found is None:
         return None
-    mended = line[: found.start(1)] + f"{found[1]}.{found[2]}" + line[found.end() :]
-    return Mended(mended, f"decimal comma: write {found[1]}.{found[2]} with a point")
+    number, how = f"{found[1]}.{found[2]}", " with a point"
+    if not found[2].strip("0"):
+        number, how = found[1], ""
+    mended = line[: found.start(1)] + number + line[found.end() :]
+    return Mended(mended, f"decimal comma: write {number}{how}")
 
 
 def number_with_unit(line: str) -> Mended | None:

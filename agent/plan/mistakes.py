@@ -7,7 +7,7 @@ told: it goes with the mistake that is mended.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from agent.config import read_text, syntax_errors
@@ -19,7 +19,9 @@ from agent.plan.profile_text import ProfileText
 
 MOST = 100  #: mistakes that are told
 FOLLOWS = re.compile(r"no (instrument|table|link) '([\w-]+)'")  #: where that was cut out
-THINNED = re.compile(r"table '([\w-]+)' has no")  #: where something of it was cut out
+THINNED = re.compile(
+    r"(?:table )?'([\w-]+)(?:' has no|\.[\w-]+' is measured by nothing)"
+)  #: where something of it was cut out
 MACHINE = re.compile(r"needs \w+\. Please type")  #: an optional library: told once
 
 Check = Callable[[str], object]  #: looks at a whole text, raises ConfigError for its first mistake
@@ -79,7 +81,7 @@ class Hunt:
             error.text = text
             self.found.append(error)
             if error.name == "driver":
-                self.found += self._strange_options(head)
+                self.found += [*self._strange_options(head), *self._strange_quantities(head)]
         if error.name == "name":
             self._unnamed.add(error.where.partition("[")[0])
         cut = not missing and self.profile.cut(error.line, error.where, error.name)
@@ -116,6 +118,25 @@ class Hunt:
             for n, key in self.profile.keys(head)
             if key not in every
         ]
+
+    def _strange_quantities(self, head: int) -> Iterator[ConfigError]:
+        """What is wanted of an instrument without a driver, and no driver at all measures."""
+        every = {name for driver in known() for name in measured(driver)}
+        for name in self.profile.names(head):
+            reference = re.compile(rf"[\"']{re.escape(name)}\.([\w-]+)[\"']")
+            for number, line in enumerate(self.source.lines, 1):
+                for found in reference.finditer(line.split("#")[0]):
+                    if found[1] not in every:
+                        hint = f"no driver measures '{found[1]}'{near(found[1], every)}"
+                        yield ConfigError(self.source.path, number, found[0], hint, text=line)
+
+
+def measured(name: str) -> Iterable[str]:
+    """What the driver `name` measures, as far as it says so without options."""
+    try:
+        return list(getattr(find(name).make(None, {}), "quantities", ()))
+    except Exception:  # it wants options, or is somebody's with a slip of its own
+        return ()
 
 
 def options(name: str) -> list[str]:
