@@ -22,7 +22,7 @@ FOLLOWS = re.compile(r"no (instrument|table|link) '([\w-]+)'")  #: where that wa
 THINNED = re.compile(
     r"(?:table )?'([\w-]+)(?:' has no|\.[\w-]+' is measured by nothing)"
 )  #: where something of it was cut out
-MACHINE = re.compile(r"needs \w+\. Please type")  #: an optional library: told once
+MACHINE = re.compile(r"needs \w+\. Please type")  #: an optional library: no judging without it
 
 Check = Callable[[str], object]  #: looks at a whole text, raises ConfigError for its first mistake
 
@@ -67,7 +67,8 @@ class Hunt:
                 self._take(error)
             else:
                 break
-            if self.profile.text == before or len(self.found) >= MOST:
+            stuck = self.profile.text == before or len(self.found) >= MOST
+            if stuck or any(MACHINE.search(one.hint) for one in self.found):
                 break
         return self.found
 
@@ -80,7 +81,7 @@ class Hunt:
             text = self.source.lines[error.line - 1] if error.line else ""
             error.text = text
             self.found.append(error)
-            if error.name == "driver":
+            if error.hint.startswith("no driver"):
                 self.found += [*self._strange_options(head), *self._strange_quantities(head)]
         if error.name == "name":
             self._unnamed.add(error.where.partition("[")[0])
@@ -92,11 +93,7 @@ class Hunt:
             self._drop(head, error)
 
     def _told(self, error: ConfigError) -> bool:
-        machine = MACHINE.search(error.hint)
-        return any(
-            (one.line, one.hint) == (error.line, error.hint) or (machine and machine[0] in one.hint)
-            for one in self.found
-        )
+        return any((one.line, one.hint) == (error.line, error.hint) for one in self.found)
 
     def _follows(self, error: ConfigError) -> bool:
         """Whether it speaks of a name that was cut out with a mistake."""
