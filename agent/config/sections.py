@@ -70,6 +70,10 @@ class InstrumentConfig(_Part, frozen=True):
     inputs: dict[str, Reference] = {}
     calibrate: dict[str, Calibration] = {}
     window: WindowConfig | None = None
+    #: for so long a quantity may repeat itself to the last bit, 0: for ever; else as the driver
+    #: says, else as hw/schemas/quantities.toml does
+    still_s: dict[str, Annotated[float, Meta(ge=0)]] = {}
+    patience_s: Annotated[float, Meta(ge=0)] = 3600.0  #: so long without a good value is degraded
     options: dict[str, Any] = {}  #: every other key: goes to the driver's constructor
 
 
