@@ -59,6 +59,7 @@ class ADS122C04:
         )
         self.count = -1  # of the newest conversion
         self.quantities = {"strain": self.bridge.quantity()}
+        self.counts: Mapping[str, int] = {}  #: behind the newest value
 
     def setup(self) -> None:
         """Reset, configure, read back. Raises BusError, DataError."""
@@ -80,6 +81,7 @@ class ADS122C04:
             if overload := self.bridge.overload(counts):
                 raise DataError(f"0x{self.address:02x}: {overload}")
         self._verify()
+        self.counts = {"strain": counts}
         return {"strain": self.bridge.strain(counts)}
 
     def _convert(self, current: int) -> int:

@@ -39,6 +39,7 @@ class BME280:
     def __init__(self, i2c: I2C, address: int = 0x76) -> None:
         self.i2c, self.address = i2c, address
         self.has_humidity = True  # known after setup
+        self.counts: Mapping[str, int] = {}  #: behind the newest values
         self.quantities = {
             "temperature": Quantity("temperature", 0.01, -40, 85),
             "relative_humidity": Quantity("humidity", 0.1, 0, 100),
@@ -58,9 +59,9 @@ class BME280:
         self._read_calibration()
 
     def read(self) -> dict[str, float | None]:
-        """One forced conversion, 9.3 ms. A BMP280 leaves humidity out.
+        """One forced conversion, 9.3 ms. A BMP280 leaves humidity out; what was skipped is None.
 
-        Raises BusError, DataError.
+        Raises BusError; DataError without a temperature, which the others are computed with.
         """
         if self.has_humidity:
             self.humidity_samples = ONE_SAMPLE  # takes effect with the write of control
@@ -68,16 +69,19 @@ class BME280:
         self.i2c.pause(MEASURE_S)
         data = self.i2c.write_read(self.address, b"\xf7", 8)
         pressure, temperature = (int.from_bytes(data[at : at + 3], "big") >> 4 for at in (0, 3))
-        if self.measuring or SKIPPED_20 in (pressure, temperature):
+        if self.measuring or temperature == SKIPPED_20:
             raise DataError(f"0x{self.address:02x}: no result; did it lose its supply?")
         t_fine = self._t_fine(temperature)
         values: dict[str, float | None] = {
             "temperature": t_fine / 5120,
-            "pressure": self._pressure(pressure, t_fine),
+            "pressure": None if pressure == SKIPPED_20 else self._pressure(pressure, t_fine),
         }
+        self.counts = {"temperature": temperature, "pressure": pressure}
         if self.has_humidity:
             humidity = int.from_bytes(data[6:8], "big")
-            values["relative_humidity"] = self._humidity(humidity, t_fine)
+            skipped = humidity == SKIPPED_16
+            values["relative_humidity"] = None if skipped else self._humidity(humidity, t_fine)
+            self.counts = {**self.counts, "relative_humidity": humidity}
         return values
 
     def _read_calibration(self) -> None:

@@ -62,6 +62,7 @@ class NAU7802:
         self.gain_ldo = LDO_3_0_V | gain.bit_length() - 1
         self.rate_channel = (CHANNEL_2 if channel == 2 else 0) | RATE_CODES[rate_hz] << 4
         self.quantities = {"strain": self.bridge.quantity()}
+        self.counts: Mapping[str, int] = {}  #: behind the newest value
 
     def setup(self) -> None:
         """Reset, identify, configure, calibrate the offset, let it settle: 1.3 s at 10 Hz.
@@ -89,6 +90,7 @@ class NAU7802:
         counts = self._next()
         if overload := self.bridge.overload(counts):
             raise DataError(f"0x{self.address:02x}: {overload}")
+        self.counts = {"strain": counts}
         return {"strain": self.bridge.strain(counts)}
 
     def _power_up(self) -> None:

@@ -28,6 +28,7 @@ class FifoTwin(RegisterTwin, ABC):
         self.truth: Mapping[str, float] = {**dict.fromkeys(self.axes, 0.0), "temperature": 25.0}
         self.motion: Callable[[float], Sequence[float]] | None = None  #: m/s2 per axis at a time
         self.noise = False
+        self.moves = True  #: False: every sample is like the one before
         self.rate_error = 0.0  #: relative, of the chip's own clock
         self.self_test_g: Sequence[float] = (0.3, 0.3, 1.5)  #: what self-test adds; 0: broken
         self.produced = 0  #: samples since it was made, delivered or not
@@ -78,13 +79,13 @@ class FifoTwin(RegisterTwin, ABC):
 
     def _values(self, numbers: range) -> list[Sequence[float]]:
         """Of these samples, m/s2; in one go: this is most of what a simulated bridge costs."""
-        steady, motion = self._steady(), self.motion
+        steady, motion = self._steady(), self.motion if self.moves else None
         if motion is None:
             values: list[Sequence[float]] = [steady] * len(numbers)
         else:
             times = [self.since + (number + 1) / self.rate_hz for number in numbers]
             values = [[a + b for a, b in zip(steady, motion(at), strict=False)] for at in times]
-        if not self.noise:
+        if not (self.noise and self.moves):
             return values
         sigma = self.noise_density * 1e-6 * G * math.sqrt(self.rate_hz / 2)
         gauss = self.chance.gauss
