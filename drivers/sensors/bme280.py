@@ -132,7 +132,10 @@ class BME280:
 
 
 class BME280Twin(RegisterTwin):
-    """Computes raw counts by inverting the datasheet's integer formulas (appendix 8.2)."""
+    """Computes raw counts by inverting the datasheet's integer formulas (appendix 8.2).
+
+    Asleep, forced, or in normal mode, where it converts every 8 ms and standby time (table 27).
+    """
 
     defaults = {0xD0: 0x60, 0xF7: 0x80, 0xFA: 0x80, 0xFD: 0x80}
     other_chip = {0xD0: 0x61}
@@ -160,7 +163,7 @@ class BME280Twin(RegisterTwin):
         middle = h4 & 15 | (h5 & 15) << 4
         trim = (h2_low, h2_high, h3, h4 >> 4 & 255, middle, h5 >> 4 & 255, h6 & 255)
         self.memory[0xE1:0xE8] = bytes(trim)
-        self.copied, self.done = now + 0.0015, None
+        self.copied, self.done, self.again = now + 0.0015, None, now
 
     def write(self, data: bytes, now: float) -> None:
         """Soft reset and forced conversions; results lie there when their time has passed."""
@@ -168,18 +171,29 @@ class BME280Twin(RegisterTwin):
         for register, value in zip(data[0::2], data[1::2], strict=False):
             if register == 0xE0 and value == 0xB6:
                 self.power_on(now)
-            elif register == 0xF4 and value & 3 in (1, 2):
-                oversampling = value >> 5, value >> 2 & 7, self.memory[0xF2] & 7
-                self.done, self.due = self._convert(*oversampling), now + 0.008
+            elif register == 0xF4:
+                self._begin(now)
 
     def refresh(self, now: float) -> None:
         """The result of a conversion that has ended, and the status."""
         if self.done and now >= self.due:
             self.memory[0xF7:0xFF], self.done = self.done, None
-            self.memory[0xF4] &= 0xFC
+            if self.memory[0xF4] & 3 == 3:
+                self.again = self.due + STANDBY_S[self.memory[0xF5] >> 5]
+            else:
+                self.memory[0xF4] &= 0xFC
+        if self.memory[0xF4] & 3 == 3 and not self.done and now >= self.again:
+            self._begin(now)
         self.put(0xF3, (8 if self.done else 0) | (1 if now < self.copied else 0))
 
     done: bytes | None
+
+    def _begin(self, now: float) -> None:
+        control = self.memory[0xF4]
+        if control & 3:
+            samples = control >> 5, control >> 2 & 7, self.memory[0xF2] & 7
+            self.done, self.due = self._convert(*samples), now + 0.008
+            self.again = self.due
 
     def _convert(self, t: int, p: int, h: int) -> bytes:
         temperature = search(self._t_fine, self.truth["temperature"] * 5120, 20)
@@ -216,6 +230,9 @@ class BME280Twin(RegisterTwin):
         v = low * ((high * h2 + 8192) >> 14)
         v -= ((((v >> 15) * (v >> 15)) >> 7) * h1) >> 4
         return min(max(v, 0), 419430400) / 4194304
+
+
+STANDBY_S = (0.0005, 0.0625, 0.125, 0.25, 0.5, 1.0, 0.01, 0.02)  # table 27
 
 
 def search(rising: Callable[[int], float], target: float, bits: int) -> int:

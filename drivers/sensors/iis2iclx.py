@@ -209,14 +209,18 @@ class IIS2ICLXTwin(FifoTwin):
             odr, batched, mode = self._mode()
             rates = (0, 12.5, 26, 52, 104, 208, 416, 833)
             self.stop()
-            if mode == 6 and odr == batched and 0 < odr < 8:
-                self.start(rates[odr], now)
+            if 0 < odr < 8:
+                self.start(rates[odr], now, batching=mode == 6 and odr == batched)
 
     def read(self, length: int, now: float) -> bytes:
-        """Registers; from 0x78 on the FIFO's words, rolling over; reading 0x3B clears its latch."""
+        """Registers, among them the newest sample (0x28 to 0x2B); from 0x78 on the FIFO's words,
+        rolling over, each popped with its last byte; reading 0x3B clears its latch.
+        """
         self.catch_up(now)
-        if self.pointer == 0x78:
-            return b"".join([self._word() for _ in range(-(-length // 7))])[:length]
+        if 0x78 <= self.pointer <= 0x7E:
+            return self._words(self.pointer - 0x78, length)
+        self.memory[0x1E] = bool(self.made) | (self.memory[0x10] >> 4 > 0) << 2
+        self.memory[0x28:0x2C] = struct.pack("<hh", *self._counted(self.newest()))
         level = len(self.queue)
         celsius = counts((self.truth["temperature"] - 25) * 9.80665, 256, 16)
         self.memory[0x20:0x22] = (celsius if self.memory[0x10] >> 4 else 0).to_bytes(
@@ -237,15 +241,29 @@ class IIS2ICLXTwin(FifoTwin):
     def _mode(self) -> tuple[int, int, int]:
         return self.memory[0x10] >> 4, self.memory[0x09] & 0x0F, self.memory[0x0A] & 0x07
 
+    def _words(self, at: int, length: int) -> bytes:
+        """`length` bytes of the FIFO's words, from byte `at` of the oldest on."""
+        said = b""
+        while len(said) < length:
+            part = self._word()[at : at + length - len(said)]
+            if at + len(part) == 7 and self.queue:
+                self.queue.popleft()
+            said, at = said + part, 0
+        return said
+
     def _word(self) -> bytes:
+        """The oldest, with its tag; zeros if there is none."""
         if not self.queue:
             return bytes(7)
-        number, felt = self.queue.popleft()
+        number, felt = self.queue[0]
         tag = 0x10 | (number & 3) << 1
         tag |= tag.bit_count() & 1
+        return struct.pack("<Bhhh", tag, *self._counted(felt), 0)
+
+    def _counted(self, felt: Sequence[float]) -> tuple[int, int]:
         per_g = 1000 / (0.015, 0.122, 0.031, 0.061)[self.memory[0x10] >> 2 & 3]
         x, y = felt
-        return struct.pack("<Bhhh", tag, counts(x, per_g, 16), counts(y, per_g, 16), 0)
+        return counts(x, per_g, 16), counts(y, per_g, 16)
 
 
 DRIVER, TWIN = IIS2ICLX, IIS2ICLXTwin

@@ -133,8 +133,9 @@ class NAU7802:
 class NAU7802Twin(RegisterTwin):
     """A bridge on `channel`; the first six conversions after a change are wrong, as in the chip.
 
-    Its own offset is 5000 counts until calibrated, and calibrating before the regulator has
-    settled (0.2 s) fails.
+    It converts whenever both halves have power; bit CS only begins anew. Its own offset is 5000
+    counts until calibrated; what is calibrated before the regulator has settled (0.2 s) is off by
+    300, and without the analog half it fails.
     """
 
     defaults = {0x1F: 0x0F}
@@ -157,7 +158,7 @@ class NAU7802Twin(RegisterTwin):
 
     def _off(self, now: float) -> None:
         self.ready = self.ldo = self.calibrated = self.started = float("inf")
-        self.calibrating, self.offset, self.taken = False, 5000, 0
+        self.calibrating, self.offset, self.taken, self.left = False, 5000, 0, 0
 
     def write(self, data: bytes, now: float) -> None:
         """Registers from the pointer on; only PU_CTRL before the chip is ready."""
@@ -180,16 +181,16 @@ class NAU7802Twin(RegisterTwin):
             self.ldo = now + 0.2
         if self.memory[2] & 0x04:
             self.calibrated, self.calibrating = now + 0.344, True
-            if now < self.ldo or power & 0x14 != 0x14:
-                self.memory[2] |= 0x08
-        running = power & 0x16 == 0x16 and self.memory[0x15] == 0x30
+            self.left = 300 if now < self.ldo else 0
+            self.memory[2] = self.memory[2] & 0xF7 | (0 if power & 0x04 else 0x08)
+        running = power & 0x06 == 0x06
         begin = self.calibrated if self.calibrating else now
         self.started, self.taken = begin if running else float("inf"), 0
 
     def read(self, length: int, now: float) -> bytes:
         """Registers; reading the result makes the conversion an old one."""
         if self.calibrating and now >= self.calibrated:
-            self.calibrating, self.offset = False, 0
+            self.calibrating, self.offset = False, self.left
             self.memory[2] &= 0xFB
         rate = {0: 10, 1: 20, 2: 40, 3: 80, 7: 320}[self.memory[2] >> 4 & 7]
         done = int((now - self.started) * rate + 1e-6) if now >= self.started else 0

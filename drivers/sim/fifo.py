@@ -44,11 +44,13 @@ class FifoTwin(RegisterTwin, ABC):
         """Sample no more and forget what was sampled."""
         self.rate_hz, self.since, self.made = 0.0, 0.0, 0
         self.queue: deque[tuple[int, Sequence[float]]] = deque()  # number, m/s2
-        self.overran = False
+        self.overran, self.batching = False, True
+        self.last: Sequence[float] = [0.0] * len(self.axes)  # the newest sample, m/s2
 
-    def start(self, rate_hz: float, now: float) -> None:
-        """Sample from now on: the first one after one interval."""
+    def start(self, rate_hz: float, now: float, batching: bool = True) -> None:
+        """Sample from now on: the first one after one interval; into the FIFO if `batching`."""
         self.stop()
+        self.batching = batching
         self.rate_hz, self.since = rate_hz * (1 + self.rate_error), now
 
     def catch_up(self, now: float) -> None:
@@ -57,13 +59,21 @@ class FifoTwin(RegisterTwin, ABC):
         if due <= self.made:
             return
         self.produced += due - self.made
+        if not self.batching:
+            self.made, self.last = due, self._values(range(due - 1, due))[0]
+            return
         numbers = range(max(self.made, due - self.deep), due)
         self.queue.extend(zip(numbers, self._values(numbers), strict=True))
+        self.last = self.queue[-1][1]
         if len(self.queue) > self.deep or due - self.made > self.deep:
             self.overran = True
         while len(self.queue) > self.deep:
             self.queue.popleft()
         self.made = due
+
+    def newest(self) -> Sequence[float]:
+        """What its output registers hold, m/s2 per axis: the newest sample, read or not."""
+        return self.last
 
     @abstractmethod
     def pushing(self) -> bool:
