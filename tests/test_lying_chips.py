@@ -72,11 +72,12 @@ def test_an_error_code_is_no_measurement_and_a_version_is_kept() -> None:
 
 def test_clean_air_is_no_fault_while_particles_are_counted() -> None:
     bench = Bench("pms5003")
+    bench.twin.truth = {"pm1": 0.1, "pm2_5": 0.2, "pm10": 0.3}
     instrument = Instrument("dust", bench.driver, bench.clock)
     instrument.prepare()
     bench.clock.sleep(bench.warm_up_s)
     for hour in range(72):
-        bench.twin.truth = {"pm1": 0.1, "pm2_5": 0.2 + hour % 5 / 20, "pm10": 0.3}
+        bench.twin.particles = [40 + hour % 7, 9, 2, 0, 0, 0]
         assert instrument.ask() == {"pm1": 0.0, "pm2_5": 0.0, "pm10": 0.0}
         bench.clock.sleep(3600)
     assert instrument.state == "ok"
@@ -86,6 +87,7 @@ def test_clean_air_is_no_fault_while_particles_are_counted() -> None:
 def test_a_fan_that_stands_counts_the_same_for_ever(pm: float) -> None:
     bench = Bench("pms5003")
     bench.twin.truth = {"pm1": pm, "pm2_5": pm, "pm10": pm}
+    bench.twin.particles = [round(26 * pm), round(9 * pm), 0, 0, 0, 0]
     assert frozen_for(bench, 26).state == "still"
 
 

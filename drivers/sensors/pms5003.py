@@ -100,6 +100,7 @@ class PMS5003Twin:
 
     def __init__(self) -> None:
         self.truth: Mapping[str, float] = {"pm1": 5.0, "pm2_5": 8.0, "pm10": 12.0}
+        self.particles = [210, 70, 45, 30, 0, 0]  #: in 0.1 l, above 0.3 to 10 um
         self.error_code = 0
 
     def power_on(self, now: float) -> None:
@@ -140,9 +141,7 @@ class PMS5003Twin:
         """What it says of the air now."""
         names = ("pm1", "pm2_5", "pm10")
         air = [min(max(round(self.truth[name]), 0), 65535) for name in names]
-        dust = max(self.truth["pm2_5"], 0.0)
-        particles = [round(dust * per) for per in (26.25, 8.75, 5.625, 3.75, 0, 0)]
-        words = [28, *air, *air, *particles, 0x9700 | self.error_code]
+        words = [28, *air, *air, *self.particles, 0x9700 | self.error_code]
         return summed(b"BM" + b"".join(word.to_bytes(2, "big") for word in words))
 
 
