@@ -26,8 +26,6 @@ def node(tmp_path: Path, clock: VirtualClock) -> Iterator[Kit]:
 def fill(
     node: Kit, count: int, cells: bytes = BIG, every_s: int = 60, layout: Layout | None = None
 ) -> None:
-    node: Kit, count: int, cells: bytes = BIG, every_s: int = 60, layout: Layout | None = None
-) -> None:
     for _ in range(count):
         node.store.put(layout or node.layout, node.row(layout, cells))
         node.clock.sleep(every_s)
