@@ -110,7 +110,11 @@ max_eirp = 16
         for one in _uplink_examples()
     ]
     encode = [
-        {"name": about, "input": {"data": data}, "expected": {"fPort": DOWNLINK_PORT, "bytes": list(frame)}}
+        {
+            "name": about,
+            "input": {"data": data},
+            "expected": {"fPort": DOWNLINK_PORT, "bytes": list(frame)},
+        }
         for about, data, frame in vectors.downlinks()
     ]
     return {
@@ -173,7 +177,10 @@ def _things(script: str) -> dict[str, str]:
 
 def _things_codec() -> dict[str, Any]:
     downlinks = vectors.downlinks()
-    sent = [({"fPort": DOWNLINK_PORT, "bytes": list(frame)}, data, about) for about, data, frame in downlinks]
+    sent = [
+        ({"fPort": DOWNLINK_PORT, "bytes": list(frame)}, data, about)
+        for about, data, frame in downlinks
+    ]
     examples = {
         "uplinkDecoder": _uplink_examples(normalized=True),
         "downlinkEncoder": [
