@@ -129,7 +129,7 @@ def remedy(expected: str, value: object) -> str:
 
 def brackets(line: str) -> Mended | None:
     """[instrument] where there may be several, [[node]] where there is one."""
-    found = re.match(r"^(\s*)(\[\[?)\s*([\w-]+)\s*(\]?\]?)(.*)$", line)
+    found = re.match(r"^(\s*)(\[\[?)\s*([\w-]+)(?![\w.-])\s*(\]?\]?)(.*)$", line)
     if found is None or "=" in found[5].split("#")[0]:
         return None
     before, opened, name, _, rest = found.groups()
