@@ -32,6 +32,7 @@ from agent.transport.links.mqtt import MqttLink
 FRAME = bytes.fromhex("84011a01c1868501890a0a0a0a0a0a0a0a0a")
 ROWS = Batch("live")
 NEWEST = 1_767_606_060  # 2026-01-05T09:41:00Z
+PATIENCE_S = 60.0  #: of a wait that ends when it comes true; no test asserts how long it takes
 Make = Callable[..., MqttLink]
 
 
@@ -57,11 +58,11 @@ class Heard:
         self.listener = Listener(url, "ghs", lambda *message: self.messages.append(message))
         self.listener.start()
 
-    def wait_for(self, topic: str, seconds: float = 5.0) -> bytes:
+    def wait_for(self, topic: str, seconds: float = PATIENCE_S) -> bytes:
         return until(lambda: next((p for t, p in self.messages if t == topic), None), seconds)
 
 
-def until(ask: Callable[[], object], seconds: float = 5.0) -> bytes:
+def until(ask: Callable[[], object], seconds: float = PATIENCE_S) -> bytes:
     """The first true answer; fails the test if there is none in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -71,7 +72,7 @@ def until(ask: Callable[[], object], seconds: float = 5.0) -> bytes:
     raise AssertionError("nothing came")
 
 
-def connected(link: MqttLink, seconds: float = 10.0) -> MqttLink:
+def connected(link: MqttLink, seconds: float = PATIENCE_S) -> MqttLink:
     def up() -> bool:
         try:
             return link.room() > 0
@@ -172,7 +173,7 @@ def test_an_absent_broker_is_one_clear_reason_and_the_link_comes_by_itself(
     until(lambda: link._reason == "the broker cannot be reached: connection refused")
     broker.start()
     woken = time.monotonic()
-    assert link.wake.wait(3)
+    assert link.wake.wait(PATIENCE_S)
     link.send(FRAME, ROWS)
     assert time.monotonic() - woken < 3
     broker.stop()
@@ -425,7 +426,7 @@ def test_downlinks_arrive_and_harmful_ones_are_ignored(
     heard.listener.send(b"\x82\x05\x03", retain=True)
     heard.listener.send(bytes(300))
     heard.listener.send(b"\x82\x05\x02")
-    assert link.wake.wait(5)
+    assert link.wake.wait(PATIENCE_S)
     received: list[bytes] = []
     until(lambda: received.extend(link.received()) or received)
     assert received == [b"\x82\x05\x02"]
