@@ -25,6 +25,7 @@ from agent.model.schema import Cell, Missing, registered_schemas
 from agent.transport.links import LinkError
 from agent.transport.links import mqtt as module
 from agent.transport.links.encoder import Encoder
+from agent.transport.links.inbox import LONGEST_DOWNLINK
 from agent.transport.links.json_bodies import json_bodies
 from agent.transport.links.listen import Listener
 from agent.transport.links.mqtt import MqttLink
@@ -424,12 +425,15 @@ def test_downlinks_arrive_and_harmful_ones_are_ignored(
     link = connected(make(broker.url))
     heard.wait_for("state")  # said after the subscription, which is new at this broker
     heard.listener.send(b"\x82\x05\x03", retain=True)
-    heard.listener.send(bytes(300))
+    heard.listener.send(bytes(LONGEST_DOWNLINK + 1))
+    largest = codec.encode_downlink(99, 7, bytes(LONGEST_DOWNLINK - 6))  # type: ignore[arg-type]
+    assert len(largest) == LONGEST_DOWNLINK
+    heard.listener.send(largest)
     heard.listener.send(b"\x82\x05\x02")
     assert link.wake.wait(PATIENCE_S)
     received: list[bytes] = []
-    until(lambda: received.extend(link.received()) or received)
-    assert received == [b"\x82\x05\x02"]
+    until(lambda: received.extend(link.received()) or len(received) >= 2)
+    assert received == [largest, b"\x82\x05\x02"]
 
 
 def test_a_downlink_waits_at_the_broker_while_the_node_is_away(
