@@ -160,6 +160,7 @@ class LinkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 class MqttConfig(LinkConfig, frozen=True, kw_only=True, tag="mqtt"):
     """An MQTT broker."""
 
+    #: of the broker; mqtts is encrypted
     url: Annotated[str, Meta(pattern=r"^mqtts?://([^/:@\s[]+|\[[\da-fA-F:.]+])(:\d+)?/?\Z")] = (
         "mqtt://localhost"
     )
