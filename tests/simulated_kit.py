@@ -9,9 +9,10 @@ import msgspec
 from agent.clock import VirtualClock
 from agent.daemon import run_virtual
 from agent.measure.health import HealthSource
-from agent.node import Node, build
+from agent.node import build
 from agent.plan import make_plan, read_profile
 from agent.simulate import SimBuses, check_feeds, make_world
+from agent.status import Node
 from tests.conftest import MONDAY
 from tests.rig import MemoryLink
 

@@ -109,7 +109,7 @@ SLIPS = [
     ("= false", '= "aus"', 11, "write false, without quotes"),
     ("0.5", "0,5", 6, "decimal comma: write 0.5 with a point"),
     ("= 60", "= 60,0", 14, "decimal comma: write 60"),
-    ("= 60", "= 60 s", 14, "write the number alone: 60"),
+    ("= 60", "= 60 s", 14, "write the number alone, without its unit: 60"),
     ("= 60", '= "60 s"', 14, "write 60 without quotes"),
     ("= 60", '= "60"', 14, "write 60 without quotes"),
     ("= 60", "= 060", 14, "write 60, without zeros in front"),

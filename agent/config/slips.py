@@ -7,13 +7,16 @@ import tomllib
 from collections.abc import Callable
 from typing import NamedTuple
 
+LONGEST = 60  #: lines that belong together at most
 LISTS = ("instrument", "table", "alarm", "link", "trigger")
 SINGLE = ("node", "store", "records", "simulate", "clock", "commands")
 CURLY = dict.fromkeys("“”„‟«»″", '"') | dict.fromkeys("\u2018\u2019\u201a\u201b\u2032", "'")
 BLANKS = dict.fromkeys("\u00a0\u2007\u202f\u200b\u2009\ufeff", " ")
 TRUE = ("true", "yes", "on", "ja", "an", "ein", "wahr")
 FALSE = ("false", "no", "off", "nein", "aus", "falsch")
+DASHES = dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")
 NUMBER = r"[+-]?\d+(?:[.,]\d+)?"
+UNQUOTED = re.compile(r"[A-Za-zÄÖÜäöüß/]|\d[\d.]*-[\w-]+$|\d+\.\d+\.\d|\d{4}-\d\d-\d\d ")
 MOST = 40  #: slips of one file that are told
 
 
@@ -42,6 +45,7 @@ def mend(text: str) -> tuple[str, list[Slip]]:
         if (mended := brackets(line)) is not None:
             slips.append(Slip(number + 1, _key(line), mended.hint))
             lines[number] = mended.text
+    slips += one_line(lines)
     while len(slips) < MOST:
         try:
             tomllib.loads("\n".join(lines))
@@ -50,6 +54,42 @@ def mend(text: str) -> tuple[str, list[Slip]]:
         else:
             break
     return "\n".join(lines), slips
+
+
+def one_line(lines: list[str]) -> list[Slip]:
+    """Join every { } that goes over several lines; what stands between stays empty."""
+    slips = []
+    for number, line in enumerate(lines):
+        if not re.search(r"=\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*$", _bare(line)):
+            continue
+        last, text = number, line
+        while last + 1 < min(number + LONGEST, len(lines)) and _unclosed(text):
+            last += 1
+            text = f"{_uncommented(text)} {lines[last].strip()}"
+        if last == number or _unclosed(text) or re.search(r"\n?\s*\[\[?\w", text[len(line) :]):
+            continue
+        lines[number : last + 1] = [re.sub(r",\s*\}", " }", text), *[""] * (last - number)]
+        hint = "what stands in { } has to be on one line, without a comma before the }"
+        slips.append(Slip(number + 1, _key(line), hint))
+    return slips
+
+
+def _unclosed(text: str) -> bool:
+    bare = _bare(text)
+    return bare.count("{") > bare.count("}")
+
+
+def _uncommented(line: str) -> str:
+    """Without a comment at its end."""
+    return re.sub(r"^((?:[^\"'#]|\"[^\"]*\"|'[^']*')*)#.*$", r"\1", line).rstrip()
+
+
+def foreign(text: str) -> str:
+    """What a file is that is no TOML at all; empty if it may be."""
+    if text.lstrip().startswith("{"):
+        return "JSON"
+    keys, rows = re.search(r"^\w+:\s*$", text, re.M), re.search(r"^\s*- \w+:", text, re.M)
+    return "YAML" if keys and rows else ""
 
 
 def _one(lines: list[str], error: tomllib.TOMLDecodeError) -> Slip:
@@ -87,9 +127,9 @@ def _last_written(lines: list[str], number: int) -> int:
 def plain(text: str) -> str:
     """What the parser says, where it needs knowledge of its insides to be understood."""
     twice = ("Cannot overwrite a value", "Cannot declare", "Cannot mutate")
-    if not text.startswith(twice):
-        return text
-    return f"this key or section is there twice ({text.rpartition('(')[2]}"
+    if text.startswith(twice):
+        return "this key or section is there twice"
+    return re.sub(r" \(at (?:line \d+, column \d+|end of document)\)", "", text)
 
 
 def _key(line: str) -> str:
@@ -154,6 +194,24 @@ def strange_blanks(line: str) -> Mended | None:
     return Mended(mended, "a blank that is none (copied from a web page?): type it anew")
 
 
+def dashes(line: str) -> Mended | None:
+    """A minus sign as a text processor sets it."""
+    mended = "".join(DASHES.get(one, one) for one in line)
+    return Mended(mended, "a long dash: type the short one, -")
+
+
+def comment_sign(line: str) -> Mended | None:
+    """// or ; where a comment begins."""
+    mended = re.sub(r"^((?:[^\"'#]|\"[^\"]*\"|'[^']*')*?)(?<![:\w])(?://|;)", r"\1#", line)
+    return Mended(mended, "a comment begins with #; each key stands on a line of its own")
+
+
+def row_comma(line: str) -> Mended | None:
+    """A row of a list, without a comma before the next."""
+    found = re.match(r"^(\s*\{.*\})(\s*(?:#.*)?)$", line)
+    return Mended(f"{found[1]},{found[2]}", "a comma is missing after }") if found else None
+
+
 def control_characters(line: str) -> Mended | None:
     """What no keyboard writes."""
     mended = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", line)
@@ -192,7 +250,7 @@ def number_with_unit(line: str) -> Mended | None:
         return None
     number = found[1].replace(",", ".")
     mended = line[: found.start(1)] + number + line[found.end() :]
-    return Mended(mended, f"write the number alone: {number} (its unit is in the key's name)")
+    return Mended(mended, f"write the number alone, without its unit: {number}")
 
 
 def leading_zero(line: str) -> Mended | None:
@@ -226,7 +284,7 @@ def truth_inside(line: str) -> Mended | None:
 def no_quotes(line: str) -> Mended | None:
     """driver = sht4x."""
     parts = _split(line)
-    if parts is None or not re.match(r"[A-Za-zÄÖÜäöüß/]", parts[1]) or parts[1] in ("inf", "nan"):
+    if parts is None or not UNQUOTED.match(parts[1]) or parts[1] in ("inf", "nan"):
         return None
     if any(one in parts[1] for one in "\"'[]{}"):
         return None
@@ -294,6 +352,8 @@ Rule = Callable[[str], Mended | None]
 RULES: tuple[Rule, ...] = (
     curly_quotes,
     strange_blanks,
+    dashes,
+    comment_sign,
     control_characters,
     colon,
     decimal_comma,
@@ -306,6 +366,7 @@ RULES: tuple[Rule, ...] = (
     backslash,
     open_quote,
     comma_missing,
+    row_comma,
     no_sign,
     open_bracket,
 )

@@ -87,7 +87,7 @@ class Driver:
         except msgspec.ValidationError as error:
             text = in_words(str(error))
             text += remedy(text, value)
-            choice = one_of(hint) if "enum" in text else ""
+            choice = one_of(hint, text) if "enum" in str(error) else ""
             raise DriverError(text + choice, key) from error
 
 

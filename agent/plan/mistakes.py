@@ -12,11 +12,12 @@ from pathlib import Path
 
 from agent.config import read_text, syntax_errors
 from agent.config.errors import near
-from agent.config.slips import mend
+from agent.config.slips import foreign, mend
 from agent.config.source import ConfigError, Source
 from agent.measure.driver_registry import OWN, DriverError, find, known
 from agent.plan.profile_text import ProfileText
 
+BEGIN = "begin with one of hw/nodes, such as school.toml"
 MOST = 100  #: mistakes that are told
 FOLLOWS = re.compile(r"no (instrument|table|link) '([\w-]+)'")  #: where that was cut out
 THINNED = re.compile(
@@ -36,22 +37,33 @@ def all_mistakes(path: Path, check: Callable[[Path, str], object]) -> list[Confi
         text, found = read_text(path)
     except ConfigError as error:
         return [error]
+    if strange := strangeness(text):
+        return [*found, ConfigError(path, 1, "profile", f"{strange}: {BEGIN}")]
     source = Source(path, text)
     mended, slips = mend(text)
     found += syntax_errors(source, slips)
-    found += Hunt(source, mended, lambda text: check(path, text)).all()
+    found += Hunt(source, mended, lambda text: check(path, text), [one.line for one in slips]).all()
     return sorted(found, key=lambda one: one.line)
+
+
+def strangeness(text: str) -> str:
+    """Why a file is no profile at all; empty if it may be one."""
+    if not re.search(r"^\s*[^#\s]", text, re.M):
+        return "is empty"
+    kind = foreign(text)
+    return f"is {kind}, not TOML" if kind else ""
 
 
 class Hunt:
     """Mistakes one after the other, each cut out of the text before the next look."""
 
-    def __init__(self, source: Source, text: str, check: Check) -> None:
+    def __init__(self, source: Source, text: str, check: Check, slips: Iterable[int] = ()) -> None:
         self.source, self.check = source, check
         self.profile = ProfileText(text)
         self.found: list[ConfigError] = []
         self._gone: set[str] = set()  # names of sections that were cut out
-        self._cut: set[int] = set()  # first lines of sections in which something was cut out
+        #: first lines of sections in which something was cut out
+        self._cut = {self.profile.head(line) for line in slips}
         self._thinned: set[str] = set()  # their names
         self._unnamed: set[str] = set()  # kinds of sections of which one has a wrong name
 
