@@ -17,8 +17,10 @@ from agent.config.sections import (
     Calibration,
     ColumnConfig,
     Config,
+    InstrumentConfig,
     LoadConfig,
     ModeConfig,
+    MqttConfig,
     NodeConfig,
     RecordsConfig,
     SimulateConfig,
@@ -71,6 +73,12 @@ MEANT = {  # what people write who know it by another name: the first that is al
     **dict.fromkeys(("password", "passwort"), ("password_file",)),
     **dict.fromkeys(("username", "benutzer"), ("user",)),
 }
+SOME_SECTION = {
+    key
+    for section in (NodeConfig, InstrumentConfig, TableConfig, StoreConfig, AlarmConfig, MqttConfig)
+    for key in section.__struct_encode_fields__
+}  #: keys that sections have; what stands above the first of them has none
+LONELY = "stands above all sections: move it into the one it belongs to, such as [node]"
 HINTS = {  # what a pattern means, for people
     "[a-z0-9]([a-z0-9-]": "1 to 32 of a-z 0-9 -, such as 'ghs-raum-a'",
     "[A-Za-z_]": "a letter, then letters, digits, - or _, such as 'air'",
@@ -85,6 +93,8 @@ def explain(error: msgspec.ValidationError, raw: Mapping[str, Any], source: Sour
     where = path.strip("`").removeprefix("$").removeprefix(".").replace("[...]", "")
     if unknown := re.search(r"unknown field `([^`]*)`", text):
         nearest = near(unknown[1], _keys_at(where, raw))
+        if not where and unknown[1] in SOME_SECTION and "did you mean" not in nearest:
+            return source.error(where, unknown[1], LONELY)
         return source.error(where, unknown[1], f"unknown key{nearest}")
     if missing := re.search(r"missing required field `([^`]*)`", text):
         return _missing(where, missing[1], raw, source)
@@ -95,7 +105,7 @@ def explain(error: msgspec.ValidationError, raw: Mapping[str, Any], source: Sour
         hint = f"is a list: write it with two brackets, [[{key}]]"
         return source.error(section, key, hint)
     hint = in_words(text)
-    hint += remedy(hint, _at(section, raw).get(key))
+    hint += remedy(hint, _at(section, raw).get(key), key)
     if "matching regex" in text:
         hint = next((f"expected {words}" for part, words in HINTS.items() if part in text), hint)
     tagged = TAGGED.get(_part(section)[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 LONGEST = 60  #: lines that belong together at most
@@ -17,6 +17,14 @@ FALSE = ("false", "no", "off", "nein", "aus", "falsch")
 DASHES = dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")
 NUMBER = r"[+-]?\d+(?:[.,]\d+)?"
 UNQUOTED = re.compile(r"[A-Za-zÄÖÜäöüß/]|\d[\d.]*-[\w-]+$|\d+\.\d+\.\d|\d{4}-\d\d-\d\d ")
+FACTORS = {
+    **dict.fromkeys((("s", one) for one in ("min", "minute", "minutes", "minuten")), 60),
+    **dict.fromkeys(
+        (("s", one) for one in ("h", "hour", "hours", "std", "stunde", "stunden")), 3600
+    ),
+    **{("s", "ms"): 0.001, ("mb", "gb"): 1000, ("mb", "kb"): 0.001, ("hz", "khz"): 1000},
+    **{("mm", "cm"): 10, ("mm", "m"): 1000, ("m", "cm"): 0.01, ("m", "mm"): 0.001},
+}  #: what a key's name ends with, what was written -> times so much
 MOST = 40  #: slips of one file that are told
 
 
@@ -72,6 +80,12 @@ def one_line(lines: list[str]) -> list[Slip]:
         hint = "what stands in { } has to be on one line, without a comma before the }"
         slips.append(Slip(number + 1, _key(line), hint))
     return slips
+
+
+def _outside(line: str, signs: Mapping[str, str]) -> str:
+    """A line with signs replaced, except in its comment."""
+    body = _uncommented(line)
+    return "".join(signs.get(one, one) for one in body) + line[len(body) :]
 
 
 def _unclosed(text: str) -> bool:
@@ -148,11 +162,27 @@ def _split(line: str) -> tuple[str, str, str] | None:
     return (found[1], found[2], found[3]) if found else None
 
 
-def remedy(expected: str, value: object) -> str:
+def amount(key: str, number: str, unit: str) -> str:
+    """A number with a point, in the unit that its key's name says: interval_s, "5", "min" -> 300.
+
+    As it is where the unit says nothing else.
+    """
+    number = number.replace(",", ".")
+    factor = FACTORS.get((key.rpartition("_")[2], unit.lower()), 1)
+    return number if factor == 1 else f"{float(number) * factor:g}"
+
+
+def remedy(expected: str, value: object, key: str = "") -> str:
     """What to write instead of a value of the wrong kind, where that can be told."""
     if isinstance(value, str) and "number" in expected:
-        found = re.fullmatch(rf"\s*({NUMBER})\s*[A-Za-zµ°%/]*\s*", value)
-        return f": write {found[1].replace(',', '.')} without quotes" if found else ""
+        if re.fullmatch(r"0x[\da-fA-F]+", value):
+            return f": write {value} without quotes"
+        found = re.fullmatch(rf"\s*({NUMBER})\s*([A-Za-zµ°%/]*)\s*", value)
+        return f": write {amount(key, found[1], found[2])} without quotes" if found else ""
+    if isinstance(value, str) and "a list" in expected:
+        return f': write ["{value}"]'
+    if isinstance(value, int | float) and "a list" in expected:
+        return f": write [{value:g}]"
     if isinstance(value, str) and "true or false" in expected:
         word = value.strip().lower()
         right = "true" if word in TRUE else "false" if word in FALSE else "true or false"
@@ -184,7 +214,7 @@ def brackets(line: str) -> Mended | None:
 
 def curly_quotes(line: str) -> Mended | None:
     """Quotes as a text processor sets them."""
-    mended = "".join(CURLY.get(one, one) for one in line)
+    mended = _outside(line, CURLY)
     return Mended(mended, 'typographic quotes: write the straight ones, "…"')
 
 
@@ -196,7 +226,7 @@ def strange_blanks(line: str) -> Mended | None:
 
 def dashes(line: str) -> Mended | None:
     """A minus sign as a text processor sets it."""
-    mended = "".join(DASHES.get(one, one) for one in line)
+    mended = _outside(line, DASHES)
     return Mended(mended, "a long dash: type the short one, -")
 
 
@@ -248,7 +278,8 @@ def number_with_unit(line: str) -> Mended | None:
     found = re.search(rf"=\s*({NUMBER})\s*([A-Za-zµ°%/]+)(?=\s*(?:[}},#]|$))", line)
     if found is None or re.fullmatch(r"e[+-]?\d*|x[\da-fA-F]+", found[2]):
         return None
-    number = found[1].replace(",", ".")
+    key = re.findall(r"[\w-]+", line[: found.start()])[-1:]
+    number = amount("".join(key), found[1], found[2])
     mended = line[: found.start(1)] + number + line[found.end() :]
     return Mended(mended, f"write the number alone, without its unit: {number}")
 

@@ -86,7 +86,7 @@ class Driver:
             return msgspec.convert(value, hint, strict=True)
         except msgspec.ValidationError as error:
             text = in_words(str(error))
-            text += remedy(text, value)
+            text += remedy(text, value, key)
             choice = one_of(hint, text) if "enum" in str(error) else ""
             raise DriverError(text + choice, key) from error
 
