@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Struct
 
+from agent.config.remedies import remedy
 from agent.config.sections import (
     TAGGED,
     AlarmConfig,
@@ -28,7 +29,6 @@ from agent.config.sections import (
     TableConfig,
     WindowConfig,
 )
-from agent.config.slips import remedy
 from agent.config.source import ConfigError, Source
 
 MOST_NAMED = 12  #: of what there is to choose from

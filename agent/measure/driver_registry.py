@@ -21,8 +21,8 @@ import msgspec
 
 import drivers.sensors
 from agent.config.errors import in_words, near, one_of
+from agent.config.remedies import remedy
 from agent.config.sections import InstrumentConfig
-from agent.config.slips import remedy
 from drivers.api import Sensor
 
 log = logging.getLogger(__name__)

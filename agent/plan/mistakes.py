@@ -26,7 +26,8 @@ THINNED = re.compile(
     r"(?:' has no|\.[\w-]+' is measured by nothing|' does not measure '[^']+'; known)"
 )  #: where something of it was cut out
 MEANT = re.compile(  # where the nearest word can stand in for what is wrong
-    r"^(?:unknown key|no (?:driver|world) '[^']*'|is '[^']*': .*); did you mean '([^']+)'\?$"
+    r"^(?:unknown key|is no option of driver '[^']*'|no (?:driver|world) '[^']*'|is '[^']*': .*)"
+    r"; did you mean '([^']+)'\?$"
 )
 NO_BUS = re.compile(r"driver '[^']*' needs one, such as '(i2c-|/dev/)")
 FREE = 900  #: number of a bus that nobody has
@@ -71,7 +72,7 @@ class Hunt:
         self.found: list[ConfigError] = []
         self._gone: set[str] = set()  # names of sections that were cut out
         self._cut: set[int] = set()  # first lines of sections in which something was cut out
-        left_out = (n for n, line in enumerate(text.splitlines(), 1) if not line.strip())
+        left_out = (n for n, line in enumerate(text.split("\n"), 1) if not line.strip())
         self._torn = {self.profile.head(n) for n in left_out if source.lines[n - 1].strip()}
         self._cut_at: dict[tuple[int, str], int] = {}  # head and key -> where it was
         self._swapped: set[tuple[int, str]] = set()  # line, what was put there
@@ -144,7 +145,11 @@ class Hunt:
         meant, bus = MEANT.search(error.hint), NO_BUS.search(error.hint)
         if meant and (error.line, meant[1]) not in self._swapped:
             self._swapped.add((error.line, meant[1]))
-            old = error.name if error.hint.startswith("unknown key") else _quoted(error.hint)
+            old = (
+                error.name
+                if error.hint.startswith(("unknown key", "is no option"))
+                else _quoted(error.hint)
+            )
             likely = difflib.SequenceMatcher(None, old.lower(), meant[1]).ratio() >= LIKELY
             known = meant[1] in dict((key, n) for n, key in self.profile.keys(head))
             sure = likely or not error.hint.startswith("no driver")
