@@ -43,6 +43,7 @@ class Radio:
     dev_eui: str
     join_eui: str
     app_key: str
+    gateway: str = ""  #: EUI of the gateway as 16 hex digits; empty: one of this machine's own
 
 
 @dataclass
