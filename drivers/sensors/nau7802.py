@@ -3,8 +3,9 @@
 Datasheet: NAU7802, revision 1.7: power-on sequence 9.1, calibration 8.6, registers 11. Supplies
 the bridge from its own regulator (AVDD, 3.0 V) and takes it as reference, so the supply cancels;
 2^23 counts are AVDD / gain as in Linux, drivers/iio/adc/nau7802.c; other sources have half of it,
-so prove the scale with a resistor across the gauge before use (hw/wiring/nau7802.md). No checksum and no wire test
-in the chip: its registers are read back with every conversion. Tare belongs to the profile.
+so prove the scale with a resistor across the gauge before use (hw/wiring/nau7802.md). No checksum
+and no wire test in the chip: its registers are read back with every conversion. Tare belongs to the
+profile.
 """
 
 from __future__ import annotations
