@@ -9,6 +9,12 @@ from msgspec import Meta, Struct, field
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
 Words = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
+#: mqtt(s)://host:port, or ws(s)://host:port/path
+BROKER_URL = (
+    r"^(mqtts?://([^/:@ []+|\[[\da-fA-F:.]+])(:\d+)?/?"
+    r"|wss?://([^/:@ []+|\[[\da-fA-F:.]+])(:\d+)?(/[!-~]*)?)$"
+)
+TOPIC = r"^[^#+\x00-\x1f\s/][^#+\x00-\x1f]*$"  #: of what is published: no wildcards (MQTT 5, 4.7)
 Reference = Annotated[str, Meta(pattern=r"^[^.]+\.[^.]+$")]  #: instrument.quantity, table.column
 
 
@@ -159,9 +165,12 @@ class LinkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 class MqttConfig(LinkConfig, frozen=True, kw_only=True, tag="mqtt"):
     """An MQTT broker."""
 
-    url: Annotated[str, Meta(pattern=r"^mqtts?://([^/:@ []+|\[[\da-fA-F:.]+])(:\d+)?/?$")] = (
-        "mqtt://localhost"
-    )
+    url: Annotated[str, Meta(pattern=BROKER_URL)] = "mqtt://localhost"
+    topic: Annotated[str, Meta(pattern=TOPIC)] = "stadtsinn/{node}/{kind}"  #: or its beginning
+    qos: Literal[0, 1] = 1  #: 0: nothing is acknowledged, rows may be lost
+    proxy: Annotated[str, Meta(pattern=r"^(http://[^/ ]+/?)?$")] = ""  #: http://proxy.example:3128
+    patient_s: Annotated[float, Meta(ge=0, le=3600)] = 60.0  #: of a try each second
+    max_back_off_s: Annotated[float, Meta(ge=1, le=3600)] = 300.0  #: longest between two tries
     user: str = ""
     password_file: str = ""
     ca_file: str = ""
