@@ -36,6 +36,7 @@ FILES_S = 30.0  #: until a file that cannot be used is looked at again
 SETTLE_S = 1.0  #: of silence after CONNACK, where the last connection was cut at once
 LEFT_OUT_S = 3600.0  #: a topic at which the broker hangs up is left alone for so long
 STOP_S, SOON_S = 1.0, 0.3
+NO_MQTT = "the broker says what is no MQTT"
 CUT_TIMES = 2  #: in a row, at one topic
 NO_RETAIN, NO_QOS = 0x9A, 0x9B  #: MQTT 5, 3.2.2.2
 ID_PROPERTY = 25  #: bytes of our user property: length, key, value (MQTT 5, 3.3.2.3.7)
@@ -191,8 +192,10 @@ class BrokerLine:
                 code = one.client.loop(READY_S if one is self.ready else LOOP_S)
             except Exception as error:
                 log.warning("link=%s state=unreadable", self.config.name, exc_info=True)
-                one.given_up = f"the broker says what is no MQTT: {error}"
+                one.given_up = f"{NO_MQTT}: {error}"
                 return
+            if code == MQTTErrorCode.MQTT_ERR_PROTOCOL and one.accepted:
+                one.given_up = NO_MQTT
             if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 return
             self._watch(one)

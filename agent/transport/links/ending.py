@@ -31,6 +31,7 @@ class Connection:
     unanswered: str = ""  #: "PUBLISH topic", while it is
     asked_at: float = 0.0  #: when it was sent
     acks: dict[int, ReasonCode] = field(default_factory=dict)  #: by packet id
+    answered: set[str] = field(default_factory=set)  #: what the broker takes: "PUBLISH topic"
     acked: int = 0  #: publishes, of any kind
     carried: int = 0  #: publishes of rows and messages that were acknowledged
     farewell: ReasonCode | None = None  #: of the broker's DISCONNECT
@@ -72,6 +73,11 @@ class Connection:
         return self.accepted and self.farewell is None and not self.given_up
 
     @property
+    def suspect(self) -> str:
+        """What it was cut at: sent, not answered, and never answered before on it."""
+        return "" if self.unanswered in self.answered else self.unanswered
+
+    @property
     def taken_over(self) -> bool:
         """Whether the broker says that somebody else came by our name."""
         return self.farewell is not None and self.farewell.value == TAKEN_OVER
@@ -82,6 +88,8 @@ class Connection:
 
     def answer(self, packet: int, code: ReasonCode) -> None:
         """It was."""
+        if not code.is_failure:
+            self.answered.add(self.unanswered)
         self.unanswered = ""
         self.acks[packet] = code
 
@@ -119,9 +127,9 @@ class Endings:
     def _after_connack(self, one: Connection) -> str:
         if one.taken_over or (self.contested and one.version != MQTTv5):  # 3.1.1 does not tell
             return f"another client uses the name '{self.client_id}'"
-        if one.unanswered:
+        if one.suspect:
             said = f": {one.farewell}" if one.farewell else ""
-            return f"the broker hangs up at {one.unanswered}{said}: may this node do that?"
+            return f"the broker hangs up at {one.suspect}{said}: may this node do that?"
         if one.farewell is not None:
             return f"the broker ends the connection: {one.farewell}"
         if not one.acked:
@@ -132,12 +140,12 @@ class Endings:
         return "connection lost"
 
     def _count(self, one: Connection) -> None:
-        rival = one.taken_over or (one.cut and one.acked > 0 and not one.unanswered)
+        rival = one.taken_over or (one.cut and one.acked > 0 and not one.suspect)
         short = time.monotonic() - one.began < LASTED_S
         self.rivals = self.rivals + 1 if rival and short else 0
         if one.taken_over and short:
             self.rivals = max(self.rivals, TIMES)
-        at = one.unanswered if one.cut else ""
+        at = one.suspect if one.cut else ""
         self.times = self.times + 1 if at and at == self.at else int(bool(at))
         self.at = at
         self.doubtful = one.cut and not one.carried and (bool(at) or not one.acked)

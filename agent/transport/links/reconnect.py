@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 IMPATIENT_S = 1.0  #: between two tries to reach it, in the first minute
+FIRST_S = 1.0  #: longest first pause of those that double
 MOST_DOUBLINGS = 20  #: an hour of seconds is reached by then
 
 
@@ -33,6 +34,6 @@ class BackOff:
         """Seconds to the next try; `reached`: somebody answered, if only by hanging up."""
         if not reached and now - self.began < self.patient_s:
             return IMPATIENT_S
-        longest_s = min(2.0 ** min(self.tries, MOST_DOUBLINGS), self.longest_s)
+        longest_s = min(FIRST_S * 2.0 ** min(self.tries, MOST_DOUBLINGS), self.longest_s)
         self.tries += 1
         return self.draw(0.0, longest_s)
