@@ -87,6 +87,7 @@ class MemoryLink:
 
     def deliver(self, batch: Batch, following: Following = nothing_follows) -> Delivered:
         limit = self.room(batch.priority)
+        assert self.encoder is not None, "with_encoder comes first"
         encoded = self.encoder.encode(batch, limit)
         return self.encoder.carry(encoded, limit, self.send, following)
 

@@ -26,8 +26,8 @@ def test_the_picture_fits_into_a_terminal_of_24_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agent.demo.broker.installed", lambda: None)
-    rows = "\n".join(f"{2000 + n},{400 + n},{n},{500 + n}" for n in range(15))
-    (tmp_path / "rec.csv").write_text(f"temp_cC,hum_permille,lux,co2_ppm\n{rows}\n")
+    rows = "\n".join(f"{2000 + n},{400 + n},{n},{500 + n},{99_000 + n}" for n in range(15))
+    (tmp_path / "rec.csv").write_text(f"temp_cC,hum_permille,lux,co2_ppm,pres\n{rows}\n")
     made = prepare(
         resource("nodes/school.toml"), tmp_path / "demo", speed=1, replay=tmp_path / "rec.csv"
     )

@@ -11,7 +11,6 @@ from agent.cli import COMMANDS, group
 from tests.source_tree import parsed, shown, sources
 
 Import = ast.Import | ast.ImportFrom
-NOT_YET = {"agent/transport/links/make.py", "agent/transport/uplink.py"}  # being rewritten
 
 
 def late_imports(path: Path) -> Iterator[Import]:
@@ -36,7 +35,6 @@ def test_an_import_inside_a_function_says_why() -> None:
     bare = [
         f"{shown(path)}:{one.lineno}: move it to the top, or say why not in a comment"
         for path in sources()
-        if shown(path) not in NOT_YET
         for one in late_imports(path)
         if not reasoned(path.read_text(encoding="utf-8").splitlines(), one.lineno)
     ]

@@ -6,7 +6,6 @@ from tests.source_tree import functions, length, shown, sources
 
 LONGEST_FUNCTION = 45
 LONGEST_FILE = 350
-NOT_YET = ("agent/store/", "agent/transport/links/")  # being rewritten
 
 
 @pytest.mark.no_cover
@@ -24,7 +23,7 @@ def test_no_function_is_longer_than_a_screen() -> None:
 def test_no_file_has_more_than_one_reason() -> None:
     counted = {shown(path): path.read_text(encoding="utf-8").count("\n") for path in sources()}
     long = {name for name, lines in counted.items() if lines > LONGEST_FILE}
-    assert {name for name in long if not name.startswith(NOT_YET)} == set()
+    assert long == set()
 
 
 @pytest.mark.no_cover

@@ -34,7 +34,9 @@ def check(pending: PendingRanges, model: set[int], top: int = 200) -> None:
 
 @pytest.mark.no_cover
 @given(ACTS, st.booleans())
-def test_adding_and_subtracting_is_that_of_sets(acts: list, endless: bool) -> None:
+def test_adding_and_subtracting_is_that_of_sets(
+    acts: list[tuple[bool, tuple[int, int]]], endless: bool
+) -> None:
     pending = PendingRanges([(30, FOREVER)] if endless else [])
     model = set(range(30, 201)) if endless else set()
     for more, (first, last) in acts:
@@ -46,7 +48,9 @@ def test_adding_and_subtracting_is_that_of_sets(acts: list, endless: bool) -> No
 
 @pytest.mark.no_cover
 @given(ACTS)
-def test_what_is_touched_is_enough_to_follow_on_disk(acts: list) -> None:
+def test_what_is_touched_is_enough_to_follow_on_disk(
+    acts: list[tuple[bool, tuple[int, int]]],
+) -> None:
     pending, disk = PendingRanges([(1, FOREVER)]), {1: FOREVER}
     pending.touched.clear()
     for number, (more, span) in enumerate(acts):
@@ -63,7 +67,7 @@ def test_what_is_touched_is_enough_to_follow_on_disk(acts: list) -> None:
 
 
 @given(st.lists(st.integers(1, TOP), unique=True))
-def test_runs_hold_exactly_their_numbers_in_any_order(seqs: list) -> None:
+def test_runs_hold_exactly_their_numbers_in_any_order(seqs: list[int]) -> None:
     ranges = runs(seqs)
     assert {n for first, last in ranges for n in range(first, last + 1)} == set(seqs)
     assert all(one[1] + 1 < two[0] for one, two in itertools.pairwise(ranges))
@@ -71,14 +75,14 @@ def test_runs_hold_exactly_their_numbers_in_any_order(seqs: list) -> None:
 
 @pytest.mark.no_cover
 @given(SEQS, SEQS)
-def test_a_union_owes_what_one_of_both_owes(one: set, two: set) -> None:
+def test_a_union_owes_what_one_of_both_owes(one: set[int], two: set[int]) -> None:
     both = union([PendingRanges(runs(sorted(one))), PendingRanges(runs(sorted(two)))])
     assert numbers(both) == one | two
 
 
 @pytest.mark.no_cover
 @given(SEQS, st.booleans())
-def test_gaps_are_what_is_not_owed(seqs: set, endless: bool) -> None:
+def test_gaps_are_what_is_not_owed(seqs: set[int], endless: bool) -> None:
     pending = PendingRanges(runs(sorted(seqs)))
     if endless:
         pending.add(TOP + 1)
@@ -87,7 +91,7 @@ def test_gaps_are_what_is_not_owed(seqs: set, endless: bool) -> None:
 
 
 @given(SEQS, SEQS)
-def test_subtracting_each_is_subtracting_one_by_one(start: set, gone: set) -> None:
+def test_subtracting_each_is_subtracting_one_by_one(start: set[int], gone: set[int]) -> None:
     pending = PendingRanges(runs(sorted(start)))
     pending.subtract_each(sorted(gone, reverse=True))
     check(pending, start - gone)

@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -31,6 +31,7 @@ from drivers.sim.replay import ReplayError
 from drivers.sim.timetable import TimetableError
 
 LOOK_S = 0.25
+LARGE = 5_000_000  #: bytes of a recording that take a while to read
 FASTEST_LOADTEST = 4.0  #: times real time: an accelerometer's FIFO holds a quarter of a second
 FASTEST_RADIO = 30.0  #: times real time: a modem answers through a real pseudo-terminal
 
@@ -58,9 +59,9 @@ FASTEST_RADIO = 30.0  #: times real time: a modem answers through a real pseudo-
 @click.option("--duration", type=click.FloatRange(1), metavar="SECONDS",
               help="End by itself after so many real seconds.")  # fmt: skip
 @click.option("--replay", type=click.Path(path_type=Path, dir_okay=False),
-              help="A CSV recording, one row per slot; runs as fast as it can.")  # fmt: skip
+              help="A recording, any table of values; runs as fast as it can.")  # fmt: skip
 @click.option("--column", "columns", multiple=True, metavar="HEADER=CHANNEL[*FACTOR]",
-              help="What a column of the recording is; else by known headers.")  # fmt: skip
+              help="What a column of the recording is; else by its heading.")  # fmt: skip
 @click.option("--faults", type=click.Path(path_type=Path, dir_okay=False),
               help="A TOML timetable of what breaks when.")  # fmt: skip
 @click.option("--truth", type=click.Path(path_type=Path, dir_okay=False, writable=True),
@@ -109,11 +110,12 @@ def demo(
     with tempfile.TemporaryDirectory(prefix="stadtsinn-demo-") as folder:
         try:
             radio = radio_of(lorawan, modem, dev_eui, join_eui, app_key)
-            made = prepare(
-                path, Path(folder), speed=bounded(speed or usual_speed(path), radio, loadtest),
-                replay=replay, faults=faults, radio=radio, loadtest=loadtest,
-                columns=mapping(columns),
-            )  # fmt: skip
+            with reading(replay) as tell:
+                made = prepare(
+                    path, Path(folder), speed=bounded(speed or usual_speed(path), radio, loadtest),
+                    replay=replay, faults=faults, radio=radio, loadtest=loadtest,
+                    columns=mapping(columns), tell=tell,
+                )  # fmt: skip
         except (ReplayError, TimetableError, ValueError) as error:
             click.echo(f"stadtsinn: {error}", err=True)
             sys.exit(USAGE)
@@ -143,6 +145,17 @@ def bounded(speed: float, radio: Radio | None, loadtest: str) -> float:
     return min(speed, FASTEST_LOADTEST) if loadtest else speed
 
 
+@contextmanager
+def reading(replay: Path | None) -> Iterator[Callable[[int], None] | None]:
+    """A bar while a large recording is read and a person watches."""
+    size = replay.stat().st_size if replay is not None and replay.is_file() else 0
+    if size < LARGE or not sys.stderr.isatty():
+        yield None
+        return
+    with click.progressbar(length=size, label="reading", file=sys.stderr) as bar:
+        yield lambda done: bar.update(done - bar.pos)
+
+
 def mapping(columns: Sequence[str]) -> dict[str, tuple[str, float]]:
     """Header -> channel and factor, as typed. Raises ValueError."""
     made = {}
@@ -157,7 +170,9 @@ def mapping(columns: Sequence[str]) -> dict[str, tuple[str, float]]:
 
 
 def introduce(made: Demo, loadtest: str) -> None:
-    """What runs here, and how a load test of it is begun from elsewhere."""
+    """What is played, what runs here, and how a load test of it is begun from elsewhere."""
+    if made.said:
+        click.echo(made.said)
     click.echo(f"Node '{made.node.config.node.name}', simulated, via {made.where}")
     if made.run_dir and (made.node.streams or loadtest):
         click.echo(f"From another terminal: stadtsinn loadtest … --run-dir {made.run_dir}")
@@ -317,6 +332,6 @@ def replayed(made: Demo) -> int:
     """Does what came out equal the recording within one step?"""
     good = True
     for name, (steps, count) in made.deviations().items():
-        click.echo(f"  {name}: {count} values, largest difference to the recording {steps} steps")
+        click.echo(f"  {name}: {count} values, largest difference to the recording {steps:g} steps")
         good = good and steps <= 1
     return 0 if good else BAD

@@ -16,24 +16,23 @@ import click
 from agent.cli import export_records
 from agent.cli.export_sql import write_sql
 from agent.cli.options import BAD, config_errors, profile_argument
-from agent.cli.spreadsheet import moment, number
+from agent.cli.spreadsheet import Moment, moment, number, zone
 from agent.codec import bytes_to_cells
 from agent.durable import as_owner_of, fresh
 from agent.events.folder import Records, folder_of
 from agent.events.records import RecordError
 from agent.model.batch import Layout, Row
-from agent.model.schema import Missing
+from agent.model.schema import Field, Missing
 from agent.model.units import written
 from agent.plan import read_profile
 from agent.store.reader import Reader
-
-DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
 @click.command(
     epilog="""\b
     Examples:
       stadtsinn export --german --output luft.csv
+      stadtsinn export --german --since 12.01.2026 --until "16.01.2026 14:00" --output woche.csv
       stadtsinn export --table air --since 2026-01-12 --until 2026-01-16 > week.csv
       stadtsinn export --sql | sqlite3 values.db
       stadtsinn export --records
@@ -42,8 +41,8 @@ DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 )
 @profile_argument
 @click.option("--table", help="Which table; default: the profile's first.")
-@click.option("--since", type=click.DateTime(DATES), help="First moment, in local time.")
-@click.option("--until", type=click.DateTime(DATES), help="Last moment, in local time.")
+@click.option("--since", type=Moment(), help="First moment: 2026-01-12, 12.01.2026 07:30.")
+@click.option("--until", type=Moment(last=True), help="Last moment, in local time as well.")
 @click.option("--records", is_flag=True, help="List the raw records of events.")
 @click.option("--record", type=int, metavar="NUMBER", help="A raw record instead of rows.")
 @click.option("--german", is_flag=True, help="For German Excel: semicolon, decimal comma, BOM.")
@@ -66,7 +65,8 @@ def export(
     """Write rows, or raw records of events, as CSV.
 
     One column per quantity, its unit in the header. A value that is missing is an empty cell; rows
-    without a date (no clock yet) have an empty time. With --record it is the raw samples of an
+    without a date (no clock yet) have an empty time. With --german the last column tells summer
+    from winter time: in October an hour comes twice. With --record it is the raw samples of an
     event, all axes; where samples are missing stands a row without values. With --sql it is every
     table (or the one chosen) as SQL: values with names and units, to be asked in the sqlite3 shell.
     """
@@ -161,18 +161,34 @@ def write(
     """Header and rows; the header is written anew where the columns change. Raises OSError."""
     writer = csv.writer(file, delimiter=";" if german else ",", lineterminator="\r\n")
     fields, count = None, 0
+    ending = ["zone"] if german else []
     for layout, row in kept(path, table, since, until):
         if layout.schema.fields != fields:
             fields = layout.schema.fields
-            writer.writerow(["time", *(f"{one.name} [{written(one.unit)}]" for one in fields)])
+            writer.writerow(["time", *map(heading, fields), *ending])
         cells = bytes_to_cells(row.cells)
         values = [
             "" if isinstance(cell, Missing) else number(field.value(cell), german)
             for field, cell in zip(fields, cells, strict=True)
         ]
-        writer.writerow([moment(row.start, german), *values])
+        writer.writerow(
+            [moment(row.start, german), *values, *([zone(row.start)] if german else [])]
+        )
         count += 1
+    if fields is None:
+        writer.writerow(["time", *map(heading, known_fields(path, table)), *ending])
     return count
+
+
+def heading(field: Field) -> str:
+    """Name and unit as people write it."""
+    return f"{field.name} [{written(field.unit)}]"
+
+
+def known_fields(path: Path, table: str) -> Sequence[Field]:
+    """What a table without rows in that time measured last; nothing if it never did."""
+    layouts = [one for one in Reader(path).layouts().values() if one.table == table]
+    return layouts[-1].schema.fields if layouts else ()
 
 
 def write_tables(

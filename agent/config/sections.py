@@ -7,15 +7,17 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
-Words = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?\Z")]
+Words = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*\Z")]
+Reference = Annotated[str, Meta(pattern=r"^[^.]+\.[^.]+\Z")]  #: instrument.quantity, table.column
 #: mqtt(s)://host:port, or ws(s)://host:port/path
 BROKER_URL = (
-    r"^(mqtts?://([^/:@ []+|\[[\da-fA-F:.]+])(:\d+)?/?"
-    r"|wss?://([^/:@ []+|\[[\da-fA-F:.]+])(:\d+)?(/[!-~]*)?)$"
+    r"^(mqtts?://([^/:@\s[]+|\[[\da-fA-F:.]+])(:\d+)?/?"
+    r"|wss?://([^/:@\s[]+|\[[\da-fA-F:.]+])(:\d+)?(/[!-~]*)?)\Z"
 )
-TOPIC = r"^[^#+\x00-\x1f\s/][^#+\x00-\x1f]*$"  #: of what is published: no wildcards (MQTT 5, 4.7)
-Reference = Annotated[str, Meta(pattern=r"^[^.]+\.[^.]+$")]  #: instrument.quantity, table.column
+#: of what is published: no wildcards (MQTT 5, 4.7)
+TOPIC = r"^[^#+\x00-\x1f\s/][^#+\x00-\x1f]*\Z"
+PROXY = r"^(http://([^/\s@]+@)?([^/:@\s[]+|\[[\da-fA-F:.]+])(:\d+)?/?)?\Z"
 
 
 class _Part(Struct, frozen=True, forbid_unknown_fields=True):
@@ -168,7 +170,7 @@ class MqttConfig(LinkConfig, frozen=True, kw_only=True, tag="mqtt"):
     url: Annotated[str, Meta(pattern=BROKER_URL)] = "mqtt://localhost"
     topic: Annotated[str, Meta(pattern=TOPIC)] = "stadtsinn/{node}/{kind}"  #: or its beginning
     qos: Literal[0, 1] = 1  #: 0: nothing is acknowledged, rows may be lost
-    proxy: Annotated[str, Meta(pattern=r"^(http://[^/ ]+/?)?$")] = ""  #: http://proxy.example:3128
+    proxy: Annotated[str, Meta(pattern=PROXY)] = ""  #: http://proxy.example:3128
     patient_s: Annotated[float, Meta(ge=0, le=3600)] = 60.0  #: of a try each second
     max_back_off_s: Annotated[float, Meta(ge=1, le=3600)] = 300.0  #: longest between two tries
     user: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from agent.demo import broker as brokers
 from agent.demo.crane import Crane
 from agent.demo.farside import FarSide
 from agent.demo.paced import PacedClock, leash
+from agent.demo.recorded import RecordedClock, open_recording
 from agent.demo.running import Demo, Radio
 from agent.measure.driver_registry import DriverError, find
 from agent.measure.health import HealthSource
@@ -55,41 +56,58 @@ def prepare(
     radio: Radio | None = None,
     loadtest: str = "",
     columns: Mapping[str, tuple[str, float]] = MappingProxyType({}),
+    tell: Callable[[int], None] | None = None,
 ) -> Demo:
     """Build a demo in `folder`.
 
-    `loadtest` names a load test to do, `columns` says what the headers of a recording are:
-    channel of the world and factor to its unit.
-
+    `loadtest` names one to do, `columns` says what the headers of a recording are: channel of the
+    world and factor to its unit; `tell` hears how many bytes of it have been read.
     Raises ConfigError, MissingExtra, ReplayError, TimetableError, ValueError.
     """
     check_options(replay, loadtest, columns)
     config, source = read_profile(profile)
-    recording = recorded(replay, columns, config, source) if replay else None
-    clock = paced(config, speed) if recording is None else VirtualClock(MORNING - WARM_UP_S)
+    recording, said = None, ""
+    if replay:
+        check_columns(columns, make_world(config, source))
+        follow, about = not streams(config), (replay, columns, config, folder)
+        config, recording, said = open_recording(*about, begin=MORNING, follow=follow, tell=tell)
+    clock = RecordedClock(recording.start - WARM_UP_S) if recording else paced(config, speed)
     buses = make_doors(config, source, clock, recording)
     made = make_plan(config, source, buses)
     breaks = broken(faults, config, buses) if faults else []
     broker = None if radio else start_broker(folder)
     far = FarSide(schemas=dict(registered_schemas()) if radio else {})
-    links: dict[str, LinkMaker] = {}
-    if radio:
-        made = made.over((radio_link(config, radio, folder),))
-        tune_in(buses, clock, radio)
-    elif broker is not None:
-        made = made.over(mqtt_links(config.link, broker.url))
-    else:
-        links = {one.name: file_link(one, folder, clock, far) for one in config.link}
+    made, links = ways_out(made, radio, broker, folder, clock, far)
     run_dir = None if recording or speed > FASTEST_RUN_DIR else folder
-    state = run_dir / "state.json" if run_dir else None
+    state = run_dir and run_dir / "state.json"
     node = build(made, clock, store_path=folder / "store.db", links=links, state_file=state)
     if isinstance(clock, PacedClock):
         clock.leash = leash(node.streams.values())
     where, listener = way_out(radio, made, broker, folder), listen(broker, config, far, clock)
     demo = Demo(node, clock, buses, far, broker, listener, breaks, recording, where, radio, run_dir)
+    demo.said = said
+    demo.leave_out()
     if loadtest and node.loadtest is not None:
         demo.crane = Crane(loadtest, node.loadtest, buses.world, clock, demo.done)
     return demo
+
+
+def ways_out(
+    made: Plan,
+    radio: Radio | None,
+    broker: brokers.Broker | None,
+    folder: Path,
+    clock: SimClock,
+    far: FarSide,
+) -> tuple[Plan, dict[str, LinkMaker]]:
+    """The plan over radio or broker; where there is neither, links that write files."""
+    if radio:
+        assert isinstance(made.buses, SimBuses)
+        tune_in(made.buses, clock, radio)
+        return made.over((radio_link(made.config, radio, folder),)), {}
+    if broker is not None:
+        return made.over(mqtt_links(made.config.link, broker.url)), {}
+    return made, {one.name: file_link(one, folder, clock, far) for one in made.config.link}
 
 
 def check_options(
@@ -100,15 +118,6 @@ def check_options(
         raise ValueError("--column says what is in a recording: it needs --replay")
     if replay and loadtest:
         raise ValueError("a recording has no vehicles: --replay or --loadtest")
-
-
-def recorded(
-    replay: Path, columns: Mapping[str, tuple[str, float]], config: Config, source: Source
-) -> Replay:
-    """One row of the recording per row of the first table. Raises ReplayError, ValueError."""
-    check_columns(columns, make_world(config, source))
-    interval_s = float(config.table[0].interval_s)
-    return Replay(replay, columns or None, start=MORNING, interval_s=interval_s)
 
 
 def paced(config: Config, speed: float) -> SimClock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from agent.demo import broker as brokers
 from agent.demo.crane import Crane
 from agent.demo.farside import FarSide
 from agent.demo.paced import PacedClock, leash
+from agent.demo.recorded import blind
 from agent.model.schema import Cell, Missing
 from agent.simulate import SimBuses
 from agent.status import Node
@@ -59,6 +61,7 @@ class Demo:
     radio: Radio | None = None
     run_dir: Path | None = None  #: where commands reach the node
     crane: Crane | None = None
+    said: str = ""  #: what was understood of a recording
     done: threading.Event = field(default_factory=threading.Event)
     _applied: set[Fault] = field(default_factory=set)
     _thread: threading.Thread | None = None
@@ -164,8 +167,18 @@ class Demo:
         begin, end = min(starts), max(starts) + step
         return export.write_truth(path, self.buses.world, begin, end, step)
 
-    def deviations(self) -> dict[str, tuple[int, int]]:
-        """Replay: largest difference to the recording in steps, and how many rows, by column."""
+    def leave_out(self) -> None:
+        """What a recording has not is not measured: the chips answer, their value is left out."""
+        for name, instrument in self.node.instruments.items() if self.replay else ():
+            if isinstance(truth := getattr(self.buses.twins.get(name), "truth", None), LiveTruth):
+                assert self.replay is not None
+                blind(instrument.sensor, truth.feeds, self.replay, self.clock.true_utc)
+
+    def deviations(self) -> dict[str, tuple[float, int]]:
+        """Replay: largest difference to the recording and how many rows, by column.
+
+        In steps of what can be told; a value where the recording has none is infinitely wrong.
+        """
         assert self.replay is not None
         table, found = self.node.config.table[0], {}
         sampler = next(one for one in self.node.samplers if one.layout.table == table.name)
@@ -174,8 +187,12 @@ class Demo:
             channel = self._channel(name, source.quantity)
             if channel is None:
                 continue
+            assert source.instrument is not None
+            least = source.instrument.quantities[source.quantity].step / field_.step
             steps = [
-                abs(cell - field_.raw(self.replay.truth(channel, key[1])))
+                abs(cell - field_.raw(self.replay.truth(channel, key[1]))) / max(least, 1)
+                if self.replay.recorded(channel, key[1])
+                else math.inf
                 for key, cells in self.decoded().items()
                 if key[0] == sampler.layout.schema.number
                 and isinstance(cell := cells.get(field_.name), int)

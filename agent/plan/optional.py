@@ -12,8 +12,9 @@ from agent.config.sections import Config, LorawanConfig
 from agent.config.source import Source
 from drivers.api import Sensor
 
-BRIDGE, SIM, LORAWAN = "bridge", "sim", "lorawan"
-MODULES = {BRIDGE: "numpy", SIM: "cryptography", LORAWAN: "segno"}  #: extra -> what it brings
+BRIDGE, SIM, LORAWAN, DEMO = "bridge", "sim", "lorawan", "demo"
+#: extra -> what it brings
+MODULES = {BRIDGE: "numpy", SIM: "cryptography", LORAWAN: "segno", DEMO: "dateutil"}
 
 
 class MissingExtra(Exception):

@@ -44,6 +44,7 @@ class Store:
         self.wakes = access.wakes  #: set whenever there is something new to send
         self._lock, self._file = access.lock, access.file
         self._state, self._writer = access.state, access.writer
+        self._links: dict[str, LinkStore] = {}
         self._retention = Retention(self._state, max_bytes, max_days)
 
     def open(self) -> None:
@@ -103,7 +104,7 @@ class Store:
 
     def link(self, name: str) -> LinkStore:
         """The store as that link sees it: what it is to send, what it was told."""
-        return LinkStore(self._access, name)
+        return self._links.get(name) or self._links.setdefault(name, LinkStore(self._access, name))
 
     def newest_start(self, table: str) -> int | None:
         """Start of the newest dated slot of a table, unix seconds."""

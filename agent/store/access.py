@@ -33,7 +33,7 @@ class Access:
             return self.writer.ask(question)
 
     def wake(self) -> None:
-        """There is something new to send."""
+        """Wake every link: there is something new to send."""
         for wake in self.wakes:
             if not wake.is_set():  # else whoever clears it will look after that
                 wake.set()

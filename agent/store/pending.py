@@ -89,17 +89,20 @@ class PendingRanges:
         self._lasts.append(last)
 
     def _replace(self, low: int, high: int, pieces: Sequence[Range]) -> None:
-        self._closed += length(pieces) - length(
-            list(zip(self._firsts[low:high], self._lasts[low:high], strict=True))
-        )
-        self.touched.update(self._firsts[low:high], (first for first, _ in pieces))
-        self._firsts[low:high] = [first for first, _ in pieces]
+        gone, firsts = self._firsts[low:high], [first for first, _ in pieces]
+        self._closed += length(pieces) - length(zip(gone, self._lasts[low:high], strict=True))
+        self.touched.update(gone, firsts)
+        self._firsts[low:high] = firsts
         self._lasts[low:high] = [last for _, last in pieces]
 
 
 def length(ranges: Iterable[Range]) -> int:
     """How many numbers lie in those of `ranges` that have an end."""
-    return sum(last - first + 1 for first, last in ranges if last != FOREVER)
+    count = 0
+    for first, last in ranges:
+        if last != FOREVER:
+            count += last - first + 1
+    return count
 
 
 def runs(seqs: Sequence[int]) -> list[Range]:

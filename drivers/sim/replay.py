@@ -1,91 +1,184 @@
-"""A recording as a world: a CSV file, one row per slot."""
+"""A recording as a world: per channel what was recorded when, kept on disk while it plays."""
 
 from __future__ import annotations
 
-import csv
+import heapq
 import math
-from collections.abc import Mapping, Sequence
+import tempfile
+import weakref
+from array import array
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
+from statistics import median_low
+from typing import IO
 
-KNOWN = {  # header -> channel, factor to the drivers' unit
-    "temp_cC": ("room.temperature", 0.01),
-    "hum_permille": ("room.relative_humidity", 0.1),
-    "lux": ("room.illuminance", 1.0),
-    "co2_ppm": ("room.co2", 1.0),
-    "temp": ("room.temperature", 0.01),
-    "hum": ("room.relative_humidity", 0.1),
-    "pres": ("room.pressure", 1.0),
-    "co2": ("room.co2", 1.0),
-    "pm25": ("room.pm2_5", 0.1),
-    "pm10": ("room.pm10", 0.1),
-    "noise": ("room.loudness", 0.1),
-}
+RUN = 65_536  #: records sorted in memory at a time
+BLOCK = 4096  #: records read at a time
+WIDTH = 3  #: doubles per record: time, value, whether it was recorded there
+INSTANT_S = 0.001  #: what is so much before a slot is in it
+FIRST = 2000  #: steps between records that the usual step is taken from
+EVEN = 0.02  #: a step that differs by less, as a share, is the usual one
 
 
 class ReplayError(Exception):
     """The recording cannot be used; the message says which line or column."""
 
 
-class Replay:
-    """Rows of a CSV file from `start` (unix seconds) on, one every `interval_s` seconds.
+class Track:
+    """One channel: `add` in any order, `finish`, then ask. Memory does not grow with its length.
 
-    `columns` maps a header to (channel, factor); without it the known headers are used. An empty
-    cell keeps the value before it; after the last row its values stay.
+    A value of NaN says that nothing was measured then. Two records of one second: the later counts.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.records = 0  #: with a value or without
+        self.count = 0  #: values
+        self.gaps = 0  #: steps of more than one and a half times the usual
+        self.first = self.last = math.nan  #: unix seconds, of the earliest and the latest record
+        self.step_s = math.nan  #: the usual one
+        self.even = True  #: whether most steps are the usual one
+        self.holds = False  #: a value stands until the next one, however late that comes
+        self._folder, self._file = folder, self._open(folder)
+        self._runs: list[tuple[int, int]] = []  # offset and number of records
+        self._times, self._values, self._early = array("d"), array("d"), array("d")
+        self._index = array("d")  # time of each block's first record
+        self._block: tuple[int, array[float]] = (-1, array("d"))
+        self._start = 0.0
+
+    def _open(self, folder: Path | None) -> IO[bytes]:
+        """A file without a name that lives as long as this track."""
+        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        weakref.finalize(self, file.close)
+        return file
+
+    def add(self, unix: float, value: float) -> None:
+        """A record."""
+        self._times.append(unix)
+        self._values.append(value)
+        self.records += 1
+        self.count += value == value
+        if len(self._early) <= FIRST:
+            self._early.append(unix)
+        if len(self._times) >= RUN:
+            self._spill()
+
+    def finish(self) -> None:
+        """No more of them; sort, and know step and ends."""
+        self._spill()
+        early = sorted(self._early)
+        steps = [b - a for a, b in pairwise(early) if b > a]
+        if steps:
+            often, times = Counter(map(round, steps)).most_common(1)[0]
+            alike = [one for one in steps if round(one) == often]
+            self.step_s = median_low(alike if times >= 0.3 * len(steps) else steps)
+            usual = sum(abs(one - self.step_s) <= EVEN * self.step_s for one in steps)
+            self.even = usual >= 0.5 * len(steps)
+        file = self._file
+        merged = heapq.merge(*(run(file, *one) for one in self._runs), key=lambda one: one[0])
+        self._file = self._open(self._folder)
+        self._write(merged)
+        file.close()
+
+    def at(self, unix: float) -> tuple[float, float, bool]:
+        """Time of the newest record before `unix`, newest value up to it, whether it is of there.
+
+        Before the first record: its time and the first value, not of there.
+        """
+        block = max(bisect_right(self._index, unix - 1e-6) - 1, 0)
+        records = self._read(block)
+        times = records[::WIDTH]
+        n = bisect_right(times, unix - 1e-6) - 1
+        if n < 0:
+            return times[0], self._start, False
+        _, value, recorded = records[n * WIDTH : n * WIDTH + WIDTH]
+        return times[n], value, bool(recorded)
+
+    def _spill(self) -> None:
+        if not self._times:
+            return
+        order = sorted(range(len(self._times)), key=self._times.__getitem__)
+        records = array("d")
+        for n in order:
+            records.append(self._times[n])
+            records.append(self._values[n])
+        self._runs.append((self._file.tell(), len(order)))
+        records.tofile(self._file)
+        self._times, self._values = array("d"), array("d")
+
+    def _write(self, merged: Iterator[tuple[float, float]]) -> None:
+        """Sorted records to disk, each with the newest value up to it."""
+        known, records = math.nan, array("d")
+        for unix, value in merged:
+            if value == value:
+                if known != known:
+                    self._start = value
+                known = value
+            if self.first != self.first:
+                self.first = unix
+            self.gaps += unix - self.last > 1.5 * self.step_s and not self.holds
+            self.last = unix
+            if not len(records) % (BLOCK * WIDTH):
+                records.tofile(self._file)
+                records = array("d")
+                self._index.append(unix)
+            records.extend((unix, self._start if known != known else known, value == value))
+        records.tofile(self._file)
+
+    def _read(self, block: int) -> array[float]:
+        if block != self._block[0]:
+            records = array("d")
+            self._file.seek(block * BLOCK * WIDTH * 8)
+            records.frombytes(self._file.read(BLOCK * WIDTH * 8))
+            self._block = block, records
+        return self._block[1]
+
+
+def run(file: IO[bytes], offset: int, left: int) -> Iterator[tuple[float, float]]:
+    """The records of one sorted run: time and value."""
+    while left:
+        many = min(left, BLOCK)
+        file.seek(offset)
+        part = array("d", file.read(16 * many))
+        yield from zip(part[::2], part[1::2], strict=True)
+        offset, left = offset + 16 * many, left - many
+
+
+class Replay:
+    """Tracks by channel, played in slots of `interval_s` from `start` to `end` (unix seconds).
+
+    Within a slot the newest record counts that lies before its end, so that all that is read of a
+    slot is one truth. A record stands until the next, less than its track's usual step for long:
+    what comes after that was not measured, and chips go on feeling the value before.
     """
 
     def __init__(
-        self,
-        path: Path,
-        columns: Mapping[str, tuple[str, float]] | None = None,
-        *,
-        start: float,
-        interval_s: float = 60.0,
+        self, tracks: Mapping[str, Track], *, start: float, end: float, interval_s: float
     ) -> None:
-        self.start, self.interval_s = start, interval_s
-        self.values = read(path, columns or KNOWN, strict=columns is not None)
-        self.length = len(next(iter(self.values.values())))
+        self.tracks, self.start, self.end, self.interval_s = tracks, start, end, interval_s
+        self._slot: dict[str, tuple[int, float, bool]] = {}
 
     @property
     def channels(self) -> Sequence[str]:
         """What the recording holds."""
-        return list(self.values)
-
-    @property
-    def end(self) -> float:
-        """Unix second at which the last row is over."""
-        return self.start + self.length * self.interval_s
+        return list(self.tracks)
 
     def truth(self, channel: str, unix: float) -> float:
         """The recorded value of that slot. Raises KeyError for a channel it does not have."""
-        at = math.floor((unix - self.start) / self.interval_s)
-        return self.values[channel][min(max(at, 0), self.length - 1)]
+        return self._at(channel, unix)[1]
 
+    def recorded(self, channel: str, unix: float) -> bool:
+        """Whether the slot has a value of its own. Raises KeyError."""
+        return self._at(channel, unix)[2]
 
-def read(
-    path: Path, columns: Mapping[str, tuple[str, float]], *, strict: bool
-) -> dict[str, list[float]]:
-    """Channel -> values in the drivers' units. Raises ReplayError."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ReplayError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
-    headers = list(rows[0]) if rows else []
-    missing = [name for name in columns if name not in headers]
-    found = {name: where for name, where in columns.items() if name in headers}
-    if not found or (strict and missing):
-        raise ReplayError(f"{path}: no column {', '.join(missing[:5])}; there are {headers}")
-    return {channel: column(path, rows, name, factor) for name, (channel, factor) in found.items()}
-
-
-def column(path: Path, rows: Sequence[Mapping[str, str]], name: str, factor: float) -> list[float]:
-    """One column; empty cells keep the value before them. Raises ReplayError."""
-    values: list[float] = []
-    for line, row in enumerate(rows, 2):
-        text = (row[name] or "").strip()
-        try:
-            value = float(text) * factor if text else values[-1]
-        except (ValueError, IndexError) as error:
-            raise ReplayError(f"{path}:{line}: {name}: expected a number, got '{text}'") from error
-        values.append(value)
-    return values
+    def _at(self, channel: str, unix: float) -> tuple[int, float, bool]:
+        slot = math.floor((unix - self.start + INSTANT_S) / self.interval_s)
+        found = self._slot.get(channel)
+        if found is None or found[0] != slot:
+            track, begin = self.tracks[channel], self.start + slot * self.interval_s
+            when, value, recorded = track.at(begin + self.interval_s)
+            young = track.holds or begin - when < max(track.step_s, 1e-3) or when >= begin
+            found = self._slot[channel] = slot, value, recorded and young and slot >= 0
+        return found
