@@ -138,9 +138,9 @@ def test_no_broker_is_besieged_and_nothing_is_left_behind(kind: str, make: Make)
         assert sockets <= before[1] + 6  # ours, its pair; the broker's: listener, one or two ends
         link.close()
     end = time.monotonic() + 5
-    while mine() != before and time.monotonic() < end:
+    while mine() > before and time.monotonic() < end:
         time.sleep(0.02)
-    assert mine() == before
+    assert mine() <= before  # threads, then sockets; one of the broker before may have ended
 
 
 def test_a_broker_that_comes_back_finds_one_client_and_no_takeover(make: Make) -> None:

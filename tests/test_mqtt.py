@@ -224,7 +224,7 @@ def test_a_broker_whose_packets_are_too_small_costs_no_row(broker: Broker, make:
     link = connected(make(broker.url))
     allowed = Properties(PacketTypes.CONNACK)
     allowed.MaximumPacketSize = 60
-    link.line._take_limits(allowed)
+    link.line.allowed.take(allowed)
     with pytest.raises(LinkError, match="packets of at most 60 bytes: too small") as caught:
         link.room()
     assert caught.value.refused

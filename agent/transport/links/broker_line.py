@@ -20,12 +20,13 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from agent.config.sections import MqttConfig
+from agent.transport.links.allowance import Allowance
 from agent.transport.links.ending import Connection, Endings
 from agent.transport.links.inbox import Inbox
 from agent.transport.links.login import connect, log_in, new_client
 from agent.transport.links.one_connection import OneConnection
 from agent.transport.links.reconnect import BackOff
-from agent.transport.links.topics import LONGEST_KIND, Topics, payload_room
+from agent.transport.links.topics import Topics
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +35,8 @@ CONNACK_S = 10.0  #: a broker that accepts the connection and says nothing
 ANSWER_S = 20.0  #: one that does not answer what is said first
 FILES_S = 30.0  #: until a file that cannot be used is looked at again
 SETTLE_S = 1.0  #: of silence after CONNACK, where the last connection was cut at once
-LEFT_OUT_S = 3600.0  #: a topic at which the broker hangs up is left alone for so long
 STOP_S, SOON_S = 1.0, 0.3
 NO_MQTT = "the broker says what is no MQTT"
-CUT_TIMES = 2  #: in a row, at one topic
-NO_RETAIN, NO_QOS = 0x9A, 0x9B  #: MQTT 5, 3.2.2.2
-ID_PROPERTY = 25  #: bytes of our user property: length, key, value (MQTT 5, 3.3.2.3.7)
 
 
 class BrokerLine:
@@ -54,19 +51,13 @@ class BrokerLine:
         version: MQTTProtocolVersion | None = None,
     ) -> None:
         self.config, self.node, self.install, self.wake = config, node, install, wake
-        self.topics = topics = Topics(config.topic, node)
-        self._down = f"SUBSCRIBE {topics.of('down')}"
-        self._state = f"PUBLISH {topics.of('state')}"
+        self.topics = Topics(config.topic, node)
         self.client_id = config.client_id or node
         self.proven = version  #: the version this broker is known to speak
         self.version = version or MQTTv5
         self.ready: Connection | None = None
         self.reason = "connecting"
-        self.notes: dict[str, str] = {}  #: topic -> what the broker does not allow
-        self.limit = config.limit_bytes
-        self.packet: int | None = None  #: longest packet the broker takes
-        self.qos = 1  #: the highest it takes
-        self.retain = True  #: whether it keeps the last message of a topic
+        self.allowed = Allowance(config.limit_bytes, self.topics)
         self.reply = threading.Event()  #: something has changed: set for the uplink
         self.inbox = Inbox(config.name)
         self.connects = 0
@@ -74,7 +65,6 @@ class BrokerLine:
         self._current: Connection | None = None
         self._steps: list[Callable[[Connection], None]] = []  # what is still to be said first
         self._quiet_until = 0.0
-        self._left_out: dict[str, float] = {}  # "PUBLISH topic" -> until when
         self._endings = Endings(self.client_id)
         self._back_off = BackOff(config.patient_s, config.max_back_off_s, time.monotonic())
         self._first_connect = True
@@ -101,7 +91,7 @@ class BrokerLine:
             topic,
             payload,
             qos=self.config.qos,
-            retain=retain and self.retain,
+            retain=retain and self.allowed.retain,
             properties=self._properties(one),
         )
         return info.mid if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
@@ -157,7 +147,7 @@ class BrokerLine:
     def _connection(self) -> Connection:
         """From the first try to the end."""
         self.connects += 1
-        deaf = self._left_out.get(self._down, 0.0) > time.monotonic()
+        deaf = self.allowed.left_out(self.topics.listening)
         client = new_client(self.config, self.client_id, self.version, clean=deaf)
         one = Connection(client, self.version)
         self._current = one
@@ -182,8 +172,8 @@ class BrokerLine:
         client.on_message = self._on_message
         client.on_socket_register_write = nothing  # else others' threads write to the socket
         state = self.topics.of("state")
-        qos = min(self.qos, self.config.qos)
-        client.will_set(state, self.state("offline"), qos, retain=self.retain)
+        qos = min(self.allowed.qos, self.config.qos)
+        client.will_set(state, self.state("offline"), qos, retain=self.allowed.retain)
 
     def _serve(self, one: Connection) -> None:
         """Until it ends, or is given up."""
@@ -223,7 +213,7 @@ class BrokerLine:
         now = time.monotonic()
         reason = self._endings.take(one)
         self._lost(one, reason)
-        self._learn(one)
+        self.allowed.learn(one, self._endings, reason)
         if one.files:
             return FILES_S
         if self._version_after(one):
@@ -239,21 +229,6 @@ class BrokerLine:
         self.reason = reason
         one.over.set()
         self.reply.set()
-
-    def _learn(self, one: Connection) -> None:
-        """What the next connection does otherwise."""
-        value = one.code.value if one.code is not None else 0
-        self.retain = self.retain and value != NO_RETAIN  # of the will: refused for ever
-        self.qos = self.qos if value != NO_QOS else 0
-        ends = self._endings
-        if one.client.too_long:
-            self._leave_out(self._down, self.reason)
-        elif ends.times >= CUT_TIMES and ends.at in (self._down, self._state):
-            self._leave_out(ends.at, self.reason)  # a connection can do without
-
-    def _leave_out(self, what: str, why: str) -> None:
-        self._left_out[what] = time.monotonic() + LEFT_OUT_S
-        self.notes[what.split()[-1]] = f"left out: {why}"
 
     def _version_after(self, one: Connection) -> bool:
         """Whether another version of MQTT is spoken next, at once.
@@ -277,7 +252,7 @@ class BrokerLine:
     def _subscribe(self, one: Connection) -> None:
         """Downlinks; in MQTT 5 a retained one keeps its mark also while we listen."""
         topic = self.topics.of("down")
-        one.ask(self._down)
+        one.ask(self.topics.listening)
         if one.version == MQTTv5:
             options = SubscribeOptions(qos=1, retainAsPublished=True)
             one.client.subscribe(topic, options=options)
@@ -286,17 +261,10 @@ class BrokerLine:
 
     def _say_online(self, one: Connection) -> None:
         topic, body = self.topics.of("state"), self.state("online")
-        if self.qos < self.config.qos:
+        if self.allowed.qos < self.config.qos:
             return
-        if self.packet is None or len(body) <= payload_room(self.packet, topic, ID_PROPERTY):
+        if self.allowed.fits(len(body), topic):
             self.publish(one, topic, body, retain=True)
-
-    def _judge(self, topic: str, code: ReasonCode, what: str) -> None:
-        """Note what the broker does not allow, and that it does again."""
-        if code.is_failure:
-            self.notes[topic] = f"{what}: {code}"
-        else:
-            self.notes.pop(topic, None)
 
     # -- callbacks, in our thread while it serves -------------------------------------------
 
@@ -312,21 +280,12 @@ class BrokerLine:
         if code.is_failure:
             return
         self.proven = one.version
-        self._take_limits(properties)
+        self.allowed.take(properties)
         now, ends = time.monotonic(), self._endings
         self._quiet_until = now + SETTLE_S if ends.doubtful else 0.0
-        steps = ((self._subscribe, self._down), (self._say_online, self._state))
-        self._steps = [step for step, what in steps if self._left_out.get(what, 0.0) <= now]
-
-    def _take_limits(self, properties: Properties | None) -> None:
-        """What the broker allows (MQTT 5, 3.2.2.3)."""
-        self.packet = packet = getattr(properties, "MaximumPacketSize", None)
-        self.retain = self.retain and getattr(properties, "RetainAvailable", 1) == 1
-        self.qos = getattr(properties, "MaximumQoS", 1)
-        self.limit = self.config.limit_bytes
-        if packet is not None:
-            longest = self.topics.of(LONGEST_KIND)
-            self.limit = min(self.limit, payload_room(packet, longest, ID_PROPERTY))
+        topics = self.topics
+        steps = ((self._subscribe, topics.listening), (self._say_online, topics.telling))
+        self._steps = [step for step, what in steps if not self.allowed.left_out(what)]
 
     def _properties(self, one: Connection) -> Properties | None:
         """The install id, for receivers of a name that two nodes use."""
@@ -356,7 +315,7 @@ class BrokerLine:
         properties: Properties | None,
     ) -> None:
         one.answer(mid, codes[0])
-        self._judge(self.topics.of("down"), codes[0], "may not be subscribed")
+        self.allowed.judge(self.topics.of("down"), codes[0], "may not be subscribed")
 
     def _on_publish(
         self,
@@ -367,7 +326,7 @@ class BrokerLine:
         properties: Properties,
     ) -> None:
         if one is not self.ready:
-            self._judge(self.topics.of("state"), code, "may not be written")
+            self.allowed.judge(self.topics.of("state"), code, "may not be written")
         one.answer(mid, code)
         one.acked += not code.is_failure
         self.reply.set()

@@ -21,11 +21,10 @@ from agent.config.sections import MqttConfig
 from agent.model.batch import SLICE, Batch, Delivered, Encoded
 from agent.transport.airtime import Memory, Scratch
 from agent.transport.links import Following, LinkError, nothing_follows
-from agent.transport.links.broker_line import ID_PROPERTY, BrokerLine
+from agent.transport.links.broker_line import BrokerLine
 from agent.transport.links.encoder import Encoder, Meanwhile, nothing
 from agent.transport.links.ending import Connection
 from agent.transport.links.json_bodies import json_bodies
-from agent.transport.links.topics import payload_room
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +65,14 @@ class MqttLink:
     def room(self, priority: str = "live") -> int:
         """Longest frame the profile and the broker allow, in bytes. Raises LinkError."""
         self._up()
-        line = self.line
-        if line.limit < LEAST_ROOM:
-            reason = f"the broker takes packets of at most {line.packet} bytes: too small"
+        allowed = self.line.allowed
+        if allowed.limit() < LEAST_ROOM:
+            reason = f"the broker takes packets of at most {allowed.packet} bytes: too small"
             raise LinkError(reason, refused=True)
-        if line.qos < self.config.qos:
+        if allowed.qos < self.config.qos:
             reason = "the broker acknowledges nothing (QoS 0 only): qos = 0 in the profile accepts"
             raise LinkError(f"{reason} that rows may be lost", refused=True)
-        return line.limit
+        return allowed.limit()
 
     def deliver(self, batch: Batch, following: Following = nothing_follows) -> Delivered:
         """Publish the batch's frames, before them its rows as JSON if the profile wants that.
@@ -102,7 +101,7 @@ class MqttLink:
     def notes(self) -> list[str]:
         """What goes on without, and why: for `status` and `probe`."""
         unsure = ["qos = 0: nothing is acknowledged, rows may be lost"]
-        noted = [f"{topic}: {words}" for topic, words in sorted(self.line.notes.items())]
+        noted = [f"{topic}: {words}" for topic, words in sorted(self.line.allowed.notes.items())]
         return noted + (unsure if self.config.qos == 0 else [])
 
     def close(self) -> None:
@@ -158,9 +157,9 @@ class MqttLink:
 
     def _send_json(self, encoded: Encoded) -> None:
         """Rows that go as a frame next, as JSON; one the broker does not take is left out."""
-        topic, longest = self.line.topics.of("json"), self.line.packet
+        topic, allowed = self.line.topics.of("json"), self.line.allowed
         for body in json_bodies(encoded):
-            if longest is None or len(body) <= payload_room(longest, topic, ID_PROPERTY):
+            if allowed.fits(len(body), topic):
                 self._publish(topic, body, retain=False)
             elif not self._json_told:
                 self._json_told = True
@@ -168,7 +167,7 @@ class MqttLink:
                     "link=%s json=left-out reason='a row as JSON is longer than the broker takes:"
                     " packets of %d bytes'",
                     self.config.name,
-                    longest,
+                    allowed.packet,
                 )
 
     # -- the version this broker speaks, kept over a restart ---------------------------------

@@ -8,7 +8,12 @@ from agent.codec import cbor
 from agent.model.batch import ACK, EVENT, HELLO, RAW, SLICE, Batch
 
 WORDS = {0: "up", EVENT: "event", SLICE: "schema", ACK: "ack", HELLO: "hello", RAW: "raw"}
-HEADER = 1 + 4 + 2 + 2 + 1  # fixed header, length, topic length, packet id, no properties (3.3)
+HEADER = (
+    1 + 4 + 2 + 2 + 1
+)  # fixed header, length, topic length, packet id, length of properties (3.3)
+ID_PROPERTY = (
+    23  # the install id: 1 and two texts with their lengths, "id" and 16 digits (3.3.2.3.7)
+)
 LONGEST_KIND = "schema/65535"
 
 
@@ -26,6 +31,16 @@ class Topics:
         )
         return pattern.replace("{node}", self.node).replace("{kind}", kind)
 
+    @property
+    def listening(self) -> str:
+        """What is asked for to hear downlinks."""
+        return f"SUBSCRIBE {self.of('down')}"
+
+    @property
+    def telling(self) -> str:
+        """What is asked for to say that the node is there."""
+        return f"PUBLISH {self.of('state')}"
+
     def of_batch(self, batch: Batch) -> str:
         """Where frames of a batch go."""
         if batch.message is None or batch.kind != SLICE:
@@ -33,6 +48,6 @@ class Topics:
         return self.of(f"schema/{cbor.load(batch.message.body)[0]}")
 
 
-def payload_room(packet: int, topic: str, properties: int = 0) -> int:
+def payload_room(packet: int, topic: str) -> int:
     """How many bytes a payload may have in a packet of so many (MQTT 5, 3.3)."""
-    return packet - HEADER - len(topic.encode()) - properties
+    return packet - HEADER - ID_PROPERTY - len(topic.encode())
