@@ -5,7 +5,9 @@ Each counts who connects, and knows as much of MQTT as it needs to be in the way
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import os
 import socket
 import socketserver
@@ -13,6 +15,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from io import BufferedIOBase
 
 CONNECT, PUBLISH, SUBSCRIBE, PINGREQ, DISCONNECT = 1, 3, 8, 12, 14
 ACCEPTED = {4: b"\x20\x02\x00\x00", 5: b"\x20\x03\x00\x00\x00"}
@@ -283,3 +286,97 @@ class Floods(Older):
             head.append(low | (128 if left else 0))
         start = struct.pack(">H", len(topic)) + topic + b"\x00\x07"
         return reply(0x90, packet + b"\x01") + bytes(head) + start + bytes(1_000_000)
+
+
+# -- ways to a good broker ------------------------------------------------------------------------
+
+
+class Way(socketserver.ThreadingTCPServer):
+    """Stands before a broker that listens on `port` of the loopback."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, port: int) -> None:
+        super().__init__(("127.0.0.1", 0), Leads)
+        self.port, self.requests = port, list[str]()  #: head of each request
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    @property
+    def place(self) -> str:
+        return f"127.0.0.1:{self.server_address[1]}"
+
+    def __exit__(self, *failure: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+    def answer(self, request: str) -> bytes:
+        raise NotImplementedError
+
+    def to_broker(self, stream: BufferedIOBase) -> bytes:
+        """What the client says next; nothing at its end."""
+        return stream.read1(4096)
+
+    def to_client(self, data: bytes) -> bytes:
+        return data
+
+
+class Leads(socketserver.StreamRequestHandler):
+    """One connection through a way."""
+
+    server: Way
+
+    def handle(self) -> None:
+        lines = iter(self.rfile.readline, b"\r\n")
+        request = b"".join(lines).decode()
+        self.server.requests.append(request)
+        answer = self.server.answer(request)
+        self.request.sendall(answer)
+        if b" 200 " not in answer and b" 101 " not in answer:
+            return
+        with socket.create_connection(("127.0.0.1", self.server.port)) as broker:
+            threading.Thread(target=self._back, args=(broker,), daemon=True).start()
+            with contextlib.suppress(OSError, IndexError):
+                while data := self.server.to_broker(self.rfile):
+                    broker.sendall(data)
+
+    def _back(self, broker: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := broker.recv(4096):
+                self.request.sendall(self.server.to_client(data))
+            self.request.shutdown(socket.SHUT_RDWR)
+
+
+class Proxy(Way):
+    """HTTP CONNECT (RFC 9110, 9.3.6)."""
+
+    def answer(self, request: str) -> bytes:
+        return b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+class Websocket(Way):
+    """MQTT in binary frames (RFC 6455)."""
+
+    def answer(self, request: str) -> bytes:
+        key = next(
+            line.split(": ")[1]
+            for line in request.splitlines()
+            if line.lower().startswith("sec-websocket-key")
+        )
+        guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        accept = base64.b64encode(hashlib.sha1((key + guid).encode()).digest()).decode()
+        head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        more = f"Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n"
+        return (head + more).encode()
+
+    def to_broker(self, stream: BufferedIOBase) -> bytes:
+        length = stream.read(2)[1] & 127
+        if length == 126:
+            length = struct.unpack(">H", stream.read(2))[0]
+        mask, data = stream.read(4), stream.read(length)
+        return bytes(one ^ mask[at % 4] for at, one in enumerate(data))
+
+    def to_client(self, data: bytes) -> bytes:
+        length = len(data)
+        head = bytes([0x82, length]) if length < 126 else b"\x82\x7e" + struct.pack(">H", length)
+        return head + data

@@ -1,5 +1,6 @@
 """The MQTT link before brokers as they must not be: what it counts, keeps and says."""
 
+import json
 import os
 import threading
 import time
@@ -12,6 +13,7 @@ from paho.mqtt.client import MQTTv5, MQTTv311
 from agent.clock import Clock
 from agent.codec import Style
 from agent.config.sections import MqttConfig
+from agent.demo.broker import Broker
 from agent.model.batch import EVENT, Batch, Message
 from agent.transport.airtime import Scratch
 from agent.transport.links import LinkError, reconnect
@@ -270,3 +272,66 @@ def test_the_connect_says_how_much_it_takes(make: Make) -> None:
         body = next(body for head, body in broker.packets if head >> 4 == hostile.CONNECT)
         assert b"\x21\x00\x14" in body  # Receive Maximum 20, MQTT 5, 3.1.2.11.3
         assert b"\x27\x00\x00\x20\x00" in body  # Maximum Packet Size 8192, 3.1.2.11.4
+
+
+# -- ways and names -------------------------------------------------------------------------------
+
+
+def test_a_link_goes_through_a_websocket_with_a_path(broker: Broker, make: Make) -> None:
+    with hostile.Websocket(broker.port) as way:
+        taken(make(f"ws://{way.place}/city/mqtt?token=1"))
+        assert way.requests[0].startswith("GET /city/mqtt?token=1 HTTP/1.1")
+
+
+def test_a_link_goes_through_a_proxy_and_names_itself_to_it(broker: Broker, make: Make) -> None:
+    with hostile.Proxy(broker.port) as way:
+        taken(make("mqtt://broker.example:1884", proxy=f"http://me:p%40ss@{way.place}"))
+        assert way.requests[0].startswith("CONNECT broker.example:1884 HTTP/1.")
+        assert "Proxy-Authorization: Basic bWU6cEBzcw==" in way.requests[0]
+
+
+def test_a_proxy_that_does_not_want_to_is_named(make: Make, broker: Broker) -> None:
+    class Closed(hostile.Proxy):
+        def answer(self, request: str) -> bytes:
+            return b"HTTP/1.1 403 Forbidden\r\n\r\n"
+
+    with Closed(broker.port) as way:
+        link = make("mqtt://broker.example:1884", proxy=f"http://{way.place}")
+        assert "403 forbidden" in said(link, "tunnel connection failed")
+
+
+@pytest.mark.parametrize("pattern", ["city/{node}/{kind}", "city/{node}", "city/{node}/"])
+def test_topics_follow_the_pattern_of_the_profile(pattern: str, make: Make) -> None:
+    with Hostile() as broker:
+        link = make(broker.url, topic=pattern)
+        taken(link)
+        topics = {topic for topic, _ in broker.published()}
+        assert topics == {"city/ghs/state", "city/ghs/up"}
+        asked = next(body for head, body in broker.packets if head >> 4 == hostile.SUBSCRIBE)
+        assert b"city/ghs/down" in asked
+
+
+def test_the_install_id_goes_into_state_and_beside_each_frame(make: Make) -> None:
+    with Hostile() as broker:
+        taken(make(broker.url))
+        told = dict(broker.published())
+        assert json.loads(told["stadtsinn/ghs/state"])["id"] == "00" * 8
+        frame = next(body for head, body in broker.packets if body.endswith(FRAME))
+        assert b"\x26\x00\x02id\x00\x10" + b"0" * 16 in frame  # MQTT 5, 3.3.2.3.7
+
+
+def test_a_password_that_was_mended_is_used_without_a_restart(
+    broker: Broker, make: Make, tmp_path: Path
+) -> None:
+    path = tmp_path / "password"
+    path.write_text("old\n")
+    with Hostile() as broker_of_ours:
+        link = make(broker_of_ours.url, user="ghs", password_file=str(path))
+        taken(link)
+        path.write_text("new\n")
+        assert link.line.ready is not None
+        link.line.give_up(link.line.ready, "for the test")
+        taken(link)
+        said_hello = [b for h, b in broker_of_ours.packets if h >> 4 == hostile.CONNECT]
+        assert [body.endswith(b"\x00\x03" + word) for body, word in
+                zip(said_hello, (b"old", b"new"), strict=True)] == [True, True]  # fmt: skip
