@@ -2,6 +2,7 @@
 # make test    lint, types, all tests (installs what it needs into .venv)
 # make bench   the figures, measured here, into tests/bench/README.md
 # make fuzz    a million mutated inputs each
+# make outside what the world does, against real processes; make soak: an hour of each
 # make powercut COUNT=2000   power cuts on a disk with a volatile cache (root)
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,7 +12,7 @@ BROKER := mosquitto='command -v mosquitto || test -x /usr/sbin/mosquitto'
 FUSE := fuse3='command -v fusermount3' e2fsprogs='command -v mkfs.ext4'
 NODE := nodejs='command -v node' npm='command -v npm'
 
-.PHONY: demo test bench fuzz powercut lint clean
+.PHONY: demo test bench fuzz outside soak powercut lint clean
 
 demo: .venv/run
 	@.ci/packages $(BROKER) || echo "the demo goes on without a broker"
@@ -30,6 +31,12 @@ bench: .venv/dev
 
 fuzz: .venv/dev
 	$(BIN)/python -m tests.fuzz $(or $(COUNT),1000000)
+
+outside: .venv/dev
+	$(BIN)/python -m tests.outside $(or $(SECONDS),60)
+
+soak: .venv/dev
+	$(BIN)/python -m tests.outside 3600
 
 powercut: .venv/dev
 	@.ci/packages $(FUSE) || true

@@ -33,6 +33,8 @@ class Hostile(socketserver.ThreadingTCPServer):
         self.began = time.monotonic()
         self.connects: list[float] = []  #: seconds since the start
         self.packets: list[tuple[int, bytes]] = []  #: kind, body; of all conversations
+        self.taken: list[tuple[str, bytes]] = []  #: topic, payload; what was acknowledged
+        self.talking: list[socket.socket] = []
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
@@ -42,6 +44,9 @@ class Hostile(socketserver.ThreadingTCPServer):
     def __exit__(self, *failure: object) -> None:
         self.shutdown()
         self.server_close()
+        for one in self.talking:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
     def published(self) -> list[tuple[str, bytes]]:
         """Topic and payload of everything that came, the user property left out."""
@@ -69,6 +74,8 @@ class Conversation(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         self.server.connects.append(time.monotonic() - self.server.began)
+        self.server.talking = [*(one for one in self.server.talking if one.fileno() >= 0)]
+        self.server.talking.append(self.request)
         self.request.settimeout(60)
         version = 0
         with contextlib.suppress(OSError):
@@ -90,7 +97,10 @@ class Conversation(socketserver.BaseRequestHandler):
         if kind == PUBLISH and head & 0x06:
             length = struct.unpack(">H", body[:2])[0]
             topic, packet = body[2 : 2 + length].decode(), body[2 + length : 4 + length]
-            return server.acknowledge(topic, packet, version)
+            answer = server.acknowledge(topic, packet, version)
+            if answer and answer.startswith(b"\x40\x02"):
+                server.taken.append(topic_and_payload(body, version))
+            return answer
         return b"\xd0\x00" if kind == PINGREQ else (None if kind == DISCONNECT else b"")
 
 

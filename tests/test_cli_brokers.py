@@ -47,7 +47,7 @@ def test_check_warns_of_a_password_that_everybody_on_the_way_may_read(
         "mqtts://broker.example",
         "wss://broker.example/mqtt",
         "mqtt://192.168.1.9:1884",
-    ],  # fmt: skip
+    ],
 )
 def test_check_says_nothing_of_a_password_that_stays_in_the_house(tmp_path: Path, url: str) -> None:
     other = OPEN.replace("mqtt://broker.example:1883", url)

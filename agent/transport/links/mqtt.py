@@ -68,10 +68,10 @@ class MqttLink:
         allowed = self.line.allowed
         if allowed.limit() < LEAST_ROOM:
             reason = f"the broker takes packets of at most {allowed.packet} bytes: too small"
-            raise LinkError(reason, refused=True)
+            raise LinkError(reason, RETRY_S)  # no back-off: nothing goes out to ask again
         if allowed.qos < self.config.qos:
             reason = "the broker acknowledges nothing (QoS 0 only): qos = 0 in the profile accepts"
-            raise LinkError(f"{reason} that rows may be lost", refused=True)
+            raise LinkError(f"{reason} that rows may be lost", RETRY_S)
         return allowed.limit()
 
     def deliver(self, batch: Batch, following: Following = nothing_follows) -> Delivered:
