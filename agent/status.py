@@ -20,6 +20,7 @@ from agent.measure.sampler import Sampler
 from agent.measure.stream import Stream
 from agent.model.schema import Missing, quantity_kinds
 from agent.store import Store
+from agent.transport.commands import Commands
 from agent.transport.uplink import Uplink
 
 REASONS = {
@@ -43,6 +44,7 @@ class Node:
     uplinks: list[Uplink] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     loadtest: LoadTest | None = None
+    commands: Commands | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def snapshot(self) -> dict[str, Any]:
@@ -148,7 +150,19 @@ def link(uplink: Uplink, node: Node) -> dict[str, Any]:
         "last_ack_s": since,
         "next_try_s": max(round(uplink.next_try_at - now, 1), 0) if uplink.reason else 0,
         "owed": node.store.counts().owed.get(uplink.name, 0),
+        "downlinks": downlinks(uplink),
         **({"radio": uplink.link.report()} if hasattr(uplink.link, "report") else {}),
+    }
+
+
+def downlinks(uplink: Uplink) -> dict[str, int]:
+    """What has come over a link since the start."""
+    one = uplink.commands.traffic(uplink.name)
+    return {
+        "done": one.done,
+        "refused": one.refused,
+        "repeated": one.repeated,
+        "malformed": one.malformed,
     }
 
 

@@ -119,6 +119,16 @@ def interval_allowed(seconds: int) -> bool:
     return 1 <= seconds <= 3600 or (seconds % 60 == 0 and 3600 < seconds <= LONGEST_S)
 
 
+def check_commands(config: Config, source: Source) -> None:
+    """The bounds of downlinks are intervals, the shorter first. Raises ConfigError."""
+    low, high = config.commands.interval_s
+    for one in (low, high):
+        _check_interval(one, source, "commands")
+    if low > high:
+        hint = f"expected the shorter interval first, got [{low}, {high}]"
+        raise source.error("commands", "interval_s", hint)
+
+
 def _check_interval(seconds: int, source: Source, where: str) -> None:
     if not interval_allowed(seconds):
         hint = f"expected 1..3600, or a multiple of 60 up to {LONGEST_S}, got {seconds}"
