@@ -85,7 +85,7 @@ WRONG = [
         "expected text in quotes, got a whole number",
     ),
     ('"air.temperature"', '"air"', 14, "columns", "with a dot between"),
-    ("schema = 1", "schema = [1", 14, "TOML", "Unclosed array"),
+    ("schema = 1", "schema = [1", 13, "schema", "a ] is missing"),
 ]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from agent.clock import VirtualClock
 from agent.features import sample_times as timing
-from agent.features.sample_times import timeline
+from agent.features.sample_times import sample_times
 from agent.measure.ring import Ring
 from agent.measure.stream import Polled, Stream
 from agent.model.stretch import Read
@@ -43,7 +43,7 @@ class Rig:
             self.clock.sleep(self.stream.step())
 
     def missing(self) -> int:
-        self.stream.timeline()
+        self.stream.sample_times()
         return self.stream.missing
 
     def begin(self) -> int:
@@ -103,7 +103,7 @@ def test_the_fitted_rate_is_within_four_ppm_in_spite_of_jitter_and_gaps() -> Non
         rig.clock.sleep(rig.stream.step() + chance.uniform(0, 0.005))
         if chance.random() < 0.0005:
             rig.clock.sleep(3)
-    line = rig.stream.timeline()
+    line = rig.stream.sample_times()
     assert line is not None
     assert line.rate.hz == pytest.approx(rig.twin.rate_hz, rel=4e-6)
 
@@ -114,7 +114,7 @@ def test_samples_keep_their_time_over_a_gap() -> None:
     rig.run(8)
     rig.clock.sleep(3)
     rig.run(8)
-    line = rig.stream.timeline()
+    line = rig.stream.sample_times()
     assert line is not None
     for stretch in rig.stream.ring.stretches():
         for number in range(stretch.first, stretch.end, 50):
@@ -226,7 +226,7 @@ def test_a_gap_at_every_read_is_laid_out_with_few_fits(monkeypatch: pytest.Monke
     fit = timing.fitted
     monkeypatch.setattr(timing, "fitted", fitted)
     reads = [Read(5 * n, 5, n * 10 / 101, n > 1, None) for n in range(1, 3001)]
-    line = timeline(reads, 101.0)
+    line = sample_times(reads, 101.0)
     assert line is not None
     assert sum(piece.missing for piece in line.pieces) == 5 * 2999
     assert fits < 200
@@ -248,14 +248,14 @@ def test_gaps_that_have_left_the_ring_are_remembered_as_one_number() -> None:
 
 def test_what_a_chip_tells_of_its_loss_is_believed() -> None:
     reads = [Read(10 * n, 10, n / 10, n == 21, 7 if n == 21 else 0) for n in range(1, 41)]
-    line = timeline(reads, 100.0)
+    line = sample_times(reads, 100.0)
     assert line is not None
     assert [piece.missing for piece in line.pieces] == [0, 7]
 
 
 def test_no_timeline_before_there_are_two_reads() -> None:
-    assert timeline([], 100.0) is None
-    assert timeline([Read(10, 10, 1.0, False, 0)], 100.0) is None
+    assert sample_times([], 100.0) is None
+    assert sample_times([Read(10, 10, 1.0, False, 0)], 100.0) is None
 
 
 class Gauge:

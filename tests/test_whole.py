@@ -131,7 +131,7 @@ def test_a_wrong_profile_ends_with_two_and_one_line(tmp_path: Path) -> None:
         env=ENVIRONMENT, cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
+    assert done.stderr.count("\n") == 2  # what, and the line itself
     assert "did you mean 'interval_s'?" in done.stderr
 
 

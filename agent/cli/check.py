@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from agent.cli.options import config_errors, json_option, profile_argument
+from agent.cli.options import USAGE, config_errors, json_option, mistakes_of, profile_argument
+from agent.config.source import ConfigError
 from agent.measure.window import Window
 from agent.plan import Plan, make_plan, make_sensors, read_profile
 from agent.plan.instruments import find_drivers
+from agent.plan.machine import look_at
 from agent.plan.optional import wanted
 from agent.simulate import check_feeds, make_world
 
+USUAL_S = (60, 120, 300, 600, 900, 1800, 3600)
 LONG_S = 1800  #: longer intervals of a chip with a FIFO are warned of
 
 
@@ -33,16 +37,25 @@ def check(profile: Path, extras: bool, as_json: bool) -> None:
     """Check a profile, offline.
 
     Keys, drivers and their options, columns, alarms, links of PROFILE. Nothing is opened or sent.
-    The first thing that is wrong is named with file, line, key and what was expected. Exit code 0 =
-    right, 2 = wrong.
+    Everything that is wrong is named with file, line, key and what was expected. What the profile
+    names and this machine does not have (a bus, a password file) is a warning. Exit code 0 = right,
+    2 = wrong.
     """
     if extras:
         click.echo(",".join(wanted_extras(profile)))
         return
-    summary = examine(profile)
-    if as_json:
-        click.echo(json.dumps(summary))
-        return
+    try:
+        summary = examine(profile)
+    except ConfigError as error:
+        if not as_json:
+            raise
+        click.echo(json.dumps({"mistakes": [told(one) for one in mistakes_of(error)]}))
+        sys.exit(USAGE)
+    click.echo(json.dumps(summary)) if as_json else show(profile, summary)
+
+
+def show(profile: Path, summary: Mapping[str, Any]) -> None:
+    """For people: what is in it, what to look at again."""
     click.echo(f"{profile}: good. Node '{summary['node']}'")
     for name, driver in summary["instruments"].items():
         click.echo(f"  instrument {name}: {driver}")
@@ -57,6 +70,21 @@ def check(profile: Path, extras: bool, as_json: bool) -> None:
         click.echo(f"  link {name}: {where}")
     for warning in summary["warnings"]:
         click.echo(f"  warning: {warning}")
+    if summary["machine"]:
+        click.echo("on this machine:")
+    for warning in summary["machine"]:
+        click.echo(f"  warning: {warning}")
+
+
+def told(mistake: ConfigError) -> dict[str, object]:
+    """One mistake for programs."""
+    return {
+        "line": mistake.line,
+        "text": mistake.text,
+        "key": mistake.key,
+        "about": mistake.title,
+        "hint": mistake.hint,
+    }
 
 
 def wanted_extras(profile: Path) -> list[str]:
@@ -91,8 +119,23 @@ def examine(profile: Path) -> dict[str, Any]:
             one.name: str(getattr(one, "url", getattr(one, "path", getattr(one, "port", ""))))
             for one in config.link
         },
-        "warnings": list(long_windows(made)),
+        "warnings": [*long_windows(made), *odd_intervals(made)],
+        "machine": [
+            f"line {one.line}: {one.text}" if one.line else one.text
+            for one in look_at(config, source)
+        ],
     }
+
+
+def odd_intervals(made: Plan) -> Iterator[str]:
+    """Intervals whose slots wander over the minutes of the clock."""
+    for table in made.tables:
+        if table.interval_s >= 60 and 3600 % table.interval_s and table.interval_s % 3600:
+            near = min(USUAL_S, key=lambda s: abs(s - table.interval_s))
+            yield (
+                f"table {table.name}: {table.interval_s} s do not fit into an hour: rows come at "
+                f"another minute each hour; usual is {near}"
+            )
 
 
 def long_windows(made: Plan) -> Iterator[str]:

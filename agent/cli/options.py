@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
 
 import click
 
+from agent.config import parse
 from agent.config.source import ConfigError
+from agent.plan import make_plan
+from agent.plan.mistakes import all_mistakes
 from agent.plan.optional import MissingExtra
 
 P = ParamSpec("P")
@@ -35,11 +38,38 @@ def config_errors(command: Callable[P, Any]) -> Callable[P, Any]:
     def guarded(*arguments: P.args, **options: P.kwargs) -> Any:
         try:
             return command(*arguments, **options)
-        except (ConfigError, MissingExtra) as error:
+        except ConfigError as error:
+            tell(mistakes_of(error))
+            sys.exit(USAGE)
+        except MissingExtra as error:
             click.echo(f"stadtsinn: {error}", err=True)
             sys.exit(USAGE)
 
     return guarded
+
+
+def mistakes_of(error: ConfigError) -> list[ConfigError]:
+    """Every mistake of the profile in which this one was met first."""
+    found = all_mistakes(error.path, examine_text) if error.path.is_file() else []
+    return found or [error]
+
+
+def examine_text(path: Path, text: str) -> object:
+    """All that a profile is checked for. Raises ConfigError for the first mistake."""
+    from agent.simulate import check_feeds, make_world  # start-up: twins of every chip
+
+    config, source = parse(path, text)
+    made = make_plan(config, source)
+    check_feeds(config, source, make_world(config, source))
+    return made
+
+
+def tell(found: Sequence[ConfigError]) -> None:
+    """Mistakes on stderr, as many as there are."""
+    for one in found:
+        click.echo(f"stadtsinn: {one.told()}", err=True)
+    if len(found) > 1:
+        click.echo(f"stadtsinn: {len(found)} mistakes in {found[0].path}", err=True)
 
 
 def told(error: OSError) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +12,49 @@ import msgspec
 
 from agent.config.errors import explain
 from agent.config.sections import Config, InstrumentConfig
+from agent.config.slips import Slip, mend
 from agent.config.source import ConfigError, Source
+
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")  #: how a file of Notepad's "Unicode" begins
 
 
 def load(path: Path) -> tuple[Config, Source]:
     """Read and shape-check a profile. Raises ConfigError."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
-    except OSError as error:
-        raise ConfigError(path, 0, "profile", (error.strerror or str(error)).lower()) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(path, 0, "profile", "is not UTF-8 text") from error
+    text, mistakes = read_text(path)
+    if mistakes:
+        raise mistakes[0]
     return parse(path, text)
 
 
-def parse(path: Path, text: str) -> tuple[Config, Source]:
-    """Shape-check the text of a profile. Raises ConfigError."""
-    source = Source(path, text)
+def read_text(path: Path) -> tuple[str, list[ConfigError]]:
+    """The text of a profile, and what is wrong with how it was saved.
+
+    Raises ConfigError where there is none.
+    """
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        at = re.search(r"line (\d+)", str(error))
-        line = int(at[1]) if at else len(source.lines)
-        raise ConfigError(path, line, "TOML", _plain(str(error))) from error
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(path, 0, "profile", (error.strerror or str(error)).lower()) from error
+    if data[:2] in UTF_16 and len(data) % 2 == 0:
+        hint = "is saved as UTF-16 ('Unicode'): save it anew, with the coding UTF-8"
+        return data.decode("utf-16", "replace"), [ConfigError(path, 1, "profile", hint)]
+    try:
+        return data.decode("utf-8-sig"), []  # some editors begin a file with a mark
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        text = data.decode("cp1252", "replace")
+        here = text.splitlines()[line - 1].strip()
+        hint = "is not saved as UTF-8 but as 'ANSI', 'Latin-1' or the like: save it anew as UTF-8"
+        return text, [ConfigError(path, line, "profile", hint, text=here)]
+
+
+def parse(path: Path, text: str) -> tuple[Config, Source]:
+    """Shape-check the text of a profile. Raises ConfigError, for the first slip there is."""
+    source = Source(path, text)
+    _, slips = mend(text)
+    if slips:
+        raise syntax_errors(source, slips)[0]
+    raw = tomllib.loads(text)
     _check_numbers(raw, "", source)
     _gather_options(raw)
     try:
@@ -43,12 +63,12 @@ def parse(path: Path, text: str) -> tuple[Config, Source]:
         raise explain(error, raw, source) from None
 
 
-def _plain(text: str) -> str:
-    """What tomllib says, where it needs knowledge of its insides to be understood."""
-    twice = ("Cannot overwrite a value", "Cannot declare", "Cannot mutate")
-    if not text.startswith(twice):
-        return text
-    return f"this key or section is there twice ({text.rpartition('(')[2]}"
+def syntax_errors(source: Source, slips: Sequence[Slip]) -> list[ConfigError]:
+    """Slips as errors of a profile, in the order of its lines."""
+    return [
+        ConfigError(source.path, one.line, one.key, one.hint, text=source.lines[one.line - 1])
+        for one in sorted(slips)
+    ]
 
 
 def _check_numbers(value: object, where: str, source: Source) -> None:

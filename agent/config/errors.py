@@ -25,6 +25,7 @@ from agent.config.sections import (
     TableConfig,
     WindowConfig,
 )
+from agent.config.slips import remedy
 from agent.config.source import ConfigError, Source
 
 MOST_NAMED = 12  #: of what there is to choose from
@@ -61,6 +62,7 @@ def explain(error: msgspec.ValidationError, raw: Mapping[str, Any], source: Sour
         hint = f"is a list: write it with two brackets, [[{key}]]"
         return source.error(section, key, hint)
     hint = in_words(text)
+    hint += remedy(hint, _at(section, raw).get(key))
     if "matching regex" in text:
         hint = next((f"expected {words}" for part, words in HINTS.items() if part in text), hint)
     tagged = TAGGED.get(_part(section)[0])

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
-Words = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
-Reference = Annotated[str, Meta(pattern=r"^[^.]+\.[^.]+$")]  #: instrument.quantity, table.column
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?\Z")]
+Words = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*\Z")]
+Reference = Annotated[str, Meta(pattern=r"^[^.]+\.[^.]+\Z")]  #: instrument.quantity, table.column
 
 
 class _Part(Struct, frozen=True, forbid_unknown_fields=True):
@@ -172,7 +172,7 @@ class LinkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 class MqttConfig(LinkConfig, frozen=True, kw_only=True, tag="mqtt"):
     """An MQTT broker."""
 
-    url: Annotated[str, Meta(pattern=r"^mqtts?://([^/:@ []+|\[[\da-fA-F:.]+])(:\d+)?/?$")] = (
+    url: Annotated[str, Meta(pattern=r"^mqtts?://([^/:@\s[]+|\[[\da-fA-F:.]+])(:\d+)?/?\Z")] = (
         "mqtt://localhost"
     )
     user: str = ""

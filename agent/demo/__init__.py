@@ -60,9 +60,8 @@ def prepare(
 ) -> Demo:
     """Build a demo in `folder`.
 
-    `loadtest` names a load test to do, `columns` says what the headers of a recording are:
-    channel of the world and factor to its unit; `tell` hears how many bytes of it have been read.
-
+    `loadtest` names one to do, `columns` says what the headers of a recording are: channel of the
+    world and factor to its unit; `tell` hears how many bytes of it have been read.
     Raises ConfigError, MissingExtra, ReplayError, TimetableError, ValueError.
     """
     check_options(replay, loadtest, columns)
@@ -70,10 +69,8 @@ def prepare(
     recording, said = None, ""
     if replay:
         check_columns(columns, make_world(config, source))
-        config, recording, said = open_recording(
-            replay, columns, config, folder,
-            begin=MORNING, follow=not streams(config), tell=tell,
-        )  # fmt: skip
+        follow, about = not streams(config), (replay, columns, config, folder)
+        config, recording, said = open_recording(*about, begin=MORNING, follow=follow, tell=tell)
     clock = RecordedClock(recording.start - WARM_UP_S) if recording else paced(config, speed)
     buses = make_doors(config, source, clock, recording)
     made = make_plan(config, source, buses)
@@ -82,7 +79,7 @@ def prepare(
     far = FarSide(schemas=dict(registered_schemas()) if radio else {})
     made, links = ways_out(made, radio, broker, folder, clock, far)
     run_dir = None if recording or speed > FASTEST_RUN_DIR else folder
-    state = run_dir / "state.json" if run_dir else None
+    state = run_dir and run_dir / "state.json"
     node = build(made, clock, store_path=folder / "store.db", links=links, state_file=state)
     if isinstance(clock, PacedClock):
         clock.leash = leash(node.streams.values())
@@ -98,7 +95,7 @@ def prepare(
 def ways_out(
     made: Plan,
     radio: Radio | None,
-    broker: Broker | None,
+    broker: brokers.Broker | None,
     folder: Path,
     clock: SimClock,
     far: FarSide,

@@ -18,7 +18,7 @@ from agent.plan.triggers import TriggerPlan
 from agent.store import Store
 
 if TYPE_CHECKING:
-    from agent.features.sample_times import Timeline  # numpy: optional
+    from agent.features.sample_times import SampleTimes  # numpy: optional
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Recorder:
         self._on_disk(self.archive.date)
 
     def _keep(self, span: Span) -> None:
-        line = self.stream.timeline()
+        line = self.stream.sample_times()
         stretches = self.stream.ring.stretches(span.first, span.end)
         if line is None or not stretches:
             return
@@ -89,7 +89,7 @@ class Recorder:
             return False
         return True
 
-    def _record(self, span: Span, line: Timeline, stretches: Sequence[Stretch]) -> Record:
+    def _record(self, span: Span, line: SampleTimes, stretches: Sequence[Stretch]) -> Record:
         fifo, plan, offset = self.stream.fifo, span.plan, self.clock.offset()
         missing = {one.first: one.missing for one in line.pieces}
         samples = array("d")

@@ -34,7 +34,7 @@ from agent.plan.triggers import TriggerPlan
 from agent.store import Store
 
 if TYPE_CHECKING:
-    from agent.features.sample_times import Timeline  # numpy: optional
+    from agent.features.sample_times import SampleTimes  # numpy: optional
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class Trigger:
 
     def _tell(self, watch: Watch, found: Sequence[Found]) -> None:
         """Post each event; want a record of it if the profile does."""
-        line = self.stream.timeline() if found else None
+        line = self.stream.sample_times() if found else None
         for one in found:
             if line is None:
                 continue
@@ -140,7 +140,7 @@ class Trigger:
                 self.recorder.want(plan, one, said(plan, one, value))
 
     def _post(
-        self, plan: TriggerPlan, line: Timeline, number: int, code: int, value: int | list[int]
+        self, plan: TriggerPlan, line: SampleTimes, number: int, code: int, value: int | list[int]
     ) -> None:
         at, offset = line.time(number), self.clock.offset()
         body = codec.event_body(plan.schema, plan.column, code, value)

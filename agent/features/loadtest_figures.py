@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent.features.arrays import Array
-from agent.features.sample_times import timeline
+from agent.features.sample_times import sample_times
 from agent.features.tilt import inclination
 from agent.model.stretch import Read, Stretch
 
@@ -107,7 +107,7 @@ def parts_of(stretches: Sequence[Stretch], axes: int, rate_hz: float, begin: flo
     reads = [read for one in stretches for read in one.reads]
     found: list[Part] = []
     for block in blocks(reads):
-        line = timeline(block, rate_hz)
+        line = sample_times(block, rate_hz)
         if line is None:  # a single read: too little to tell its time
             continue
         for piece in line.pieces:

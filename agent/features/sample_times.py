@@ -33,7 +33,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
+class SampleTimes:
     """Maps numbers of delivered samples to monotonic seconds."""
 
     rate: Rate
@@ -54,8 +54,8 @@ class Timeline:
         return self.pieces[-1].end
 
 
-def timeline(reads: Sequence[Read], nominal_hz: float) -> Timeline | None:
-    """The timeline of a ring's reads, oldest first; None before there are two reads.
+def sample_times(reads: Sequence[Read], nominal_hz: float) -> SampleTimes | None:
+    """The sample times of a ring's reads, oldest first; None before there are two reads.
 
     Until a stretch holds a second of reads the nominal rate is believed.
     """
@@ -69,7 +69,7 @@ def timeline(reads: Sequence[Read], nominal_hz: float) -> Timeline | None:
         begin = stretch[0].end - stretch[0].size
         pieces.append(piece(begin, stretch, begin - first + lag - lags[0], pieces))
     start = rate.start_s + (first + lags[0]) / rate.hz
-    return Timeline(Rate(rate.hz, start, rate.residual_s, rate.reads), pieces)
+    return SampleTimes(Rate(rate.hz, start, rate.residual_s, rate.reads), pieces)
 
 
 def piece(begin: int, stretch: Sequence[Read], taken: int, before: Sequence[Piece]) -> Piece:

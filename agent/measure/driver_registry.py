@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import logging
+import os
 import pkgutil
+import sys
 import traceback
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +22,7 @@ import msgspec
 import drivers.sensors
 from agent.config.errors import in_words, near, one_of
 from agent.config.sections import InstrumentConfig
+from agent.config.slips import remedy
 from drivers.api import Sensor
 
 log = logging.getLogger(__name__)
@@ -81,6 +86,7 @@ class Driver:
             return msgspec.convert(value, hint, strict=True)
         except msgspec.ValidationError as error:
             text = in_words(str(error))
+            text += remedy(text, value)
             choice = one_of(hint) if "enum" in text else ""
             raise DriverError(text + choice, key) from error
 
@@ -112,9 +118,42 @@ def find_modem(name: str) -> ModuleType:
 
 
 def known() -> list[str]:
-    """The drivers that come with the agent."""
+    """The drivers that come with the agent, and those in the folders of `look_beside`."""
     found = (module.name for module in pkgutil.iter_modules(drivers.sensors.__path__))
-    return sorted([*found, *BUILT_IN])
+    return sorted({*found, *BUILT_IN, *(name for folder in _beside for name in _modules(folder))})
+
+
+def look_beside(folder: Path) -> None:
+    """A third party's drivers may lie in this folder, beside a profile.
+
+    Root loads none from where others may write: whoever may change a file there would be root.
+    """
+    place = folder.resolve()
+    if place in _beside or not _trusted(place):
+        return
+    _beside.append(place)
+    sys.path.append(str(place))
+
+
+_beside: list[Path] = []
+
+
+def _trusted(folder: Path) -> bool:
+    if os.name != "posix" or os.geteuid() != 0:
+        return True
+    try:
+        found = folder.stat()
+    except OSError:
+        return False
+    return found.st_uid == 0 and not found.st_mode & 0o022
+
+
+def _modules(folder: Path) -> Iterator[str]:
+    """Files that say which driver is in them; not run."""
+    for path in folder.glob("*.py"):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if "DRIVER" in path.read_text(encoding="utf-8"):
+                yield path.stem
 
 
 def _import(name: str, folder: str, known: Sequence[str]) -> ModuleType:

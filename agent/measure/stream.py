@@ -29,7 +29,7 @@ from drivers.api import (
 )
 
 if TYPE_CHECKING:
-    from agent.features.sample_times import Timeline  # numpy: optional
+    from agent.features.sample_times import SampleTimes  # numpy: optional
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Stream:
         self.failures = 0  #: in a row
         self.due_by: float | None = None  #: monotonic seconds; after that it may lose samples
         self.answering: int | None = None  #: thread in which a fast sensor is asked right now
-        self.fitted_hz: float | None = None  #: as the newest timeline has it
+        self.fitted_hz: float | None = None  #: as the newest sample times have it
         self._fitted_at = -math.inf
         self._gaps: dict[int, int] = {}  # in the ring: first sample after it -> missing there
         self._settled = (0, 0)  # before this sample so many are missing: it has left the ring
@@ -105,11 +105,11 @@ class Stream:
         with self._lock:
             return question()
 
-    def timeline(self) -> Timeline | None:
+    def sample_times(self) -> SampleTimes | None:
         """When the samples in the ring were taken, and how many are missing at each gap."""
-        from agent.features.sample_times import timeline  # numpy: optional
+        from agent.features.sample_times import sample_times  # numpy: optional
 
-        found = timeline(self.ring.reads(), self.fifo.rate_hz)
+        found = sample_times(self.ring.reads(), self.fifo.rate_hz)
         if found is not None:
             self._count(found)
             self.fitted_hz, self._fitted_at = found.rate.hz, self.clock.monotonic()
@@ -118,15 +118,15 @@ class Stream:
     def refresh(self) -> None:
         """Count and fit anew, if that was long ago: on a small Pi it takes a tenth of a second."""
         if self.clock.monotonic() - self._fitted_at > REFRESH_S:
-            self.timeline()
+            self.sample_times()
 
     @property
     def missing(self) -> int:
-        """Samples missing in gaps, as far as `timeline` has seen them."""
+        """Samples missing in gaps, as far as `sample_times` has seen them."""
         with self._counting:
             return self._settled[1] + sum(self._gaps.values())
 
-    def _count(self, line: Timeline) -> None:
+    def _count(self, line: SampleTimes) -> None:
         """A gap may be counted anew while it is in the ring: what follows tells more of it."""
         with self._counting:
             settled, before = self._settled

@@ -24,7 +24,7 @@ from drivers.api import DataError, DeviceError, Fifo, Sensor
 
 if TYPE_CHECKING:
     from agent.features.arrays import Segments  # numpy: optional
-    from agent.features.sample_times import Timeline  # numpy: optional
+    from agent.features.sample_times import SampleTimes  # numpy: optional
 
 ACCELERATION = "m/s2"
 COUNTED = ("cycles", "damage", "passages", "top")  #: each sample counts once
@@ -202,7 +202,7 @@ class Window:
     def _features(self, stream: Stream, end: float, length_s: float) -> Done:
         from agent.features.arrays import segments  # numpy: optional
 
-        line = stream.timeline()
+        line = stream.sample_times()
         if line is None:
             raise stream.error or DataError("has brought no samples yet")
         first, last = line.number(end - length_s), line.number(end)
@@ -227,7 +227,7 @@ class Window:
     def _general(
         self,
         stream: Stream,
-        line: Timeline,
+        line: SampleTimes,
         parts: Segments,
         first: int,
         last: int,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from agent.config.sections import (
 )
 from agent.config.source import Source
 from agent.measure.buses import Buses
-from agent.measure.driver_registry import Driver
+from agent.measure.driver_registry import Driver, look_beside
 from agent.model.alarm import Alarm
 from agent.plan.instruments import check_instruments, find_drivers, make_sensor
 from agent.plan.links import check_links
@@ -49,9 +48,7 @@ class Plan:
 
 def read_profile(path: Path) -> tuple[Config, Source]:
     """Load a profile; a third party's driver may lie beside it. Raises ConfigError."""
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.append(folder)
+    look_beside(path.resolve().parent)
     return load(path)
 
 

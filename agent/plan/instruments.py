@@ -8,6 +8,7 @@ from inspect import signature
 
 from agent.config.errors import misspelt, near
 from agent.config.sections import (
+    Calibration,
     Config,
     InstrumentConfig,
     WindowConfig,
@@ -80,14 +81,39 @@ def check_instruments(config: Config, source: Source, sensors: Mapping[str, Sens
             if not one.calibrate[quantity].gain:
                 hint = "0 makes all values alike: 1.0 leaves them as they are"
                 raise source.error(f"{where}.calibrate.{quantity}", "gain", hint)
+            measured = quantities[one.name].get(quantity)
+            if measured is not None and off_the_range(measured, one.calibrate[quantity]):
+                hint = f"leaves no value within {measured.low:g} to {measured.high:g}"
+                raise source.error(f"{where}.calibrate.{quantity}", "offset", hint)
         compensate = getattr(sensors[one.name], "compensate", None)
         accepted = list(signature(compensate).parameters) if compensate else []
         for key, reference in one.inputs.items():
             if key not in accepted:
                 hint = f"driver '{one.driver}' has no such input{near(key, accepted)}"
                 raise source.error(f"{where}.inputs", key, hint)
-            resolve(reference, quantities, source, f"{where}.inputs", key)
+            _, _, given = resolve(reference, quantities, source, f"{where}.inputs", key)
+            wanted, unit = unit_of(key), quantity_kinds()[given.kind].unit
+            if wanted and unit != wanted:
+                hint = f"is in {wanted}, '{reference}' in {unit or 'no unit'}"
+                raise source.error(f"{where}.inputs", key, hint)
     _check_addresses(config, source, sensors)
+
+
+UNITS = {"pa": "Pa", "cel": "Cel", "percent": "%", "m": "m", "mm": "mm", "v": "V", "hz": "Hz"}
+
+
+def unit_of(key: str) -> str:
+    """The unit of an input, as its name says it: pressure_pa, temperature; empty if it does not."""
+    name, _, suffix = key.rpartition("_")
+    if name and suffix in UNITS:
+        return UNITS[suffix]
+    return quantity_kinds()[key].unit if key in quantity_kinds() else ""
+
+
+def off_the_range(quantity: Quantity, calibration: Calibration) -> bool:
+    """Whether a calibration leaves no value that could be believed."""
+    ends = [one * calibration.gain + calibration.offset for one in (quantity.low, quantity.high)]
+    return max(ends) < quantity.low or min(ends) > quantity.high
 
 
 def sound(quantity: object) -> bool:

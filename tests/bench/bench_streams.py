@@ -96,12 +96,12 @@ def account(module: ModuleType, seed: int, hours: float) -> tuple[int, int, int]
             faults.errno = 0
         if clock.monotonic() >= look:
             look = clock.monotonic() + 600
-            stream.timeline()
+            stream.sample_times()
     faults.errno = 0
     for _ in range(300):
         clock.sleep(stream.step())
     stream.step()
-    stream.timeline()
+    stream.sample_times()
     produced = twin.made - len(twin.queue)
     lost = stream.missing
     return produced - thrown - stream.ring.end - lost, stream.ring.gaps, produced

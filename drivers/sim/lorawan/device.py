@@ -37,7 +37,7 @@ from drivers.sim.lorawan.frame import (
     JoinRequest,
 )
 from drivers.sim.lorawan.mac_codec import Command
-from drivers.sim.lorawan.mac_commands import obey
+from drivers.sim.lorawan.mac_commands import carry_out
 from drivers.sim.lorawan.region import JOIN_DELAY_S, ROOM, ROOM_REPEATER, RX2_DR, RX2_HZ, Radio
 from drivers.sim.lorawan.session import Channel, Memory, Session, join_channels, session_of
 
@@ -283,7 +283,7 @@ class Device:
         session.ack_due = data.confirmed
         self._current().acked = bool(data.flags & ACK)
         orders = list(mac.split(data.payload if data.port == 0 else data.options, mac.TO_DEVICE))
-        obey(self.memory, self.duty, orders, self.adr, heard.snr_db)
+        carry_out(self.memory, self.duty, orders, self.adr, heard.snr_db)
         return [*self._news(orders), self._received(data, heard, window)]
 
     def _received(self, data: Data, heard: Heard, window: int) -> Received:

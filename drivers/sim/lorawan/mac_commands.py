@@ -16,7 +16,9 @@ LAST_CHANNEL = 15
 LOWEST_POWER = 7
 
 
-def obey(memory: Memory, duty: DutyCycle, orders: Sequence[Command], adr: bool, snr: float) -> None:
+def carry_out(
+    memory: Memory, duty: DutyCycle, orders: Sequence[Command], adr: bool, snr: float
+) -> None:
     """Carry out the network's commands; answers wait in the session for the next uplink."""
     session = memory.session
     assert session is not None
