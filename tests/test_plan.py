@@ -47,7 +47,7 @@ WRONG = [
     ("temp = \"climate.temperature", "temp = \"climate.relative_humidity",
      "table[0].columns.temp: is in Cel, 'climate.relative_humidity' in %"),
     ("", TWICE, "link[1].url: link 'city' goes to this broker already"),
-    ("interval_s = 60 ", "interval_s = 60\ninterval_s = 30 ", "is there twice (at line 58")
+    ("interval_s = 60 ", "interval_s = 60\ninterval_s = 30 ", "is there twice (at line 63")
 ]  # fmt: skip
 
 

@@ -28,7 +28,7 @@ class CommandsConfig(_Part, frozen=True):
     """What downlinks may do here, on every link. Numbers as in WIRE.md section 4."""
 
     #: 1 interval, 2 threshold, 3 schema, 4 resend, 5 hello, 7 restart, 8 body
-    allow: tuple[Literal[1, 2, 3, 4, 5, 7, 8], ...] | None = None  # default: as [node] says
+    allow: tuple[int, ...] | None = None  # default: as [node] says
     interval_s: tuple[int, int] = (1, 14_400)  #: shortest and longest that downlink 1 may set
     rows_per_frame: Annotated[int, Meta(ge=1, le=1000)] = 1000  #: most that downlink 1 may set
     resend_rows_per_day: Annotated[int, Meta(ge=0)] = (

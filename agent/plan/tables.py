@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.codec import private_number
+from agent.codec.explain import COMMANDS
 from agent.codec.wire import RAW_LIMIT
 from agent.config.errors import near
 from agent.config.sections import (
@@ -120,7 +121,11 @@ def interval_allowed(seconds: int) -> bool:
 
 
 def check_commands(config: Config, source: Source) -> None:
-    """The bounds of downlinks are intervals, the shorter first. Raises ConfigError."""
+    """Downlinks that there are; intervals, the shorter first. Raises ConfigError."""
+    for one in config.commands.allow or ():
+        if one not in COMMANDS:
+            known = ", ".join(map(str, COMMANDS))
+            raise source.error("commands", "allow", f"expected any of {known}, got {one}")
     low, high = config.commands.interval_s
     for one in (low, high):
         _check_interval(one, source, "commands")

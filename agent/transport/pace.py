@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 
@@ -40,12 +41,12 @@ class Pace:
         self._next_at = float("-inf")
 
     def wait_s(self) -> float:
-        """Seconds until the next may go; 0 for now."""
+        """Seconds until the next may go, in whole milliseconds; 0 for now."""
         now = self.monotonic()
         self._left = min(self._left + (now - self._at) * self.per_second, self.AT_ONCE)
         self._at = now
         short_s = (1 - self._left) / self.per_second
-        return max(self._next_at - now, short_s, 0.0)
+        return max(math.ceil(max(self._next_at - now, short_s) * 1000), 0) / 1000
 
     def took(self) -> None:
         """One has gone."""
