@@ -33,7 +33,7 @@ from agent.model.batch import Message
 from agent.plan import Plan, make_plan, read_profile
 from agent.plan.tables import TablePlan
 from agent.plan.triggers import TriggerPlan
-from agent.status import Node
+from agent.status import Node, useless_downlinks
 from agent.store import Store
 from agent.transport.bounds import bounds
 from agent.transport.commands import Commands
@@ -110,7 +110,7 @@ def build(
     node = Node(config, clock, store, instruments, streams, samplers)
     if isinstance(health, HealthSource):
         health.bad_sensors = lambda: len(node.bad_sensors())
-        health.useless_downlinks = lambda: node.commands.useless() if node.commands else 0
+        health.useless_downlinks = partial(useless_downlinks, node)
     add_jobs(node, made, settings, links, state_file)
     return node
 
@@ -186,7 +186,7 @@ def add_jobs(
     health = getattr(made.buses, "node", None)
     store.links({one.name: policy(one, settings) for one in config.link})
     say_hello = partial(new_hello, node, made)
-    node.commands = commands = make_commands(node, settings, say_hello)
+    commands = make_commands(node, settings, say_hello)
     archive = open_archive(node, made)
     raw_chunk = archive.frame if archive else no_records
 

@@ -20,7 +20,6 @@ from agent.measure.sampler import Sampler
 from agent.measure.stream import Stream
 from agent.model.schema import Missing, quantity_kinds
 from agent.store import Store
-from agent.transport.commands import Commands
 from agent.transport.uplink import Uplink
 
 REASONS = {
@@ -44,7 +43,6 @@ class Node:
     uplinks: list[Uplink] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     loadtest: LoadTest | None = None
-    commands: Commands | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def snapshot(self) -> dict[str, Any]:
@@ -163,7 +161,14 @@ def downlinks(uplink: Uplink) -> dict[str, int]:
         "refused": one.refused,
         "repeated": one.repeated,
         "malformed": one.malformed,
+        "ignored": getattr(uplink.link, "ignored", 0),  # retained, too long, too many at once
     }
+
+
+def useless_downlinks(node: Node) -> int:
+    """Downlinks without an effect since the start, on all links."""
+    counted = [downlinks(one) for one in node.uplinks]
+    return sum(sum(one.values()) - one["done"] for one in counted)
 
 
 def store(node: Node) -> dict[str, Any]:

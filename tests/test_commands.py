@@ -5,6 +5,7 @@ import logging
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from agent.clock import VirtualClock
 from agent.codec import decoder
 from agent.config.source import ConfigError
 from agent.measure.health import Health, HealthSource
+from agent.status import useless_downlinks
 from agent.store.database import Statement
 from agent.transport.links import LinkError
 from agent.transport.pace import Pace, Seldom
@@ -280,9 +282,9 @@ def test_health_and_status_count_what_had_no_effect(rig: Rig) -> None:
     put(rig, (99, 1), (5, 2), (5, 2))
     rig.link.inbox.append(b"\x00")
     rig.run(2)
-    assert counted(rig) == {"done": 1, "refused": 1, "repeated": 1, "malformed": 1}
+    assert counted(rig) == {"done": 1, "refused": 1, "repeated": 1, "malformed": 1, "ignored": 0}
     source = HealthSource(rig.clock)
-    source.useless_downlinks = rig.node.commands.useless  # type: ignore[union-attr]
+    source.useless_downlinks = partial(useless_downlinks, rig.node)
     assert Health(source).read()["useless_downlinks"] == 3
 
 

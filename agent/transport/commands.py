@@ -89,11 +89,6 @@ class Traffic:
         self.answers = Seldom(ANSWER_EVERY_S, clock.monotonic)
         self.lines = Seldom(LOG_EVERY_S, clock.monotonic)
 
-    @property
-    def useless(self) -> int:
-        """Those without an effect."""
-        return self.refused + self.repeated + self.malformed
-
 
 class Commands:
     """Carries out the downlinks of all links."""
@@ -126,11 +121,10 @@ class Commands:
 
     def traffic(self, link: str) -> Traffic:
         """What has come over a link since the start."""
-        return self._traffic.setdefault(link, Traffic(self.bounds.limits.per_hour, self.clock))
-
-    def useless(self) -> int:
-        """Downlinks without an effect since the start, on all links."""
-        return sum(one.useless for one in list(self._traffic.values()))
+        if link not in self._traffic:
+            made = Traffic(self.bounds.limits.per_hour, self.clock)
+            self._traffic.setdefault(link, made)  # `status` may have asked at the same moment
+        return self._traffic[link]
 
     def do(self, frame: bytes, link: str) -> float:
         """Carry out one downlink that came over `link`. Never raises for what is in it.

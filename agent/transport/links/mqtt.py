@@ -110,6 +110,11 @@ class MqttLink:
         """
         return self._inbox.empty(lambda: self._client)
 
+    @property
+    def ignored(self) -> int:
+        """Downlinks that were taken and not read."""
+        return self._inbox.ignored
+
     def close(self) -> None:
         """Say offline and leave; a client that is not connected is left to die by itself."""
         client, self._client = self._client, None
