@@ -76,7 +76,7 @@ def fed(watchdog: socket.socket) -> int:
 
 
 def flood(url: str) -> float:
-    """Send downlinks of all kinds. Returns how many seconds this machine was late itself, at most."""
+    """Send downlinks of all kinds. Returns how late this machine was itself at most, in s."""
     chance, where = random.Random(1), urlsplit(url)
     client = Client(CallbackAPIVersion.VERSION2)
     client.connect(where.hostname or "", where.port or 1883)

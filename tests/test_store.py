@@ -389,12 +389,25 @@ def test_results_are_kept_for_a_week_and_at_least_the_last_hundred(node: Kit) ->
     assert node.store.link("a").result_of(0, b"old") == 0
     node.later(0.2 * DAY_S)
     for token in range(20):
-        node.store.link("a").command(token, 1, b"", digest=b"a week later")
+        node.store.link("a").command(token, 0, b"", digest=b"a week later")
     again = node.crash()
     kept = [token for token in range(150) if again.store.link("a").result_of(token, b"old") == 0]
     assert kept == list(range(71, 150))
     assert again.store.link("a").result_of(0, b"6 days later") == 0
     assert again.store.link("b").result_of(0, b"old") == 2
+    assert again.store._file.read("SELECT count(*) FROM token") == [(101,)]
+    again.store.close()
+
+
+def test_refused_downlinks_push_no_others_out(node: Kit) -> None:
+    link = node.store.link("city")
+    link.command(7, 0, b"", digest=b"done")
+    for token in range(300):
+        link.command(token, 1, b"", digest=b"refused")
+    again = node.crash()
+    link = again.store.link("city")
+    assert link.result_of(7, b"done") == 0
+    assert (link.result_of(199, b"refused"), link.result_of(200, b"refused")) == (None, 1)
     assert again.store._file.read("SELECT count(*) FROM token") == [(101,)]
     again.store.close()
 

@@ -81,7 +81,7 @@ class LinkStore:
 
     def result_of(self, token: int, digest: bytes = b"") -> int | None:
         """The result of a downlink, known by its token and a digest of its bytes, that came before:
-        in the last 7 days, or among the last 100."""
+        carried out in the last 7 days, or among the last 100."""
         with self.access.lock:
             return self.access.state.ledger.result_of(self.name, Known(token, digest))
 
