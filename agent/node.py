@@ -33,14 +33,16 @@ from agent.model.batch import Message
 from agent.plan import Plan, make_plan, read_profile
 from agent.plan.tables import TablePlan
 from agent.plan.triggers import TriggerPlan
-from agent.status import Node
+from agent.status import Node, useless_downlinks
 from agent.store import Store
+from agent.transport.bounds import bounds
 from agent.transport.commands import Commands
 from agent.transport.install import identity
 from agent.transport.links import Link
 from agent.transport.links.encoder import Encoder, no_records
 from agent.transport.links.make import LinkMaker, fill_s, make_link, policy, style
 from agent.transport.settings import Settings, fill_key, interval_key, limits_key, packed_key
+from agent.transport.trial import Trials
 from agent.transport.uplink import Uplink
 
 
@@ -99,7 +101,7 @@ def build(
     health = getattr(made.buses, "node", None)
     if isinstance(health, HealthSource):
         health.store = store
-    settings = Settings(store, profile_values(made))
+    settings = Settings(store, profile_values(made), bounds(config.commands, config.node))
     instruments = make_instruments(made, clock)
     for name, instrument in instruments.items():
         if (kept := store.setting(state_key(name))) is not None:
@@ -110,6 +112,7 @@ def build(
     node.identity = identity(store.path, store)
     if isinstance(health, HealthSource):
         health.bad_sensors = lambda: len(node.bad_sensors())
+        health.useless_downlinks = partial(useless_downlinks, node)
     add_jobs(node, made, settings, links, state_file)
     return node
 
@@ -185,9 +188,7 @@ def add_jobs(
     health = getattr(made.buses, "node", None)
     store.links({one.name: policy(one, settings) for one in config.link})
     say_hello = partial(new_hello, node, made)
-    commands = Commands(
-        config.node, store, clock, node.samplers, settings, say_hello, node.stopping.set
-    )
+    commands = make_commands(node, settings, say_hello)
     archive = open_archive(node, made)
     raw_chunk = archive.frame if archive else no_records
 
@@ -212,6 +213,16 @@ def add_jobs(
     node.jobs += [Job(f"link-{one.name}", one.step, one.wake) for one in node.uplinks]
     node.jobs.append(Job("housekeeping", housekeeping.step))
     add_loadtest(node, state_file)
+
+
+def make_commands(node: Node, settings: Settings, say_hello: Callable[[], Message]) -> Commands:
+    """What carries out downlinks, within the profile's bounds."""
+    store, clock, samplers = node.store, node.clock, node.samplers
+    unheard = {one.name for one in node.config.link if isinstance(one, LorawanConfig)}
+    trials = Trials(store, clock, settings, samplers, unheard)
+    return Commands(
+        settings.bounds, store, clock, samplers, settings, trials, say_hello, node.stopping.set
+    )
 
 
 def add_loadtest(node: Node, state_file: Path | None) -> None:

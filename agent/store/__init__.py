@@ -161,8 +161,12 @@ class Store:
 
     def set_setting(self, key: str, value: bytes) -> None:
         """Keep a value under a name."""
+        self.set_settings({key: value})
+
+    def set_settings(self, settings: Mapping[str, bytes]) -> None:
+        """Keep values under names, all or none."""
         with self._lock:
-            self._writer.apply(Unit(self._state.ledger.set({key: value})))
+            self._writer.apply(Unit(self._state.ledger.set(settings)))
 
     def setting(self, key: str) -> bytes | None:
         """The value kept under a name."""

@@ -110,9 +110,17 @@ CREATE TABLE token (id INTEGER PRIMARY KEY, link TEXT NOT NULL, token INTEGER NO
 CREATE TABLE tally (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID
 """
 
+
+def _downlink_bytes(run: Callable[[str], Any]) -> None:
+    """Version 1 -> 2: a downlink is known by its bytes and for days, not by its token alone."""
+    run("ALTER TABLE token ADD COLUMN digest BLOB NOT NULL DEFAULT x''")
+    run("ALTER TABLE token ADD COLUMN at INTEGER NOT NULL DEFAULT 0")
+    run("UPDATE token SET at = CAST(strftime('%s', 'now') AS INTEGER)")
+
+
 #: from version 0 on; from now on they only add (tables, columns with a default, indices), so that
 #: the release before can work with the file. Statements name their columns for the same reason.
-MIGRATIONS: Sequence[Callable[[Callable[[str], Any]], None]] = [_first]
+MIGRATIONS: Sequence[Callable[[Callable[[str], Any]], None]] = [_first, _downlink_bytes]
 READS_FROM = 1  #: user_version of the oldest software that can work with a file of today's form
 STATE_READERS = "INSERT OR REPLACE INTO setting (key, value) VALUES ('reads_from', ?)"
 KEPT_READERS = "SELECT value FROM setting WHERE key = 'reads_from'"
