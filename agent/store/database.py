@@ -37,6 +37,10 @@ class Refused(OSError):
     """The disk does not take the transaction now: read-only, input/output error, locked."""
 
 
+class NotOurs(OSError):
+    """The store is another's: of a running process, or of newer software. Waiting does not help."""
+
+
 class Full(Refused):
     """The disk has no room for the transaction."""
 
@@ -150,7 +154,7 @@ class File:
             os.close(self._lock)
             self._lock = None
             text = f"{self.path}: in use by another stadtsinn: sudo systemctl stop stadtsinn"
-            raise OSError(text) from error
+            raise NotOurs(text) from error
 
     def unlock(self) -> None:
         """Let others in; safe to call twice."""
@@ -316,7 +320,7 @@ class File:
         except (Damaged, IndexError, ValueError):  # it does not say so
             readable = False
         if not readable:
-            raise OSError(f"{self.path}: version {version} is newer than this software")
+            raise NotOurs(f"{self.path}: version {version} is newer than this software")
         log.info("store=%s version=%d software=%d state=ok", self.path, version, len(MIGRATIONS))
 
     def _roll_back(self) -> None:
