@@ -12,6 +12,7 @@ from pathlib import Path
 from agent.clock import Clock
 from agent.model.batch import Layout, Message, Row
 from agent.model.schema import Schema
+from agent.store import rescue
 from agent.store.access import Access
 from agent.store.counts import Counts, count
 from agent.store.database import Damaged, File, Statement
@@ -186,6 +187,7 @@ class Store:
     def flush(self) -> None:
         """Write pending acknowledgements, and what waited for the disk; call every 10 s or so."""
         with self._lock:
+            rescue.look(self._writer)
             self._writer.flush()
         self._tell()
 

@@ -68,6 +68,10 @@ class MemoryFile(File):
         self.read(f"PRAGMA page_size = {PAGE_BYTES}")
         self._migrate()
 
+    def in_place(self) -> bool:
+        """It has no name to lose."""
+        return True
+
     def disk_bytes(self) -> int:
         """None of it is on the disk."""
         return 0

@@ -119,7 +119,8 @@ class Writer:
         except OSError as refused:
             self.say(refused)
             return False
-        log.error("store=%s state=damaged reason='%s' kept_as=%s", self.file.path, error, aside)
+        kept_as = aside if aside.exists() else None
+        log.error("store=%s state=damaged reason='%s' kept_as=%s", self.file.path, error, kept_as)
         self._news.append((STORE_SET_ASIDE, None))
         self._anew = True
         self._forget_kept()
