@@ -13,7 +13,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from agent.cli import group
 from agent.codec import cbor
 from agent.demo.farside import FarSide
 from tests.durable.disk import Tmpfs, small_disk
@@ -159,6 +161,23 @@ def test_a_disk_that_is_mounted_late_costs_no_row(place: Path) -> None:
         before = sent(place)
         until(lambda: len(kept(place)) > len(before) + 2, place)
         went_from_memory_to_disk(place, before)
+
+
+def test_a_profile_that_cannot_be_read_for_a_moment_is_tried_again(place: Path) -> None:
+    (place / "node.toml").rename(place / "away.toml")
+    with node(place):
+        until(lambda: "state=unread reason='no such file" in told(place), place)
+        (place / "away.toml").rename(place / "node.toml")
+        until(lambda: kept(place), place)
+
+
+def test_a_profile_that_stays_away_ends_with_one_for_the_service_manager(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.cli.run.PAUSES_S", (0.01, 0.01))
+    done = CliRunner().invoke(group, ["run", str(place / "none.toml")])
+    assert done.exit_code == 1
+    assert "none.toml: no such file or directory" in done.output
 
 
 def went_from_memory_to_disk(place: Path, before: set[int]) -> None:
