@@ -2,17 +2,19 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from agent.clock import VirtualClock
-from agent.model.batch import ACK, HELLO, Delivered, Row
+from agent.model.batch import ACK, HELLO, Delivered, Layout, Row
 from agent.store import LinkPolicy, Resend, Store
+from agent.store.database import Statement
 from agent.store.reader import Reader
 from tests.conftest import MONDAY
 from tests.durable.kit import AIR, CELLS, DECK, Kit, kit
+from tests.sure import sure
 
 
 @pytest.fixture
@@ -238,8 +240,8 @@ def test_closing_takes_acknowledgements_with_it(node: Kit) -> None:
 
 def test_a_row_is_written_and_nothing_else(node: Kit) -> None:
     node.put(2)
-    written = []
-    node.store._file.write = lambda statements: written.extend(statements)  # type: ignore[method-assign]
+    written: list[Statement] = []
+    node.store._file.write = written.extend  # type: ignore[method-assign,assignment]
     node.later()
     node.put()
     assert [sql.split()[2] for sql, _ in written] == ["row"]
@@ -333,10 +335,10 @@ def test_ten_thousand_messages_are_kept_delivered_ones_go_first(
 def test_a_downlink_leaves_effect_result_and_acknowledgement_in_one_transaction(
     node: Kit,
 ) -> None:
-    writes = []
+    writes: list[list[Statement]] = []
     write = node.store._file.write
 
-    def spy(statements):
+    def spy(statements: Sequence[Statement]) -> None:
         made = list(statements)
         writes.append(made)
         write(made)
@@ -350,7 +352,7 @@ def test_a_downlink_leaves_effect_result_and_acknowledgement_in_one_transaction(
     assert node.store.link("city").result_of(7) == 0
     assert node.store.setting("k") == b"v"
     assert node.store.counts().owed == {"city": 2}
-    kinds = [node.store._state.contents.message(seq).kind for seq in (1, 2)]
+    kinds = [sure(node.store._state.contents.message(seq)).kind for seq in (1, 2)]
     assert kinds == [ACK, HELLO]
 
 
@@ -480,7 +482,7 @@ def test_many_threads_put_while_another_drains(tmp_path: Path, clock: VirtualClo
     store.links({"city": LinkPolicy()})
     start = round(MONDAY)
 
-    def fill(layout) -> None:
+    def fill(layout: Layout) -> None:
         for n in range(100):
             store.put(layout, Row(0, 1, n * 60_000, start + n * 60, CELLS))
 

@@ -26,7 +26,7 @@ class Life:
         self.node.store.links(LINKS)
         self.put: Rows = set()
         self.sent: dict[str, Rows] = {name: set() for name in LINKS}
-        self.flushed = {name: set() for name in LINKS}
+        self.flushed: dict[str, set[tuple[str, int]]] = {name: set() for name in LINKS}
         self.disk = True
 
     def new_clock(self) -> VirtualClock:

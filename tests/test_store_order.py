@@ -3,16 +3,18 @@
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent.clock import VirtualClock
-from agent.model.batch import ACK, HELLO, RAW, Batch, Delivered, Encoded, Row
+from agent.model.batch import ACK, HELLO, RAW, Batch, Delivered, Encoded, Layout, Row
 from agent.store import LinkPolicy
 from agent.store.coarse import stretched
 from agent.store.spacing import equally_spaced, most_step, suggested_step
 from tests.conftest import MONDAY
 from tests.durable.kit import AIR, CELLS, DECK, Kit, kit
+from tests.sure import sure
 
 HOUR = 3600
 
@@ -23,11 +25,11 @@ def node(tmp_path: Path, clock: VirtualClock) -> Iterator[Kit]:
         yield made
 
 
-def links(node: Kit, **policy: object) -> None:
+def links(node: Kit, **policy: Any) -> None:
     node.store.links({"city": LinkPolicy(**policy)})
 
 
-def fill(node: Kit, starts: range, layout=None) -> None:
+def fill(node: Kit, starts: range, layout: Layout | None = None) -> None:
     """Dated rows of long ago, while the clock stands still."""
     for start in starts:
         age_ms = round((MONDAY - start) * 1000)
@@ -43,7 +45,7 @@ def order(node: Kit) -> list[str]:
 
 
 def starts(batch: Batch | None) -> list[int]:
-    return [row.start - round(MONDAY) for row in batch.rows] if batch else []
+    return [sure(row.start) - round(MONDAY) for row in batch.rows] if batch else []
 
 
 # -- order ----------------------------------------------------------------------------------------
@@ -68,7 +70,7 @@ def test_alarms_overtake_other_messages_oldest_first(node: Kit) -> None:
         node.store.post(node.message(body))
     bodies = []
     while (batch := node.store.link("city").next()) is not None:
-        bodies.append(batch.message.body)
+        bodies.append(sure(batch.message).body)
         node.ack(batch)
     assert bodies == [b"one", b"two", b"hello"]
 
@@ -135,8 +137,8 @@ def test_without_backfill_only_fresh_messages_and_live_rows_go(node: Kit) -> Non
     node.put(1)
     for priority in ("alarm", "live"):
         batch = node.store.link("city").next(backfill=False)
-        assert batch.priority == priority
-        node.ack(batch)
+        assert sure(batch).priority == priority
+        node.ack(sure(batch))
     assert node.store.link("city").next(backfill=False) is None
     assert node.store.link("city").when(backfill=False) > 0
     assert order(node) == ["backfill", "message -4"]
@@ -267,7 +269,7 @@ def test_tables_take_turns(node: Kit) -> None:
     node.put(300, deck)
     tables = []
     while (batch := node.store.link("city").next()) is not None:
-        tables.append(batch.layout.table)
+        tables.append(sure(batch.layout).table)
         node.ack(batch, most=100)
     assert all(one != two for one, two in itertools.pairwise(tables[:6]))
 
@@ -383,7 +385,7 @@ def test_scarce_airtime_goes_from_coarse_to_fine(node: Kit) -> None:
     steps = []
     while (batch := node.store.link("city").next()) is not None:
         assert (batch.priority, batch.in_order) == ("backfill", False)
-        slots = [row.start // 600 for row in batch.rows]
+        slots = [sure(row.start) // 600 for row in batch.rows]
         assert all(one - two == batch.step for one, two in itertools.pairwise(slots))
         assert slots[0] % batch.step == 0
         steps.append(batch.step)

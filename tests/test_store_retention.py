@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from agent.clock import VirtualClock
-from agent.model.batch import Row
+from agent.model.batch import Layout, Row
 from agent.store import LinkPolicy
 from agent.store.retention import make_room, thinned
 from tests.conftest import MONDAY
 from tests.durable.kit import AIR, CELLS, DECK, Kit, kit
+from tests.sure import sure
 
 DAY = 86_400
 BIG = CELLS + bytes(400)
@@ -22,14 +23,16 @@ def node(tmp_path: Path, clock: VirtualClock) -> Iterator[Kit]:
         yield made
 
 
-def fill(node: Kit, count: int, cells: bytes = BIG, every_s: int = 60, layout=None) -> None:
+def fill(
+    node: Kit, count: int, cells: bytes = BIG, every_s: int = 60, layout: Layout | None = None
+) -> None:
     for _ in range(count):
         node.store.put(layout or node.layout, node.row(layout, cells))
         node.clock.sleep(every_s)
 
 
 def starts(node: Kit, table: str = "air") -> list[int]:
-    return [row.start for _, row in node.store.rows(table)]
+    return [sure(row.start) for _, row in node.store.rows(table)]
 
 
 def retain(node: Kit) -> None:
@@ -61,7 +64,7 @@ def test_delivered_means_delivered_by_every_link(node: Kit) -> None:
     node.later(600)
     node.drain("city")
     node.send("file", most=100)
-    assert make_room(node.store._state).seqs == list(range(1, 101))
+    assert sure(make_room(node.store._state)).seqs == list(range(1, 101))
 
 
 def test_the_oldest_delivered_rows_of_all_tables_go_first(node: Kit) -> None:
@@ -69,30 +72,30 @@ def test_the_oldest_delivered_rows_of_all_tables_go_first(node: Kit) -> None:
     fill(node, 10, layout=deck)
     fill(node, 10)
     node.drain()
-    assert make_room(node.store._state).table.name == "deck"
+    assert sure(make_room(node.store._state)).table.name == "deck"
 
 
 def test_undelivered_rows_of_the_oldest_day_are_thinned_odd_slots_first(node: Kit) -> None:
     fill(node, 2 * 144, every_s=600, layout=node.store.layout("deck", DECK, 600))
     state = node.store._state
-    deck = state.contents.table("deck")
+    deck = sure(state.contents.table("deck"))
     day = round(MONDAY) // DAY
     first = [s for s in starts(node, "deck") if s // DAY == day]
     for step in (2, 4, 8, 16):
         drop = thinned(state)
-        gone = {seq for seq in drop.seqs}
-        node.store._writer.drop(drop)
+        gone = {seq for seq in sure(drop).seqs}
+        node.store._writer.drop(sure(drop))
         left = [s for s in starts(node, "deck") if s // DAY == day]
         assert left == [s for s in first if s // 600 % step == 0]
         assert not any(seq in gone for seq in node.kept("deck"))
     drop = thinned(state)
-    assert drop.seqs[0] > deck.thinned > 0  # the next day's turn
+    assert sure(drop).seqs[0] > deck.thinned > 0  # the next day's turn
     assert node.store.counts().lost == len(first) - len(left)
 
 
 def test_thinned_rows_leave_the_owed_ranges(node: Kit) -> None:
     fill(node, 100)
-    node.store._writer.drop(thinned(node.store._state))
+    node.store._writer.drop(sure(thinned(node.store._state)))
     counts = node.store.counts()
     assert counts.owed["city"] == counts.rows == 50
     node.store.new_event = None
@@ -102,7 +105,7 @@ def test_thinned_rows_leave_the_owed_ranges(node: Kit) -> None:
     assert again.store.counts().owed["city"] == again.store.counts().rows == 50
     batch = again.due()
     again.ack(batch)
-    batch = again.store.link("city").next() if batch.priority == "live" else batch
+    batch = sure(again.store.link("city").next()) if batch.priority == "live" else batch
     assert batch.step == 2
     again.drain()
     assert again.store.counts().owed["city"] == 0
@@ -115,8 +118,8 @@ def test_undated_rows_are_thinned_by_number(tmp_path: Path) -> None:
         state = node.store._state
         dropped = []
         while (drop := thinned(state)) is not None:
-            dropped.append(drop.seqs)
-            node.store._writer.drop(drop)
+            dropped.append(sure(drop).seqs)
+            node.store._writer.drop(sure(drop))
         assert dropped == [[1, 3, 5, 7, 9], [2, 6, 10], [4], [8]]
 
 
@@ -125,7 +128,7 @@ def test_a_day_ends_where_the_layout_changes(node: Kit) -> None:
     faster = node.store.layout("air", AIR, 10)
     fill(node, 4, every_s=10, layout=faster)
     state = node.store._state
-    assert all(seq <= 3 for seq in thinned(state).seqs)
+    assert all(seq <= 3 for seq in sure(thinned(state)).seqs)
 
 
 def test_when_all_is_thin_the_oldest_go(node: Kit) -> None:
@@ -133,7 +136,7 @@ def test_when_all_is_thin_the_oldest_go(node: Kit) -> None:
         start = (round(MONDAY) // 7680 + number) * 7680  # 128 slots apart
         node.store.put(node.layout, Row(0, 1, number, start, CELLS))
     drop = make_room(node.store._state)
-    assert drop.seqs == list(range(1, 101))
+    assert sure(drop).seqs == list(range(1, 101))
 
 
 def test_an_empty_store_has_nothing_to_drop(node: Kit) -> None:
@@ -217,20 +220,20 @@ def test_lost_rows_are_told_once_a_day(node: Kit) -> None:
     def lose() -> int:
         fill(node, 20, CELLS)
         while (drop := make_room(state)) and not any(
-            seq in state.outboxes["city"].pending[1] for seq in drop.seqs
+            seq in state.outboxes["city"].pending[1] for seq in sure(drop).seqs
         ):
-            node.store._writer.drop(drop)
-        node.store._writer.drop(drop)
+            node.store._writer.drop(sure(drop))
+        node.store._writer.drop(sure(drop))
         node.store.flush()
-        return len(drop.seqs)
+        return len(sure(drop).seqs)
 
     told = lose()
     batch = node.due()
-    assert batch.message.body == bytes([8, told])
+    assert sure(batch.message).body == bytes([8, told])
     node.ack(batch)
     more = lose()
     assert node.due().message is None
     node.later(DAY)
     node.store.retain()
     batch = node.due()
-    assert batch.message.body == bytes([8, more])
+    assert sure(batch.message).body == bytes([8, more])

@@ -22,7 +22,7 @@ from drivers.api import Quantity, Sensor
 
 BUSES = {
     "i2c": (r"i2c-\d+", "i2c-1"),
-    "port": (r"/.+", "/dev/serial0"),
+    "port": (r"/.+", "/dev/serial0' (on a Pi 5 '/dev/ttyAMA0'), by USB '/dev/ttyUSB0"),
 }  #: kind: form, example
 ADDRESSES = range(0x08, 0x78)  #: of I2C, 7 bits; what lies outside is reserved
 
