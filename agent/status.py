@@ -185,4 +185,5 @@ def store(node: Node) -> dict[str, Any]:
         "lost_records": counts.lost_records,
         "bytes": counts.bytes,
         "in_memory": counts.in_memory,
+        "reason": getattr(node.store, "reason", ""),
     }
