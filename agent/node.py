@@ -134,7 +134,14 @@ def profile_values(made: Plan) -> dict[str, object]:
 def make_instruments(made: Plan, clock: Clock) -> dict[str, Instrument]:
     """Every sensor under its name, with calibration and the inputs it compensates with."""
     instruments = {
-        one.name: Instrument(one.name, made.sensors[one.name], clock, one.calibrate)
+        one.name: Instrument(
+            one.name,
+            made.sensors[one.name],
+            clock,
+            one.calibrate,
+            still_s=one.still_s,
+            patience_s=one.patience_s,
+        )
         for one in made.config.instrument
     }
     for one in made.config.instrument:

@@ -91,6 +91,12 @@ class InstrumentConfig(_Part, frozen=True):
     inputs: dict[str, Reference] = {}  #: what it needs of other instruments: key of the driver
     calibrate: dict[str, Calibration] = {}  #: per quantity or axis
     window: WindowConfig | None = None  #: chips with a FIFO have one anyway, with its defaults
+    still_s: dict[
+        str, Annotated[float, Meta(ge=0)]
+    ] = {}  #: a value alike for longer stands still; 0: never
+    patience_s: Annotated[float, Meta(ge=0)] = (
+        3600.0  #: without a believable value for longer: degraded
+    )
     options: dict[str, Any] = {}  #: every other key: goes to the driver's constructor
 
 
