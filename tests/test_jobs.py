@@ -374,6 +374,7 @@ def test_rows_per_uplink_make_live_rows_wait_for_company(rig: Rig) -> None:
         ((2, 7, 1, 3, 3, 5), 2),  # neither above nor below
         ((3, 7, 9), 2),
         ((4, 7, 1, 1, 5, 0), 2),
+        ((4, 7, 1, 1, -1, 1), 2),
         ((6, 7), 1),  # reserved
         ((99, 7, 1, 2, 3), 1),
         ((5, 7, 1), 2),
