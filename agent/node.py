@@ -37,6 +37,7 @@ from agent.status import Node, useless_downlinks
 from agent.store import Store
 from agent.transport.bounds import bounds
 from agent.transport.commands import Commands
+from agent.transport.install import identity
 from agent.transport.links import Link
 from agent.transport.links.encoder import Encoder, no_records
 from agent.transport.links.make import LinkMaker, fill_s, make_link, policy, style
@@ -108,6 +109,7 @@ def build(
     streams = make_streams(made, clock)
     samplers = [make_sampler(one, made, store, clock, settings, instruments) for one in made.tables]
     node = Node(config, clock, store, instruments, streams, samplers)
+    node.identity = identity(store.path, store)
     if isinstance(health, HealthSource):
         health.bad_sensors = lambda: len(node.bad_sensors())
         health.useless_downlinks = partial(useless_downlinks, node)
@@ -193,7 +195,8 @@ def add_jobs(
     def link_of(one: LinkConfig, wake: threading.Event) -> Link:
         if one.name in links:
             return links[one.name](Encoder(clock, style(one), raw_chunk))
-        return make_link(one, made, store, clock, wake, node.stopping, raw_chunk)
+        install = node.identity.install.hex()
+        return make_link(one, made, store, clock, wake, node.stopping, raw_chunk, install)
 
     for one in config.link:
         wake = threading.Event()
@@ -264,7 +267,8 @@ def new_hello(node: Node, made: Plan) -> Message:
     """Who this node is and what it owes, now."""
     numbers = [table.schema.number for table in made.tables]
     waiting = max(node.store.counts().owed.values(), default=0)
-    return hello(numbers, waiting, node.store.boot, node.clock)
+    who = node.identity
+    return hello(numbers, waiting, node.store.boot, node.clock, who.install, who.epoch)
 
 
 @dataclass
