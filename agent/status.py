@@ -151,8 +151,8 @@ def link(uplink: Uplink, node: Node) -> dict[str, Any]:
         "last_ack_s": since,
         "next_try_s": max(round(uplink.next_try_at - now, 1), 0) if uplink.reason else 0,
         "owed": node.store.counts().owed.get(uplink.name, 0),
-        "notes": list(getattr(uplink.link, "notes", ())),
         "downlinks": downlinks(uplink),
+        "notes": list(getattr(uplink.link, "notes", ())),
         **({"radio": uplink.link.report()} if hasattr(uplink.link, "report") else {}),
     }
 
@@ -185,5 +185,4 @@ def store(node: Node) -> dict[str, Any]:
         "lost_records": counts.lost_records,
         "bytes": counts.bytes,
         "in_memory": counts.in_memory,
-        "reason": getattr(node.store, "reason", ""),
     }

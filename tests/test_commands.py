@@ -24,6 +24,12 @@ from tests.conftest import MONDAY
 from tests.rig import PROFILE, Rig, make_rig
 
 DAY_S = 86_400
+RADIO = """kind = "lorawan"
+modem = "rak3172"
+dev_eui = "0000000000000001"
+join_eui = "0000000000000002"
+app_key_file = "/etc/stadtsinn/app.key"
+"""
 SLOT = int(MONDAY) // 60
 
 
@@ -345,6 +351,28 @@ def test_an_interval_is_taken_back_if_nothing_is_acknowledged_within_three_of_it
     rig.run(7200)
     assert interval(rig) == 60
     assert acks(rig) == [(1, 0)]
+
+
+def test_a_link_that_waits_longer_looks_when_the_trial_is_over(rig: Rig) -> None:
+    rig.link.error = LinkError("quota", 5000, refused=True)
+    put(rig, (1, 1, 1, 2, 1))
+    rig.run(1)
+    rig.clock.sleep(850)
+    assert rig.node.uplinks[0].step() <= 50
+
+
+def test_where_silence_is_usual_a_trial_takes_as_long_as_ten_frames(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    radio = PROFILE.replace('kind = "file"\npath = "frames"', RADIO)
+    rig = make_rig(tmp_path, clock, radio)
+    rig.run(61)
+    changed(rig, 5, rows=3)
+    rig.run(10 * 3 * 300 - 10)
+    assert interval(rig) == 300
+    rig.run(20)
+    assert interval(rig) == 60
+    rig.node.close()
 
 
 def test_an_interval_that_is_acknowledged_once_stands_through_every_outage(rig: Rig) -> None:

@@ -332,7 +332,7 @@ class BrokerLine:
         self.reply.set()
 
     def _on_message(self, client: Client, one: Connection, message: MQTTMessage) -> None:
-        if self.inbox.put(one, client, message):
+        if self.inbox.put(one, message):
             self.wake()
 
 

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import MQTTMessage
 
 from agent.transport.links.ending import Connection
 from agent.transport.pace import Seldom
@@ -31,17 +31,17 @@ class Inbox:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, one: Connection, client: Client, message: MQTTMessage) -> bool:
+    def put(self, one: Connection, message: MQTTMessage) -> bool:
         """Keep a downlink. Whether somebody has to be told: not where others wait already.
 
         One that is retained or too long is taken and ignored, and where too many wait the oldest.
         """
         if message.retain or len(message.payload) > LONGEST_DOWNLINK:
             why = "retained" if message.retain else f"{len(message.payload)} bytes"
-            self._ignore(client, message, why)
+            self._ignore(one, message, why)
             return False
         if len(self._waiting) >= WAITING_DOWNLINKS:
-            self._ignore(client, self._waiting.popleft()[1], f"{WAITING_DOWNLINKS} wait")
+            self._ignore(*self._waiting.popleft(), f"{WAITING_DOWNLINKS} wait")
         self._waiting.append((one, message))
         return len(self._waiting) == 1
 
@@ -53,9 +53,9 @@ class Inbox:
             if one is connected():
                 one.client.ack(message.mid, message.qos)
 
-    def _ignore(self, client: Client, message: MQTTMessage, why: str) -> None:
+    def _ignore(self, one: Connection, message: MQTTMessage, why: str) -> None:
         self.ignored += 1
         if self._lines.passes():
             more = self._lines.take_held()
             log.warning("link=%s downlink=ignored reason='%s' before=%d", self.link, why, more)
-        client.ack(message.mid, message.qos)
+        one.client.ack(message.mid, message.qos)
