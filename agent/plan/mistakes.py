@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from agent.config import read_text, syntax_errors
 from agent.config.errors import near
+from agent.config.slip_rules import uncommented
 from agent.config.slips import foreign, mend
 from agent.config.source import ConfigError, Source
 from agent.measure.driver_registry import OWN, DriverError, find, known
@@ -72,8 +73,8 @@ class Hunt:
         self.found: list[ConfigError] = []
         self._gone: set[str] = set()  # names of sections that were cut out
         self._cut: set[int] = set()  # first lines of sections in which something was cut out
-        left_out = (n for n, line in enumerate(text.split("\n"), 1) if not line.strip())
-        self._torn = {self.profile.head(n) for n in left_out if source.lines[n - 1].strip()}
+        #: sections of which a line could not be read at all
+        self._torn = {self.profile.head(number) for number in unread(source.lines, text)}
         self._cut_at: dict[tuple[int, str], int] = {}  # head and key -> where it was
         self._swapped: set[tuple[int, str]] = set()  # line, what was put there
         self._buses = 0  # that were made up
@@ -200,6 +201,13 @@ class Hunt:
                     if found[1] not in every:
                         hint = f"no driver measures '{found[1]}'{near(found[1], every)}"
                         yield ConfigError(self.source.path, number, found[0], hint, text=line)
+
+
+def unread(lines: Sequence[str], mended: str) -> Iterator[int]:
+    """Lines of the file of which nothing is left in the text that was mended."""
+    for number, line in enumerate(mended.split("\n")[: len(lines)], 1):
+        if not line.strip() and uncommented(lines[number - 1]).strip().rstrip(",") not in mended:
+            yield number
 
 
 def _quoted(hint: str) -> str:
