@@ -36,6 +36,7 @@ from agent.plan.triggers import TriggerPlan
 from agent.status import Node
 from agent.store import Store
 from agent.transport.commands import Commands
+from agent.transport.install import identity
 from agent.transport.links import Link
 from agent.transport.links.encoder import Encoder, no_records
 from agent.transport.links.make import LinkMaker, fill_s, make_link, policy, style
@@ -106,6 +107,7 @@ def build(
     streams = make_streams(made, clock)
     samplers = [make_sampler(one, made, store, clock, settings, instruments) for one in made.tables]
     node = Node(config, clock, store, instruments, streams, samplers)
+    node.identity = identity(store.path, store)
     if isinstance(health, HealthSource):
         health.bad_sensors = lambda: len(node.bad_sensors())
     add_jobs(node, made, settings, links, state_file)
@@ -192,7 +194,8 @@ def add_jobs(
     def link_of(one: LinkConfig, wake: threading.Event) -> Link:
         if one.name in links:
             return links[one.name](Encoder(clock, style(one), raw_chunk))
-        return make_link(one, made, store, clock, wake, node.stopping, raw_chunk)
+        install = node.identity.install.hex()
+        return make_link(one, made, store, clock, wake, node.stopping, raw_chunk, install)
 
     for one in config.link:
         wake = threading.Event()
@@ -253,7 +256,8 @@ def new_hello(node: Node, made: Plan) -> Message:
     """Who this node is and what it owes, now."""
     numbers = [table.schema.number for table in made.tables]
     waiting = max(node.store.counts().owed.values(), default=0)
-    return hello(numbers, waiting, node.store.boot, node.clock)
+    who = node.identity
+    return hello(numbers, waiting, node.store.boot, node.clock, who.install, who.epoch)
 
 
 @dataclass

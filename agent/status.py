@@ -20,6 +20,7 @@ from agent.measure.sampler import Sampler
 from agent.measure.stream import Stream
 from agent.model.schema import Missing, quantity_kinds
 from agent.store import Store
+from agent.transport.install import Identity
 from agent.transport.uplink import Uplink
 
 REASONS = {
@@ -43,6 +44,7 @@ class Node:
     uplinks: list[Uplink] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     loadtest: LoadTest | None = None
+    identity: Identity = field(default_factory=Identity)
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def snapshot(self) -> dict[str, Any]:
@@ -76,6 +78,7 @@ def snapshot(node: Node) -> dict[str, Any]:
         one.watch()  # a stream that only a trigger reads is asked by nobody else
     return {
         "node": node.config.node.name,
+        "id": node.identity.install.hex(),
         "version": version("stadtsinn"),
         "time": clock.utc(),
         "clock": clock.trust or "not trusted",
@@ -148,6 +151,7 @@ def link(uplink: Uplink, node: Node) -> dict[str, Any]:
         "last_ack_s": since,
         "next_try_s": max(round(uplink.next_try_at - now, 1), 0) if uplink.reason else 0,
         "owed": node.store.counts().owed.get(uplink.name, 0),
+        "notes": list(getattr(uplink.link, "notes", ())),
         **({"radio": uplink.link.report()} if hasattr(uplink.link, "report") else {}),
     }
 

@@ -97,6 +97,8 @@ def links(state: Mapping[str, Any]) -> Table:
         reason = f" [dim]{escape(one['reason'])}{then(one)}[/]" if one["reason"] else ""
         numbers = [f"{one[key]:,}" for key in ("frames", "bytes", "owed")]
         table.add_row(name, coloured(one["state"]) + reason, *numbers, ago)
+        for note in one.get("notes", ()):
+            table.add_row("", f"[yellow]{escape(note)}[/]")
     return table
 
 

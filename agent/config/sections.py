@@ -10,6 +10,14 @@ from msgspec import Meta, Struct, field
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?\Z")]
 Words = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*\Z")]
 Reference = Annotated[str, Meta(pattern=r"^[^.]+\.[^.]+\Z")]  #: instrument.quantity, table.column
+#: mqtt(s)://host:port, or ws(s)://host:port/path
+BROKER_URL = (
+    r"^(mqtts?://([^/:@\s[]+|\[[\da-fA-F:.]+])(:\d+)?/?"
+    r"|wss?://([^/:@\s[]+|\[[\da-fA-F:.]+])(:\d+)?(/[!-~]*)?)\Z"
+)
+#: of what is published: no wildcards (MQTT 5, 4.7)
+TOPIC = r"^[^#+\x00-\x1f\s/][^#+\x00-\x1f]*\Z"
+PROXY = r"^(http://([^/\s@]+@)?([^/:@\s[]+|\[[\da-fA-F:.]+])(:\d+)?/?)?\Z"
 
 
 class _Part(Struct, frozen=True, forbid_unknown_fields=True):
@@ -160,10 +168,13 @@ class LinkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 class MqttConfig(LinkConfig, frozen=True, kw_only=True, tag="mqtt"):
     """An MQTT broker."""
 
-    #: of the broker; mqtts is encrypted
-    url: Annotated[str, Meta(pattern=r"^mqtts?://([^/:@\s[]+|\[[\da-fA-F:.]+])(:\d+)?/?\Z")] = (
-        "mqtt://localhost"
-    )
+    #: of the broker; mqtts is encrypted, ws and wss go through a web server
+    url: Annotated[str, Meta(pattern=BROKER_URL)] = "mqtt://localhost"
+    topic: Annotated[str, Meta(pattern=TOPIC)] = "stadtsinn/{node}/{kind}"  #: or its beginning
+    qos: Literal[0, 1] = 1  #: 0: nothing is acknowledged, rows may be lost
+    proxy: Annotated[str, Meta(pattern=PROXY)] = ""  #: http://proxy.example:3128
+    patient_s: Annotated[float, Meta(ge=0, le=3600)] = 60.0  #: of a try each second
+    max_back_off_s: Annotated[float, Meta(ge=1, le=3600)] = 300.0  #: longest between two tries
     user: str = ""  #: of the broker
     password_file: str = ""  #: a file with nothing but the password, readable by the service only
     ca_file: str = ""  #: PEM: who may vouch for the broker; default: the system's

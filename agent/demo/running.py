@@ -253,12 +253,10 @@ class Demo:
                 break
             if any(waits):
                 time.sleep(0.05)
-        last = self.far.frames
-        while time.monotonic() < deadline:
-            time.sleep(0.2)
-            if self.far.frames == last:
-                break
+        last, deadline = -1, time.monotonic() + DRAIN_S
+        while time.monotonic() < deadline and (self.far.frames != last or self.missing()):
             last = self.far.frames
+            time.sleep(0.2)
 
 
 def carries(link: LinkConfig, table: str) -> bool:
