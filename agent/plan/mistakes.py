@@ -69,7 +69,7 @@ class Hunt:
 
     def __init__(self, source: Source, text: str, check: Check) -> None:
         self.source, self.check = source, check
-        self.profile = ProfileText(text)
+        self.profile, self._written = ProfileText(text), ProfileText("\n".join(source.lines))
         self.found: list[ConfigError] = []
         self._gone: set[str] = set()  # names of sections that were cut out
         self._cut: set[int] = set()  # first lines of sections in which something was cut out
@@ -78,7 +78,7 @@ class Hunt:
         self._cut_at: dict[tuple[int, str], int] = {}  # head and key -> where it was
         self._swapped: set[tuple[int, str]] = set()  # line, what was put there
         self._buses = 0  # that were made up
-        self._thinned: set[str] = set()  # their names
+        self._thinned: set[str] = set()  # names of sections in which something was cut out
         self._unnamed: set[str] = set()  # kinds of sections of which one has a wrong name
 
     def all(self) -> list[ConfigError]:
@@ -102,7 +102,7 @@ class Hunt:
 
     def _number(self, error: ConfigError) -> None:
         """Count sections as the file has them, where others before were cut out."""
-        head = HEAD.match(self.source.lines[(self._head_of(error.line) or 1) - 1])
+        head = HEAD.match(self.source.lines[(self._written.head(error.line) or 1) - 1])
         if head is None:
             return
         name = head[1].rpartition(".")[2]
@@ -112,11 +112,6 @@ class Hunt:
         word = name.removesuffix("s")
         error.title = re.sub(rf"\b{word} \d+", f"{word} {number}", error.title, count=1)
         error.hint = error.hint.replace(f"{NOBODY}, ", "").removesuffix(f"; known here: {NOBODY}")
-
-    def _head_of(self, line: int) -> int:
-        """The line of the section that a line of the file belongs to."""
-        above = range(min(line, len(self.source.lines)), 0, -1)
-        return next((n for n in above if HEAD.match(self.source.lines[n - 1])), 0)
 
     def _take(self, error: ConfigError) -> None:
         """Tell it, if it is no consequence; then cut it out."""
