@@ -152,8 +152,27 @@ def link(uplink: Uplink, node: Node) -> dict[str, Any]:
         "next_try_s": max(round(uplink.next_try_at - now, 1), 0) if uplink.reason else 0,
         "owed": node.store.counts().owed.get(uplink.name, 0),
         "notes": list(getattr(uplink.link, "notes", ())),
+        "downlinks": downlinks(uplink),
         **({"radio": uplink.link.report()} if hasattr(uplink.link, "report") else {}),
     }
+
+
+def downlinks(uplink: Uplink) -> dict[str, int]:
+    """What has come over a link since the start."""
+    one = uplink.commands.traffic(uplink.name)
+    return {
+        "done": one.done,
+        "refused": one.refused,
+        "repeated": one.repeated,
+        "malformed": one.malformed,
+        "ignored": getattr(uplink.link, "ignored", 0),  # retained, too long, too many at once
+    }
+
+
+def useless_downlinks(node: Node) -> int:
+    """Downlinks without an effect since the start, on all links."""
+    counted = [downlinks(one) for one in node.uplinks]
+    return sum(sum(one.values()) - one["done"] for one in counted)
 
 
 def store(node: Node) -> dict[str, Any]:
@@ -166,4 +185,5 @@ def store(node: Node) -> dict[str, Any]:
         "lost_records": counts.lost_records,
         "bytes": counts.bytes,
         "in_memory": counts.in_memory,
+        "reason": getattr(node.store, "reason", ""),
     }

@@ -329,7 +329,10 @@ def test_an_interval_is_changed_once_and_survives_a_restart(
     rig = make_rig(tmp_path, clock)
     rig.run(120)
     assert ask(rig, 1, 42, 1, -30, 3) == [(42, 0)]
-    assert ask(rig, 1, 42, 1, 5, 1) == [(42, 0)]  # a repeat: the stored result, no second effect
+    assert ask(rig, 5, 42) == [(42, 0)]  # the same token with other bytes is another downlink
+    assert ask(rig, 1, 43, 1, -45, 3) == [(43, 0)]
+    assert ask(rig, 1, 44, 1, -30, 3) == [(44, 0)]
+    assert ask(rig, 1, 43, 1, -45, 3) == [(43, 0)]  # a repeat: the same result, no second effect
     rig.run(120)
     assert rig.node.samplers[0].layout.interval_s == 30
     rig.node.close()

@@ -28,8 +28,21 @@ class NodeConfig(_Part, frozen=True):
     """Who this node is."""
 
     name: Name  #: appears in MQTT topics and pictures
-    restart_by_downlink: bool = False  #: whether downlink 7 may restart the agent
-    thresholds_by_downlink: bool = True  #: whether downlink 2 may change alarm thresholds
+    restart_by_downlink: bool = False  #: whether 7 is allowed; only where [commands] has no `allow`
+    thresholds_by_downlink: bool = True  #: whether 2 is allowed; likewise
+
+
+class CommandsConfig(_Part, frozen=True):
+    """What downlinks may do here, on every link. Numbers as in WIRE.md section 4."""
+
+    #: 1 interval, 2 threshold, 3 schema, 4 resend, 5 hello, 7 restart, 8 body
+    allow: tuple[int, ...] | None = None  # default: as [node] says
+    interval_s: tuple[int, int] = (1, 14_400)  #: shortest and longest that downlink 1 may set
+    rows_per_frame: Annotated[int, Meta(ge=1, le=1000)] = 1000  #: most that downlink 1 may set
+    resend_rows_per_day: Annotated[int, Meta(ge=0)] = (
+        50_000  #: most that downlink 4 may ask, a link
+    )
+    per_hour: Annotated[int, Meta(ge=1, le=3600)] = 120  #: so many are carried out, on each link
 
 
 class StoreConfig(_Part, frozen=True):
@@ -283,6 +296,7 @@ class Config(_Part, frozen=True):
     instrument: tuple[InstrumentConfig, ...]
     table: Annotated[tuple[TableConfig, ...], Meta(min_length=1)]
     store: StoreConfig = StoreConfig()
+    commands: CommandsConfig = CommandsConfig()
     alarm: tuple[AlarmConfig, ...] = ()
     link: tuple[MqttConfig | FileConfig | LorawanConfig, ...] = ()
     trigger: tuple[VibrationConfig | VehicleConfig, ...] = ()

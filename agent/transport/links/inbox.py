@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
 from paho.mqtt.client import Client, MQTTMessage
 
 from agent.transport.links.ending import Connection
+from agent.transport.pace import Seldom
 
 log = logging.getLogger(__name__)
 
 LONGEST_DOWNLINK = 256
 WAITING_DOWNLINKS = 100
+LOG_EVERY_S = 60.0  #: a line on those that are ignored
 
 
 class Inbox:
@@ -21,20 +24,26 @@ class Inbox:
 
     def __init__(self, link: str) -> None:
         self.link = link
-        self._waiting: deque[tuple[Connection, MQTTMessage]] = deque(maxlen=WAITING_DOWNLINKS)
+        self.ignored = 0  #: retained, too long, or too many at once
+        self._waiting: deque[tuple[Connection, MQTTMessage]] = deque()
+        self._lines = Seldom(LOG_EVERY_S, time.monotonic)
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def put(self, one: Connection, client: Client, message: MQTTMessage) -> bool:
-        """Keep a downlink. False for one that is retained or too long: it is taken and ignored."""
+        """Keep a downlink. Whether somebody has to be told: not where others wait already.
+
+        One that is retained or too long is taken and ignored, and where too many wait the oldest.
+        """
         if message.retain or len(message.payload) > LONGEST_DOWNLINK:
             why = "retained" if message.retain else f"{len(message.payload)} bytes"
-            log.warning("link=%s downlink=ignored reason='%s'", self.link, why)
-            client.ack(message.mid, message.qos)
+            self._ignore(client, message, why)
             return False
+        if len(self._waiting) >= WAITING_DOWNLINKS:
+            self._ignore(client, self._waiting.popleft()[1], f"{WAITING_DOWNLINKS} wait")
         self._waiting.append((one, message))
-        return True
+        return len(self._waiting) == 1
 
     def empty(self, connected: Callable[[], Connection | None]) -> Iterator[bytes]:
         """Each, oldest first; acknowledged when the next is asked for, where it came from."""
@@ -43,3 +52,10 @@ class Inbox:
             yield bytes(message.payload)
             if one is connected():
                 one.client.ack(message.mid, message.qos)
+
+    def _ignore(self, client: Client, message: MQTTMessage, why: str) -> None:
+        self.ignored += 1
+        if self._lines.passes():
+            more = self._lines.take_held()
+            log.warning("link=%s downlink=ignored reason='%s' before=%d", self.link, why, more)
+        client.ack(message.mid, message.qos)

@@ -104,6 +104,11 @@ class MqttLink:
         noted = [f"{topic}: {words}" for topic, words in sorted(self.line.allowed.notes.items())]
         return noted + (unsure if self.config.qos == 0 else [])
 
+    @property
+    def ignored(self) -> int:
+        """Downlinks that were taken and not read."""
+        return self.line.inbox.ignored
+
     def close(self) -> None:
         """Say offline and leave; a connection that is not up is left to die by itself."""
         self.line.stop()
