@@ -28,8 +28,10 @@ class NodeConfig(_Part, frozen=True):
     """Who this node is."""
 
     name: Name  #: appears in MQTT topics and pictures
-    restart_by_downlink: bool = False  #: whether 7 is allowed; only where [commands] has no `allow`
-    thresholds_by_downlink: bool = True  #: whether 2 is allowed; likewise
+    #: whether downlink 7 (restart) is allowed; only where [commands] has no `allow`
+    restart_by_downlink: bool = False
+    #: whether downlink 2 (thresholds of alarms) is allowed; likewise
+    thresholds_by_downlink: bool = True
 
 
 class CommandsConfig(_Part, frozen=True):
