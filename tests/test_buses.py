@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import inspect
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,62 @@ def test_a_bus_that_is_not_switched_on_says_how(clock: VirtualClock) -> None:
         I2C(KernelBus("i2c-77"), clock).read(0x44, 1)
 
 
+def test_a_bus_that_is_not_there_names_those_that_are(tmp_path: Path, clock: VirtualClock) -> None:
+    for name in ("i2c-20", "i2c-1"):
+        (tmp_path / name).touch()
+    with pytest.raises(BusError, match="i2c-3: is not there; there is i2c-1, i2c-20"):
+        I2C(KernelBus("i2c-3", tmp_path), clock).read(0x44, 1)
+
+
+class Adapter:
+    """An adapter that may be pulled out: then every handle opened before is dead for ever."""
+
+    def __init__(self, path: Path, answers: Sequence[int]) -> None:
+        self.path, self.answers, self.opened, self.closed = path, list(answers), 0, 0
+
+    def open(self, path: str) -> Handle:
+        self.opened += 1
+        return Handle(self, os.open(path, os.O_RDWR))
+
+
+class Handle:
+    """What smbus2.SMBus is to the kernel's bus."""
+
+    def __init__(self, adapter: Adapter, fd: int) -> None:
+        self.adapter, self.fd = adapter, fd
+
+    def i2c_rdwr(self, *messages: smbus2.i2c_msg) -> None:
+        number = self.adapter.answers.pop(0)
+        if number:
+            raise OSError(number, os.strerror(number))
+
+    def close(self) -> None:
+        self.adapter.closed += 1
+        os.close(self.fd)
+
+
+@pytest.mark.parametrize(
+    ("answers", "opened"),
+    [
+        ([0, errno.ENODEV, 0], 2),
+        ([0, errno.EIO, 0], 2),
+        ([0, errno.EREMOTEIO, 0], 1),  # only this chip did not answer
+        ([0, errno.ENXIO, errno.ENXIO], 1),
+    ],
+)
+def test_a_dead_handle_is_opened_anew_and_none_is_left(
+    tmp_path: Path, clock: VirtualClock, answers: list[int], opened: int
+) -> None:
+    (tmp_path / "i2c-1").touch()
+    adapter = Adapter(tmp_path / "i2c-1", answers)
+    i2c = I2C(KernelBus("i2c-1", tmp_path, adapter.open), clock)  # type: ignore[arg-type]
+    for number in answers:
+        with pytest.raises(BusError) if number else contextlib.nullcontext():
+            i2c.read(0x44, 1)
+    assert adapter.opened == opened
+    assert adapter.closed == opened - 1
+
+
 # -- further I2C buses, as the kernel makes them of a multiplexer ---------------------------------
 
 CHANNELS = """
@@ -255,7 +312,7 @@ def test_a_gauge_takes_the_air_of_an_instrument_on_another_bus(
     assert instruments["river"].ask()["level"] == pytest.approx(2.0, abs=0.001)
 
 
-def test_each_bus_of_the_kernel_has_a_door_of_its_own(clock: VirtualClock, tmp_path: Path) -> None:
+def test_each_bus_of_the_kernel_is_opened_by_itself(clock: VirtualClock, tmp_path: Path) -> None:
     config, _ = parse(tmp_path / "node.toml", CHANNELS)
     buses = MachineBuses(clock)
     left, right, again = (buses.bus(config.instrument[index], find("sht4x")) for index in (0, 1, 0))
@@ -263,7 +320,8 @@ def test_each_bus_of_the_kernel_has_a_door_of_its_own(clock: VirtualClock, tmp_p
     assert isinstance(left, I2C)
     assert isinstance(right, I2C)
     assert left.lock is not right.lock
-    assert [vars(one.bus)["path"] for one in (left, right)] == ["/dev/i2c-11", "/dev/i2c-12"]
+    paths = [str(vars(one.bus)["path"]) for one in (left, right)]
+    assert paths == ["/dev/i2c-11", "/dev/i2c-12"]
 
 
 # -- the driver of the style page, as a third party would write it ------------------------------

@@ -11,6 +11,7 @@ from agent import codec
 from agent.clock import VirtualClock
 from agent.codec import CodecError, Style, decoder
 from agent.codec.packed import pack, to_bytes, unpack
+from agent.codec.row_encoder import without_empty
 from agent.model.batch import EVENT, HELLO, RAW, SLICE, Batch, Encoded, Layout, Message, Row
 from agent.model.schema import Cell, Field, Missing, Schema, registered
 
@@ -433,3 +434,15 @@ def test_cells_come_back_from_the_store() -> None:
     assert codec.bytes_to_cells(codec.cells_to_bytes(cells)) == cells
     with pytest.raises(CodecError, match="no cell"):
         codec.bytes_to_cells(b"\x81\x61a")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("rows", [1, 2, 20])
+def test_an_empty_column_is_left_out_only_where_that_is_shorter(rows: int, packed: bool) -> None:
+    flat = [1, 2, None] * rows
+    columns, _ = without_empty(flat, 3, packed=packed)
+    written = rows * (18 if packed else 8) // 8
+    assert columns == ([0, 1, 2] if written < 1 else [0, 1])
+    far = [*range(30), None] * rows  # a mask of five bytes
+    columns, _ = without_empty(far, 31, packed=packed)
+    assert (len(columns) == 30) == (written >= 5)

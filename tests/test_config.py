@@ -76,7 +76,7 @@ WRONG = [
         "expected a whole number, got text in quotes",
     ),
     ("[[link]]", "[link]", 19, "link", "write it with two brackets, [[link]]"),
-    ('"/x/store.db"', '""', 3, "store.path", "length >= 1"),
+    ('"/x/store.db"', '""', 3, "store.path", "text in quotes that is not empty"),
     (
         'bus = "i2c-1"',
         "bus = 3",

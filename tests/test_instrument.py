@@ -154,6 +154,15 @@ def test_back_off_doubles_up_to_five_minutes(
     assert max(waits) == LONGEST_BACK_OFF_S
 
 
+def test_a_sensor_that_failed_once_is_asked_again_at_its_next_row_however_soon(
+    instrument: Instrument, sensor: Thermometer
+) -> None:
+    sensor.error = BusError("disturbed")
+    instrument.ask()
+    sensor.error = None
+    assert instrument.ask() == {"temperature": 21.0}  # of another table, in the same second
+
+
 def test_a_sensor_that_answered_once_is_degraded_then_stale(
     instrument: Instrument, sensor: Thermometer, clock: VirtualClock
 ) -> None:

@@ -14,6 +14,7 @@ from agent.model.batch import Batch
 from agent.model.schema import Missing, registered_schemas
 from agent.transport.links import LinkError
 from agent.transport.links.encoder import Meanwhile, nothing
+from agent.transport.links.inbox import LONGEST_DOWNLINK
 from drivers.api import BusError
 from tests.conftest import MONDAY
 from tests.rig import PROFILE, Rig, Room, make_rig
@@ -358,6 +359,14 @@ def test_rows_per_uplink_make_live_rows_wait_for_company(rig: Rig) -> None:
         ((1, 7, 9, 1, 1), 2),  # no such table
         ((1, 7, 1, 1), 2),  # too few
         ((1, 7, 1, 1, 0), 2),
+        ((1, 7, True, 5, 1), 2),  # true is not 1
+        ((1, 7, 1, True, 1), 2),
+        ((1, 7, 1, 5, True), 2),
+        ((2, 7, 1, 3, True, 5), 2),
+        ((2, 7, 1, 3, 1, True), 2),
+        ((3, 7, True), 2),
+        ((4, 7, 1, 1, 5, True), 2),
+        ((8, 7, True), 2),
         ((2, 7, 1, 99, 1, 5), 2),  # no such column
         ((2, 7, 1, 3, 3, 5), 2),  # neither above nor below
         ((3, 7, 9), 2),
@@ -428,7 +437,26 @@ def test_a_restart_by_downlink_ends_the_node(rig: Rig) -> None:
     assert rig.node.stopping.is_set()
 
 
-@pytest.mark.parametrize("junk", [b"", b"\x00", b"\x82\x05", bytes(300), b"\xff" * 20])
+def test_a_downlink_of_the_largest_size_is_answered(rig: Rig) -> None:
+    rig.run(1)
+    largest = codec.encode_downlink(99, 7, bytes(LONGEST_DOWNLINK - 6))
+    assert len(largest) == LONGEST_DOWNLINK
+    rig.link.inbox.append(largest)
+    rig.node.uplinks[0].wake.set()
+    rig.run(1)
+    acks = [one for one in rig.link.far.others if isinstance(one, decoder.Ack)]
+    assert [(one.token, one.result) for one in acks] == [(7, 1)]
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        *(b"", b"\x00", b"\x82\x05", b"\xff" * 20),
+        codec.encode_downlink(99, 7, bytes(LONGEST_DOWNLINK - 5)),  # one byte too long
+        b"\x82\xf5\x07",  # true is not command 1
+        b"\x82\x05\xf5",  # nor token 1
+    ],
+)
 def test_a_malformed_downlink_does_no_harm(
     rig: Rig, junk: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:

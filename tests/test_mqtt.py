@@ -24,6 +24,7 @@ from agent.model.schema import Cell, Missing, registered_schemas
 from agent.transport.links import LinkError, broker_line
 from agent.transport.links import mqtt as module
 from agent.transport.links.encoder import Encoder
+from agent.transport.links.inbox import LONGEST_DOWNLINK
 from agent.transport.links.json_bodies import json_bodies
 from agent.transport.links.listen import Listener
 from agent.transport.links.mqtt import MqttLink
@@ -31,6 +32,7 @@ from agent.transport.links.mqtt import MqttLink
 FRAME = bytes.fromhex("84011a01c1868501890a0a0a0a0a0a0a0a0a")
 ROWS = Batch("live")
 NEWEST = 1_767_606_060  # 2026-01-05T09:41:00Z
+PATIENCE_S = 60.0  #: of a wait that ends when it comes true; no test asserts how long it takes
 Make = Callable[..., MqttLink]
 
 
@@ -56,11 +58,11 @@ class Heard:
         self.listener = Listener(url, "ghs", lambda *message: self.messages.append(message))
         self.listener.start()
 
-    def wait_for(self, topic: str, seconds: float = 5.0) -> bytes:
+    def wait_for(self, topic: str, seconds: float = PATIENCE_S) -> bytes:
         return until(lambda: next((p for t, p in self.messages if t == topic), None), seconds)
 
 
-def until(ask: Callable[[], object], seconds: float = 5.0) -> bytes:
+def until(ask: Callable[[], object], seconds: float = PATIENCE_S) -> bytes:
     """The first true answer; fails the test if there is none in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -70,7 +72,7 @@ def until(ask: Callable[[], object], seconds: float = 5.0) -> bytes:
     raise AssertionError("nothing came")
 
 
-def connected(link: MqttLink, seconds: float = 10.0) -> MqttLink:
+def connected(link: MqttLink, seconds: float = PATIENCE_S) -> MqttLink:
     def up() -> bool:
         try:
             return link.room() > 0
@@ -171,7 +173,7 @@ def test_an_absent_broker_is_one_clear_reason_and_the_link_comes_by_itself(
     until(lambda: link.line.reason == "the broker cannot be reached: connection refused")
     broker.start()
     woken = time.monotonic()
-    assert link.wake.wait(3)
+    assert link.wake.wait(PATIENCE_S)
     link.send(FRAME, ROWS)
     assert time.monotonic() - woken < 3
     broker.stop()
@@ -364,12 +366,15 @@ def test_downlinks_arrive_and_harmful_ones_are_ignored(
     link = connected(make(broker.url))
     heard.wait_for("state")  # said after the subscription, which is new at this broker
     heard.listener.send(b"\x82\x05\x03", retain=True)
-    heard.listener.send(bytes(300))
+    heard.listener.send(bytes(LONGEST_DOWNLINK + 1))
+    largest = codec.encode_downlink(99, 7, bytes(LONGEST_DOWNLINK - 6))  # type: ignore[arg-type]
+    assert len(largest) == LONGEST_DOWNLINK
+    heard.listener.send(largest)
     heard.listener.send(b"\x82\x05\x02")
-    assert link.wake.wait(5)
+    assert link.wake.wait(PATIENCE_S)
     received: list[bytes] = []
-    until(lambda: received.extend(link.received()) or received)
-    assert received == [b"\x82\x05\x02"]
+    until(lambda: received.extend(link.received()) or len(received) >= 2)
+    assert received == [largest, b"\x82\x05\x02"]
 
 
 def test_a_downlink_waits_at_the_broker_while_the_node_is_away(

@@ -21,8 +21,8 @@ import msgspec
 
 import drivers.sensors
 from agent.config.errors import in_words, near, one_of
+from agent.config.remedies import remedy
 from agent.config.sections import InstrumentConfig
-from agent.config.slips import remedy
 from drivers.api import Sensor
 
 log = logging.getLogger(__name__)
@@ -86,8 +86,8 @@ class Driver:
             return msgspec.convert(value, hint, strict=True)
         except msgspec.ValidationError as error:
             text = in_words(str(error))
-            text += remedy(text, value)
-            choice = one_of(hint) if "enum" in text else ""
+            text += remedy(text, value, key)
+            choice = one_of(hint, text) if "enum" in str(error) else ""
             raise DriverError(text + choice, key) from error
 
 

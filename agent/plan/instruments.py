@@ -22,8 +22,9 @@ from drivers.api import Quantity, Sensor
 
 BUSES = {
     "i2c": (r"i2c-\d+", "i2c-1"),
-    "port": (r"/.+", "/dev/serial0"),
+    "port": (r"/.+", "/dev/serial0' (on a Pi 5 '/dev/ttyAMA0'), by USB '/dev/ttyUSB0"),
 }  #: kind: form, example
+BUS_WORDS = {"i2c": "I2C bus", "port": "serial port"}
 ADDRESSES = range(0x08, 0x78)  #: of I2C, 7 bits; what lies outside is reserved
 
 
@@ -134,9 +135,10 @@ def _check_bus(one: InstrumentConfig, kind: str, source: Source, where: str) -> 
     pattern, example = BUSES.get(kind, ("", ""))
     if not re.fullmatch(pattern, one.bus) and pattern:
         what = f"driver '{one.driver}' needs one, such as '{example}'"
+        word = BUS_WORDS[kind]
         if slip := "" if one.bus else misspelt("bus", one.options):
             raise source.error(where, slip, "unknown key; did you mean 'bus'?")
-        hint = f"'{one.bus}' is none: {what}" if one.bus else f"is missing: {what}"
+        hint = f"'{one.bus}' is no {word}: {what}" if one.bus else f"is missing: {what}"
         raise source.error(where, "bus", hint)
 
 
