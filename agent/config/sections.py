@@ -172,9 +172,15 @@ class MqttConfig(LinkConfig, frozen=True, kw_only=True, tag="mqtt"):
     url: Annotated[str, Meta(pattern=BROKER_URL)] = "mqtt://localhost"
     topic: Annotated[str, Meta(pattern=TOPIC)] = "stadtsinn/{node}/{kind}"  #: or its beginning
     qos: Literal[0, 1] = 1  #: 0: nothing is acknowledged, rows may be lost
-    proxy: Annotated[str, Meta(pattern=PROXY)] = ""  #: http://proxy.example:3128
-    patient_s: Annotated[float, Meta(ge=0, le=3600)] = 60.0  #: of a try each second
-    max_back_off_s: Annotated[float, Meta(ge=1, le=3600)] = 300.0  #: longest between two tries
+    proxy: Annotated[str, Meta(pattern=PROXY)] = (
+        ""  #: where the way out leads through an HTTP proxy
+    )
+    patient_s: Annotated[float, Meta(ge=0, le=3600)] = (
+        60.0  #: a broker that is away is asked every second for so long …
+    )
+    max_back_off_s: Annotated[float, Meta(ge=1, le=3600)] = (
+        300.0  #: … then doubling, up to so long between two tries
+    )
     user: str = ""  #: of the broker
     password_file: str = ""  #: a file with nothing but the password, readable by the service only
     ca_file: str = ""  #: PEM: who may vouch for the broker; default: the system's
