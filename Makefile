@@ -3,6 +3,7 @@
 # make bench   the figures, measured here, into tests/bench/README.md
 # make fuzz    a million mutated inputs each
 # make mutants COUNT=200 SEED=1   wrong lines that no test sees; by hand, under an hour
+# make outside what the world does, against real processes; make soak: an hour of each
 # make powercut COUNT=2000   power cuts on a disk with a volatile cache (root)
 PYTHON ?= python3
 BIN := .venv/bin
@@ -12,7 +13,7 @@ BROKER := mosquitto='command -v mosquitto || test -x /usr/sbin/mosquitto'
 FUSE := fuse3='command -v fusermount3' e2fsprogs='command -v mkfs.ext4'
 NODE := nodejs='command -v node' npm='command -v npm'
 
-.PHONY: demo test tools lint types tests bench fuzz powercut mutants clean
+.PHONY: demo test tools lint types tests bench fuzz mutants outside soak powercut clean
 
 demo: .venv/run
 	@.ci/packages $(BROKER) || echo "the demo goes on without a broker"
@@ -42,6 +43,12 @@ fuzz: .venv/dev
 
 mutants: .venv/dev
 	$(BIN)/python -m tests.mutants $(or $(COUNT),200) $(or $(SEED),1)
+
+outside: .venv/dev
+	$(BIN)/python -m tests.outside $(or $(SECONDS),60)
+
+soak: .venv/dev
+	$(BIN)/python -m tests.outside 3600
 
 powercut: .venv/dev
 	@.ci/packages $(FUSE) || true

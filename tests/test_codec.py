@@ -380,6 +380,25 @@ def test_a_message_over_the_limit_is_refused() -> None:
         message(HELLO, codec.hello_body({0: "0.1.0" * 20}), 51)
 
 
+def test_a_long_hello_becomes_several_with_the_install_id_in_each() -> None:
+    told = {
+        0: "0.2.0",
+        1: 70_000,
+        2: [0, 1, *range(50_000, 50_006)],
+        3: 9,
+        4: b"i" * 8,
+        5: b"e" * 8,
+    }
+    frames = message(HELLO, codec.hello_body(told), 51)
+    parts = [decoder.decode(made, lambda _: None) for made in frames]
+    assert len(frames) > 1
+    assert all(len(made) <= 51 for made in frames)
+    assert all(isinstance(part, decoder.Hello) and part.items[4] == b"i" * 8 for part in parts)
+    together = {k: v for part in parts for k, v in part.items.items()}  # type: ignore[union-attr]
+    assert together == told
+    assert len(message(HELLO, codec.hello_body(told), 222)) == 1
+
+
 def test_hello_raw_and_events_come_back() -> None:
     (hello,) = message(HELLO, codec.hello_body({0: "0.1.0", 1: 3, 2: [0, 1], 3: 7}), 51)
     said = decoder.decode(hello, lambda _: None)

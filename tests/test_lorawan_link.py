@@ -390,7 +390,7 @@ def test_downlinks_are_carried_out_once_and_answered(tmp_path: Path) -> None:
     acks = [one for one in rig.far.others if isinstance(one, decoder.Ack)]
     assert [(one.token, one.result) for one in acks] == [(77, 0)]
     rig.cut_power()
-    rig.down(1, 77, 1, 1, 60)  # a repeated token has no second effect, after a restart too
+    rig.down(1, 77, 1, 5, 12)  # a repeat has no second effect, after a restart too
     rig.run(2 * 3600)
     assert rig.node.samplers[0].layout.interval_s == 300
     acks = [one for one in rig.far.others if isinstance(one, decoder.Ack)]

@@ -22,7 +22,7 @@ from agent.node import build
 from agent.plan import make_plan, read_profile
 from agent.resources import resource
 from agent.status import Node
-from agent.transport.links import mqtt
+from agent.transport.links import broker_line, mqtt
 from agent.transport.links.listen import Listener
 from tests.bench.bench_cost import profile as canned_profile
 from tests.conftest import DATA
@@ -154,7 +154,7 @@ def test_a_link_that_goes_silent_loses_nothing_and_rows_arrive_in_order(
     tmp_path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mqtt, "ACK_S", 0.5)  # a silence of 100 s, twenty times as fast
-    monkeypatch.setattr(mqtt, "CONNACK_S", 0.5)
+    monkeypatch.setattr(broker_line, "CONNACK_S", 0.5)
     heard: list[int] = []
     far = FarSide()
 

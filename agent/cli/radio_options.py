@@ -17,7 +17,7 @@ EUI = re.compile(r"[0-9A-Fa-f]{16}")
 
 
 def hex_eui(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    """An EUI-64, or nothing."""
+    """An EUI-64, or nothing. Raises BadParameter."""
     if value and not EUI.fullmatch(value):
         raise click.BadParameter("16 hex digits wanted, such as AA555A0000000001")
     return value

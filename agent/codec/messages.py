@@ -37,9 +37,18 @@ def node_event(code: int, value: int | None, boot: int, clock: Clock) -> Message
     return event(HEALTH, None, code, value, boot, clock)
 
 
-def hello(schemas: Sequence[int], waiting: int, boot: int, clock: Clock) -> Message:
+def hello(
+    schemas: Sequence[int],
+    waiting: int,
+    boot: int,
+    clock: Clock,
+    install: bytes = b"",
+    epoch: bytes = b"",
+) -> Message:
     """Who this node is and what it owes."""
-    body = codec.hello_body({0: version("stadtsinn"), 1: boot, 2: sorted(set(schemas)), 3: waiting})
+    told = {0: version("stadtsinn"), 1: boot, 2: sorted(set(schemas)), 3: waiting}
+    named = {4: install, 5: epoch}
+    body = codec.hello_body(told | {key: value for key, value in named.items() if value})
     return stamped(HELLO, body, boot, clock)
 
 

@@ -83,7 +83,9 @@ HINTS = {  # what a pattern means, for people
     "[a-z0-9]([a-z0-9-]": "1 to 32 of a-z 0-9 -, such as 'ghs-raum-a'",
     "[A-Za-z_]": "a letter, then letters, digits, - or _, such as 'air'",
     r"[^.]+\\.[^.]+": "two names with a dot between, such as 'air.temperature'",
-    "mqtts?": "mqtt://host, mqtts://host or mqtts://host:port",
+    "mqtts?": "mqtt://host, mqtts://host or mqtts://host:port, wss://host/path",
+    r"[^#+\\x00": "a topic without # and +, such as 'city/{node}/{kind}'",
+    "(http://": "http://host:port",
 }
 
 

@@ -10,6 +10,14 @@ from msgspec import Meta, Struct, field
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?\Z")]
 Words = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*\Z")]
 Reference = Annotated[str, Meta(pattern=r"^[^.]+\.[^.]+\Z")]  #: instrument.quantity, table.column
+#: mqtt(s)://host:port, or ws(s)://host:port/path
+BROKER_URL = (
+    r"^(mqtts?://([^/:@\s[]+|\[[\da-fA-F:.]+])(:\d+)?/?"
+    r"|wss?://([^/:@\s[]+|\[[\da-fA-F:.]+])(:\d+)?(/[!-~]*)?)\Z"
+)
+#: of what is published: no wildcards (MQTT 5, 4.7)
+TOPIC = r"^[^#+\x00-\x1f\s/][^#+\x00-\x1f]*\Z"
+PROXY = r"^(http://([^/\s@]+@)?([^/:@\s[]+|\[[\da-fA-F:.]+])(:\d+)?/?)?\Z"
 
 
 class _Part(Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,8 +28,23 @@ class NodeConfig(_Part, frozen=True):
     """Who this node is."""
 
     name: Name  #: appears in MQTT topics and pictures
-    restart_by_downlink: bool = False  #: whether downlink 7 may restart the agent
-    thresholds_by_downlink: bool = True  #: whether downlink 2 may change alarm thresholds
+    #: whether downlink 7 (restart) is allowed; only where [commands] has no `allow`
+    restart_by_downlink: bool = False
+    #: whether downlink 2 (thresholds of alarms) is allowed; likewise
+    thresholds_by_downlink: bool = True
+
+
+class CommandsConfig(_Part, frozen=True):
+    """What downlinks may do here, on every link. Numbers as in WIRE.md section 4."""
+
+    #: 1 interval, 2 threshold, 3 schema, 4 resend, 5 hello, 7 restart, 8 body
+    allow: tuple[int, ...] | None = None  # default: as [node] says
+    interval_s: tuple[int, int] = (1, 14_400)  #: shortest and longest that downlink 1 may set
+    rows_per_frame: Annotated[int, Meta(ge=1, le=1000)] = 1000  #: most that downlink 1 may set
+    resend_rows_per_day: Annotated[int, Meta(ge=0)] = (
+        50_000  #: most that downlink 4 may ask, a link
+    )
+    per_hour: Annotated[int, Meta(ge=1, le=3600)] = 120  #: so many are carried out, on each link
 
 
 class StoreConfig(_Part, frozen=True):
@@ -166,10 +189,17 @@ class LinkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 class MqttConfig(LinkConfig, frozen=True, kw_only=True, tag="mqtt"):
     """An MQTT broker."""
 
-    #: of the broker; mqtts is encrypted
-    url: Annotated[str, Meta(pattern=r"^mqtts?://([^/:@\s[]+|\[[\da-fA-F:.]+])(:\d+)?/?\Z")] = (
-        "mqtt://localhost"
+    #: of the broker; mqtts is encrypted, ws and wss go through a web server
+    url: Annotated[str, Meta(pattern=BROKER_URL)] = "mqtt://localhost"
+    topic: Annotated[str, Meta(pattern=TOPIC)] = "stadtsinn/{node}/{kind}"  #: or its beginning
+    qos: Literal[0, 1] = 1  #: 0: nothing is acknowledged, rows may be lost
+    proxy: Annotated[str, Meta(pattern=PROXY)] = (
+        ""  #: through which the broker is reached; default: directly
     )
+    patient_s: Annotated[float, Meta(ge=0, le=3600)] = (
+        60.0  #: so long a broker that is away is tried every second
+    )
+    max_back_off_s: Annotated[float, Meta(ge=1, le=3600)] = 300.0  #: longest between two tries
     user: str = ""  #: of the broker
     password_file: str = ""  #: a file with nothing but the password, readable by the service only
     ca_file: str = ""  #: PEM: who may vouch for the broker; default: the system's
@@ -274,6 +304,7 @@ class Config(_Part, frozen=True):
     instrument: tuple[InstrumentConfig, ...]
     table: Annotated[tuple[TableConfig, ...], Meta(min_length=1)]
     store: StoreConfig = StoreConfig()
+    commands: CommandsConfig = CommandsConfig()
     alarm: tuple[AlarmConfig, ...] = ()
     link: tuple[MqttConfig | FileConfig | LorawanConfig, ...] = ()
     trigger: tuple[VibrationConfig | VehicleConfig, ...] = ()
