@@ -28,8 +28,8 @@ class NodeConfig(_Part, frozen=True):
     """Who this node is."""
 
     name: Name  #: appears in MQTT topics and pictures
-    restart_by_downlink: bool = False  #: whether 7 is allowed; only where [commands] has no `allow`
-    thresholds_by_downlink: bool = True  #: whether 2 is allowed; likewise
+    restart_by_downlink: bool = False  #: allows downlink 7; unless commands.allow is given
+    thresholds_by_downlink: bool = True  #: allows downlink 2; unless commands.allow is given
 
 
 class CommandsConfig(_Part, frozen=True):
