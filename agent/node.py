@@ -35,6 +35,7 @@ from agent.plan.tables import TablePlan
 from agent.plan.triggers import TriggerPlan
 from agent.status import Node, useless_downlinks
 from agent.store import Store
+from agent.store.interim import Interim, open_store
 from agent.transport.bounds import bounds
 from agent.transport.commands import Commands
 from agent.transport.install import identity
@@ -87,16 +88,15 @@ def build(
 ) -> Node:
     """A node ready to run. `links` makes others than the profile's (tests, demo).
 
-    Raises ConfigError, and OSError where the store's folder cannot be written.
+    Raises ConfigError, and OSError where the store is another's.
     """
     config = made.config
-    store = Store(
+    store = open_store(
         store_path or Path(config.store.path),
         clock,
         max_bytes=round(config.store.max_mb * 1e6),
         max_days=config.store.max_days,
     )
-    store.open()
     store.new_event = partial(node_event, clock=clock)
     health = getattr(made.buses, "node", None)
     if isinstance(health, HealthSource):
@@ -134,7 +134,14 @@ def profile_values(made: Plan) -> dict[str, object]:
 def make_instruments(made: Plan, clock: Clock) -> dict[str, Instrument]:
     """Every sensor under its name, with calibration and the inputs it compensates with."""
     instruments = {
-        one.name: Instrument(one.name, made.sensors[one.name], clock, one.calibrate)
+        one.name: Instrument(
+            one.name,
+            made.sensors[one.name],
+            clock,
+            one.calibrate,
+            still_s=one.still_s,
+            patience_s=one.patience_s,
+        )
         for one in made.config.instrument
     }
     for one in made.config.instrument:
@@ -209,9 +216,11 @@ def add_jobs(
     housekeeping = Housekeeping(store, clock, greet, node.snapshot, state_file)
     node.jobs += [Job(f"table-{one.layout.table}", one.step, one.wake) for one in node.samplers]
     node.jobs += [Job(f"stream-{name}", one.step, one.wake) for name, one in node.streams.items()]
-    node.jobs += make_triggers(node, made, archive) if archive else []
+    node.jobs += make_triggers(node, made, archive) if made.triggers else []
     node.jobs += [Job(f"link-{one.name}", one.step, one.wake) for one in node.uplinks]
     node.jobs.append(Job("housekeeping", housekeeping.step))
+    if isinstance(store, Interim):
+        node.jobs.append(Job("store", partial(store.step, node.stopping.set)))
     add_loadtest(node, state_file)
 
 
@@ -238,8 +247,11 @@ def add_loadtest(node: Node, state_file: Path | None) -> None:
 
 
 def open_archive(node: Node, made: Plan) -> Archive | None:
-    """The raw records, if there are or may be any. Raises OSError where their folder is no use."""
-    if not made.triggers and not node.store.raws():
+    """The raw records, if there are or may be any. Raises OSError where their folder is no use.
+
+    None without the store's file: which of them have gone out stands there.
+    """
+    if isinstance(node.store, Interim) or (not made.triggers and not node.store.raws()):
         return None
     wanted = node.config.records
     records = Records(folder_of(wanted.path, node.store.path), round(wanted.max_mb * 1e6))
@@ -248,7 +260,7 @@ def open_archive(node: Node, made: Plan) -> Archive | None:
     return archive
 
 
-def make_triggers(node: Node, made: Plan, archive: Archive) -> list[Job]:
+def make_triggers(node: Node, made: Plan, archive: Archive | None) -> list[Job]:
     """One job per stream that has triggers."""
     from agent.events.trigger import Trigger  # numpy: only where there are triggers
 
@@ -303,10 +315,15 @@ class Greeting:
 
 
 def run_node(node: Node) -> int:
-    """Run until a signal, a restart by downlink or a crash. Returns the exit code."""
+    """Run until a signal, a restart by downlink or a crash. Returns the exit code.
+
+    Where rows have just moved from memory into the store's file, the process begins again instead.
+    """
     daemon = Daemon(node.jobs, node.clock, node.headline, node.stopping)
     daemon.on_signals()
     code = daemon.run()
     node.close()
+    if isinstance(node.store, Interim) and node.store.again and not daemon.told:
+        daemon.begin_again()
     daemon.off_signals()
     return code

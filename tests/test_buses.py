@@ -7,12 +7,14 @@ import errno
 import inspect
 import os
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 import serial
 import smbus2
+from smbus2 import i2c_msg
 
 from agent.clock import Clock, VirtualClock
 from agent.config import parse
@@ -148,7 +150,7 @@ def test_errors_are_the_kernels(bus: SimI2C, clock: VirtualClock) -> None:
     bus.attached[0x10].faults.slow_s = 2.0
     before = clock.monotonic()
     bus.read_byte(0x10)
-    assert clock.monotonic() == before + 2
+    assert clock.monotonic() == pytest.approx(before + 2, abs=1e-3)
     bus.stuck = True
     with pytest.raises(OSError, match="timed out"):
         bus.read_byte(0x10)
@@ -579,3 +581,47 @@ def test_simulated_pins_are_as_strict_as_the_library() -> None:
     assert library.input(5) == 1
     library.cleanup(4)
     assert 4 not in library.modes
+
+
+def test_a_transfer_takes_nine_clocks_a_byte_at_the_rate_of_the_bus() -> None:
+    for rate_hz in (100_000, 400_000):
+        clock = VirtualClock()
+        bus = SimI2C(clock, rate_hz)
+        bus.attach(0x48, TMP117Twin())
+        before = clock.monotonic()
+        I2C(bus, clock).write_read(0x48, b"\x0f", 2)
+        assert clock.monotonic() - before == pytest.approx((2 + 3) * 9 / rate_hz)
+        assert bus.longest_s == bus.busy_s == pytest.approx((2 + 3) * 9 / rate_hz)
+
+
+def test_who_has_waited_for_the_bus_is_next() -> None:
+    order: list[str] = []
+    first_in, go = threading.Event(), threading.Event()
+
+    class Slow:
+        """Keeps its first caller until it may go."""
+
+        def i2c_rdwr(self, *messages: i2c_msg) -> None:
+            order.append(f"{messages[0].addr:02x}")
+            first_in.set()
+            go.wait(10)
+
+    bus = I2C(Slow(), VirtualClock())
+
+    def burst() -> None:
+        for _ in range(5):
+            bus.write(0x6A, b"\x78")
+
+    long, short = (
+        threading.Thread(target=burst),
+        threading.Thread(target=bus.write, args=(0x1D, b"")),
+    )
+    long.start()
+    assert first_in.wait(10)
+    short.start()
+    while not bus.turn.locked():  # until it waits for the bus
+        pass
+    go.set()
+    long.join()
+    short.join()
+    assert order.index("1d") <= 2

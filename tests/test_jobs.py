@@ -18,6 +18,7 @@ from agent.transport.links.inbox import LONGEST_DOWNLINK
 from drivers.api import BusError
 from tests.conftest import MONDAY
 from tests.rig import PROFILE, Rig, Room, make_rig
+from tests.sure import sure
 
 TEMP, CO2 = 0, 3  # columns of schema 1
 
@@ -163,7 +164,7 @@ def test_rows_measured_without_a_clock_are_dated_when_it_comes(tmp_path: Path) -
 def test_without_any_clock_rows_leave_with_an_age_after_the_wait(tmp_path: Path) -> None:
     clock = VirtualClock(MONDAY, trust="")
     rig = make_rig(tmp_path, clock)
-    rig.link.encoder.style = codec.Style(whole_slots=True)
+    sure(rig.link.encoder).style = codec.Style(whole_slots=True)
     rig.run(590)
     assert not [key for key in rig.link.far.rows if key[0] == 1]
     rig.run(600)
@@ -207,7 +208,11 @@ def test_what_a_link_did_not_take_stays_owed_and_leaves_in_order(rig: Rig) -> No
 def starts_sent(rig: Rig) -> list[int]:
     """The slots of all rows sent, frame by frame, in each oldest first."""
     said = [decoder.decode(one, registered_schemas().get) for one in rig.link.frames]
-    frames = [sorted(one.starts(rig.clock.utc())) for one in said if isinstance(one, decoder.Data)]
+    frames = [
+        sorted(map(sure, one.starts(rig.clock.utc())))
+        for one in said
+        if isinstance(one, decoder.Data)
+    ]
     return [start for starts in frames for start in starts if start is not None]
 
 
@@ -237,7 +242,7 @@ def test_back_fill_made_ahead_is_dropped_with_the_frame_before(rig: Rig) -> None
     rig.link.error = LinkError("down", 5)
     rig.run(3600)
     rig.link.error, rig.link.limit = None, 25
-    send, lost = rig.link.send, []
+    send, lost = rig.link.send, list[bytes]()
 
     def sent(frame: bytes, batch: Batch, meanwhile: Meanwhile = nothing) -> None:
         meanwhile()
@@ -257,7 +262,7 @@ def test_a_refusal_backs_off_doubling_and_a_new_row_does_not_ask_earlier(rig: Ri
     asked: list[float] = []
     refusal = LinkError("quota", 0, refused=True)
 
-    def refuse(priority: str) -> int:
+    def refuse(priority: str = "live") -> int:
         asked.append(rig.clock.monotonic())
         raise refusal
 
@@ -276,7 +281,7 @@ def test_back_fill_that_waits_for_airtime_is_looked_for_when_there_is_some(rig: 
     asked: list[float] = []
     free_at = rig.clock.monotonic() + 3600
 
-    def room(priority: str) -> int:
+    def room(priority: str = "live") -> int:
         left_s = free_at - rig.clock.monotonic()
         if priority == "backfill" and left_s > 0:
             asked.append(rig.clock.monotonic())
@@ -374,6 +379,7 @@ def test_rows_per_uplink_make_live_rows_wait_for_company(rig: Rig) -> None:
         ((2, 7, 1, 3, 3, 5), 2),  # neither above nor below
         ((3, 7, 9), 2),
         ((4, 7, 1, 1, 5, 0), 2),
+        ((4, 7, 1, 1, -1, 1), 2),
         ((6, 7), 1),  # reserved
         ((99, 7, 1, 2, 3), 1),
         ((5, 7, 1), 2),

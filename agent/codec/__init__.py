@@ -121,7 +121,7 @@ def raw_body(
     return cbor.dump([record, chunk, chunks, start, rate, cbor.Tag(cbor.TYPED_ARRAY, samples)])
 
 
-def encode_downlink(command: int, token: int, *args: int | None) -> bytes:
+def encode_downlink(command: int, token: int, *args: int | bytes | None) -> bytes:
     """A downlink as a server sends it."""
     return cbor.dump([command, token, *args])
 

@@ -15,7 +15,7 @@ HEALTH = 0  #: node-wide events use schema 0
 # event codes, WIRE.md section 4
 SENSOR_FAILED, SENSOR_BACK, RESTART = 4, 5, 6
 FAST_CHANGE, VIBRATION = 3, 10
-DATA_LOST, CLOCK_CORRECTED, STORE_SET_ASIDE = 8, 9, 11
+DATA_LOST, CLOCK_CORRECTED, STORE_SET_ASIDE, STANDS_STILL = 8, 9, 11, 12
 
 
 def stamped(kind: int, body: bytes, boot: int, clock: Clock) -> Message:

@@ -28,8 +28,10 @@ class NodeConfig(_Part, frozen=True):
     """Who this node is."""
 
     name: Name  #: appears in MQTT topics and pictures
-    restart_by_downlink: bool = False  #: allows downlink 7; unless commands.allow is given
-    thresholds_by_downlink: bool = True  #: allows downlink 2; unless commands.allow is given
+    #: whether downlink 7 (restart) is allowed; only where [commands] has no `allow`
+    restart_by_downlink: bool = False
+    #: whether downlink 2 (thresholds of alarms) is allowed; likewise
+    thresholds_by_downlink: bool = True
 
 
 class CommandsConfig(_Part, frozen=True):
@@ -91,6 +93,12 @@ class InstrumentConfig(_Part, frozen=True):
     inputs: dict[str, Reference] = {}  #: what it needs of other instruments: key of the driver
     calibrate: dict[str, Calibration] = {}  #: per quantity or axis
     window: WindowConfig | None = None  #: chips with a FIFO have one anyway, with its defaults
+    still_s: dict[
+        str, Annotated[float, Meta(ge=0)]
+    ] = {}  #: a value alike for longer stands still; 0: never
+    patience_s: Annotated[float, Meta(ge=0)] = (
+        3600.0  #: without a believable value for longer: degraded
+    )
     options: dict[str, Any] = {}  #: every other key: goes to the driver's constructor
 
 
@@ -185,8 +193,12 @@ class MqttConfig(LinkConfig, frozen=True, kw_only=True, tag="mqtt"):
     url: Annotated[str, Meta(pattern=BROKER_URL)] = "mqtt://localhost"
     topic: Annotated[str, Meta(pattern=TOPIC)] = "stadtsinn/{node}/{kind}"  #: or its beginning
     qos: Literal[0, 1] = 1  #: 0: nothing is acknowledged, rows may be lost
-    proxy: Annotated[str, Meta(pattern=PROXY)] = ""  #: http://proxy.example:3128
-    patient_s: Annotated[float, Meta(ge=0, le=3600)] = 60.0  #: of a try each second
+    proxy: Annotated[str, Meta(pattern=PROXY)] = (
+        ""  #: through which the broker is reached; default: directly
+    )
+    patient_s: Annotated[float, Meta(ge=0, le=3600)] = (
+        60.0  #: so long a broker that is away is tried every second
+    )
     max_back_off_s: Annotated[float, Meta(ge=1, le=3600)] = 300.0  #: longest between two tries
     user: str = ""  #: of the broker
     password_file: str = ""  #: a file with nothing but the password, readable by the service only

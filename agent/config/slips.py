@@ -45,13 +45,16 @@ def one_line(lines: list[str]) -> list[Slip]:
     """Join every { } that goes over several lines; what stands between stays empty."""
     slips = []
     for number, line in enumerate(lines):
-        if not re.search(r"=\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*$", bare(line)):
+        if not _unclosed(line):
             continue
         last, text = number, line
         while last + 1 < min(number + LONGEST, len(lines)) and _unclosed(text):
             last += 1
             text = f"{uncommented(text)} {lines[last].strip()}"
-        if last == number or _unclosed(text) or re.search(r"\n?\s*\[\[?\w", text[len(line) :]):
+        over_a_section = any(
+            re.match(r"\s*\[\[?\s*[A-Za-z]", one) for one in lines[number + 1 : last]
+        )
+        if last == number or _unclosed(text) or over_a_section:
             continue
         lines[number : last + 1] = [re.sub(r",\s*\}", " }", text), *[""] * (last - number)]
         hint = "what stands in { } has to be on one line, without a comma before the }"
@@ -91,10 +94,14 @@ def _one(lines: list[str], error: tomllib.TOMLDecodeError) -> Slip:
 
 def _open_before(lines: list[str], stopped: int) -> list[int]:
     """Lines above in which something was opened and not closed: the nearest statement's."""
-    above = range(stopped - 1, max(stopped - 60, -1), -1)
-    return [n for n in above if lines[n].strip()][:1] + [
-        n for n in above if bare(lines[n]).count("[") != bare(lines[n]).count("]")
-    ][:2]
+    nearest, opened, depth = list[int](), list[int](), 0
+    for number in range(stopped - 1, max(stopped - LONGEST, -1), -1):
+        told = bare(lines[number])
+        here = told.count("[") - told.count("]")
+        depth += here
+        nearest += [number] if lines[number].strip() and not nearest else []
+        opened += [number] if here and depth > 0 else []
+    return [*nearest, *opened[:2]]
 
 
 def _last_written(lines: list[str], number: int) -> int:

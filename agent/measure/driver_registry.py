@@ -94,7 +94,11 @@ class Driver:
 def find(name: str) -> Driver:
     """The driver `name`: built in, one of drivers.sensors, or any module. Raises DriverError."""
     if name in FORMER:
-        log.warning("driver=%s state=renamed reason='write driver = \"%s\"'", name, FORMER[name])
+        if name not in _told_renamed:
+            log.warning(
+                "driver=%s state=renamed reason='write driver = \"%s\"'", name, FORMER[name]
+            )
+        _told_renamed.add(name)
         name = FORMER[name]
     module = _import(BUILT_IN.get(name, name), "drivers.sensors", known())
     sensor = getattr(module, "DRIVER", None)
@@ -136,6 +140,7 @@ def look_beside(folder: Path) -> None:
 
 
 _beside: list[Path] = []
+_told_renamed: set[str] = set()  # a log line each, once
 
 
 def _trusted(folder: Path) -> bool:

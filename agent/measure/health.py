@@ -97,6 +97,8 @@ class Health:
         "airtime": Quantity("duration", 0.1, 0, 86_400),
     }
 
+    still_s = {"cpu_temperature": 0.0}  #: steps of half a degree, and an idle Pi: it may repeat
+
     def __init__(self, node: HealthSource) -> None:
         self.node = node
         self._told = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from inspect import signature
 
 from agent.config.errors import misspelt, near
@@ -75,10 +75,9 @@ def check_instruments(config: Config, source: Source, sensors: Mapping[str, Sens
         where = f"instrument[{index}]"
         sensor = sensors[one.name]
         known = {*quantities[one.name], *(sensor.axes if isinstance(sensor, Window) else ())}
+        _check_names(one.name, one.still_s, quantities[one.name], source, f"{where}.still_s")
+        _check_names(one.name, one.calibrate, known, source, f"{where}.calibrate")
         for quantity in one.calibrate:
-            if quantity not in known:
-                hint = f"'{one.name}' does not measure it{near(quantity, known)}"
-                raise source.error(f"{where}.calibrate", quantity, hint)
             if not one.calibrate[quantity].gain:
                 hint = "0 makes all values alike: 1.0 leaves them as they are"
                 raise source.error(f"{where}.calibrate.{quantity}", "gain", hint)
@@ -115,6 +114,15 @@ def off_the_range(quantity: Quantity, calibration: Calibration) -> bool:
     """Whether a calibration leaves no value that could be believed."""
     ends = [one * calibration.gain + calibration.offset for one in (quantity.low, quantity.high)]
     return max(ends) < quantity.low or min(ends) > quantity.high
+
+
+def _check_names(
+    sensor: str, given: Iterable[str], known: Collection[str], source: Source, where: str
+) -> None:
+    for quantity in given:
+        if quantity not in known:
+            hint = f"'{sensor}' does not measure it{near(quantity, known)}"
+            raise source.error(where, quantity, hint)
 
 
 def sound(quantity: object) -> bool:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from agent.config import read_text, syntax_errors
 from agent.config.errors import near
+from agent.config.slip_rules import uncommented
 from agent.config.slips import foreign, mend
 from agent.config.source import ConfigError, Source
 from agent.measure.driver_registry import OWN, DriverError, find, known
@@ -68,16 +69,16 @@ class Hunt:
 
     def __init__(self, source: Source, text: str, check: Check) -> None:
         self.source, self.check = source, check
-        self.profile = ProfileText(text)
+        self.profile, self._written = ProfileText(text), ProfileText("\n".join(source.lines))
         self.found: list[ConfigError] = []
         self._gone: set[str] = set()  # names of sections that were cut out
         self._cut: set[int] = set()  # first lines of sections in which something was cut out
-        left_out = (n for n, line in enumerate(text.split("\n"), 1) if not line.strip())
-        self._torn = {self.profile.head(n) for n in left_out if source.lines[n - 1].strip()}
+        #: sections of which a line could not be read at all
+        self._torn = {self.profile.head(number) for number in unread(source.lines, text)}
         self._cut_at: dict[tuple[int, str], int] = {}  # head and key -> where it was
         self._swapped: set[tuple[int, str]] = set()  # line, what was put there
         self._buses = 0  # that were made up
-        self._thinned: set[str] = set()  # their names
+        self._thinned: set[str] = set()  # names of sections in which something was cut out
         self._unnamed: set[str] = set()  # kinds of sections of which one has a wrong name
 
     def all(self) -> list[ConfigError]:
@@ -101,7 +102,7 @@ class Hunt:
 
     def _number(self, error: ConfigError) -> None:
         """Count sections as the file has them, where others before were cut out."""
-        head = HEAD.match(self.source.lines[(self._head_of(error.line) or 1) - 1])
+        head = HEAD.match(self.source.lines[(self._written.head(error.line) or 1) - 1])
         if head is None:
             return
         name = head[1].rpartition(".")[2]
@@ -111,11 +112,6 @@ class Hunt:
         word = name.removesuffix("s")
         error.title = re.sub(rf"\b{word} \d+", f"{word} {number}", error.title, count=1)
         error.hint = error.hint.replace(f"{NOBODY}, ", "").removesuffix(f"; known here: {NOBODY}")
-
-    def _head_of(self, line: int) -> int:
-        """The line of the section that a line of the file belongs to."""
-        above = range(min(line, len(self.source.lines)), 0, -1)
-        return next((n for n in above if HEAD.match(self.source.lines[n - 1])), 0)
 
     def _take(self, error: ConfigError) -> None:
         """Tell it, if it is no consequence; then cut it out."""
@@ -200,6 +196,13 @@ class Hunt:
                     if found[1] not in every:
                         hint = f"no driver measures '{found[1]}'{near(found[1], every)}"
                         yield ConfigError(self.source.path, number, found[0], hint, text=line)
+
+
+def unread(lines: Sequence[str], mended: str) -> Iterator[int]:
+    """Lines of the file of which nothing is left in the text that was mended."""
+    for number, line in enumerate(mended.split("\n")[: len(lines)], 1):
+        if not line.strip() and uncommented(lines[number - 1]).strip().rstrip(",") not in mended:
+            yield number
 
 
 def _quoted(hint: str) -> str:

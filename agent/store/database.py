@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agent.store.on_disk import LACKS_LOG, identity, lacks_log
+
 log = logging.getLogger(__name__)
 
 PAGE_BYTES = 1024  # a put writes whole pages: small ones spare the card
@@ -35,6 +37,10 @@ class Damaged(Exception):
 
 class Refused(OSError):
     """The disk does not take the transaction now: read-only, input/output error, locked."""
+
+
+class NotOurs(OSError):
+    """The store is another's: of a running process, or of newer software. Waiting does not help."""
 
 
 class Full(Refused):
@@ -135,6 +141,7 @@ class File:
         self._parts = (str(path), f"{path}-wal")
         self._connection: sqlite3.Connection | None = None
         self._lock: int | None = None
+        self._ours: tuple[object, ...] = ()  # which files the connection writes to
 
     @property
     def is_open(self) -> bool:
@@ -143,7 +150,7 @@ class File:
 
     def lock(self) -> None:
         """Keep other processes out until this one ends: two would number rows alike, and each
-        would take the other's for damage. Raises OSError where one is in."""
+        would take the other's for damage. Raises NotOurs where one is in."""
         if self._lock is not None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -158,7 +165,7 @@ class File:
             os.close(self._lock)
             self._lock = None
             text = f"{self.path}: in use by another stadtsinn: sudo systemctl stop stadtsinn"
-            raise OSError(text) from error
+            raise NotOurs(text) from error
 
     def unlock(self) -> None:
         """Let others in; safe to call twice."""
@@ -167,7 +174,7 @@ class File:
         self._lock = None
 
     def open(self) -> None:
-        """Open or create, and migrate. Raises Damaged, Refused, OSError."""
+        """Open or create, and migrate. Raises Damaged, Refused, NotOurs, OSError."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._open()
@@ -177,8 +184,12 @@ class File:
             self.reserve.unlink()  # opening needs room of its own
             self._open()
         self.keep_reserve()
+        self.read("SELECT count(*) FROM tbl")  # from now on there is a log, too
+        self._ours = tuple(map(identity, self._parts))
 
     def _open(self) -> None:
+        if lacks_log(self.path):
+            log.warning("store=%s reason='%s'", self.path, LACKS_LOG.format(self.path.name))
         try:
             self._connection = sqlite3.connect(
                 self.path, isolation_level=None, check_same_thread=False
@@ -190,6 +201,10 @@ class File:
             if isinstance(found, Refused) and found is not error:  # SQLite does not say which file
                 found = type(found)(f"{self.path}: {error}")
             raise found from error
+
+    def in_place(self) -> bool:
+        """Whether what lies under the name is still the file that is open. One stat(2)."""
+        return self._connection is None or identity(self._parts[0]) == self._ours[0]
 
     def close(self) -> None:
         """Close; safe to call twice."""
@@ -266,16 +281,20 @@ class File:
         self.read(f"PRAGMA max_page_count = {most}")
 
     def set_aside(self, when: float) -> Path:
-        """Rename the damaged file after the unix time `when`. Leaves it closed. Raises OSError."""
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(when))
-        aside = self.path.with_name(f"{self.path.name}.damaged-{stamp}")
+        """Rename the damaged file, or one in place of ours, after the unix time `when`. Leaves it
+        closed. Raises OSError."""
+        stamp, in_place = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(when)), self.in_place()
+        why = "damaged" if in_place else "foreign"
+        aside = self.path.with_name(f"{self.path.name}.{why}-{stamp}")
         while aside.exists():
             aside = aside.with_name(aside.name + "-")
-        self.path.rename(aside)
-        if self._beside("-wal").exists():
-            self._beside("-wal").rename(aside.with_name(aside.name + "-wal"))
+        if in_place or self.path.exists():
+            self.path.rename(aside)
+        log = self._beside("-wal")
+        if log.exists() and (in_place or identity(str(log)) != self._ours[1]):
+            log.rename(aside.with_name(aside.name + "-wal"))
         self.close()
-        self._beside("-wal").unlink(missing_ok=True)
+        log.unlink(missing_ok=True)
         self._beside("-shm").unlink(missing_ok=True)
         return aside
 
@@ -324,7 +343,7 @@ class File:
         except (Damaged, IndexError, ValueError):  # it does not say so
             readable = False
         if not readable:
-            raise OSError(f"{self.path}: version {version} is newer than this software")
+            raise NotOurs(f"{self.path}: version {version} is newer than this software")
         log.info("store=%s version=%d software=%d state=ok", self.path, version, len(MIGRATIONS))
 
     def _roll_back(self) -> None:

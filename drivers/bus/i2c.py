@@ -84,11 +84,14 @@ class KernelBus:
 
 
 class I2C:
-    """One I2C bus, shared by its chips. A lock makes each transaction whole."""
+    """One I2C bus, shared by its chips. A lock makes each transaction whole.
+
+    Who has waited is next: a long burst in several transactions lets others in between.
+    """
 
     def __init__(self, bus: Bus, timer: Timer) -> None:
         self.bus, self.timer = bus, timer
-        self.lock = threading.Lock()
+        self.lock, self.turn = threading.Lock(), threading.Lock()
         self.tape: list[str] | None = None  #: a list takes down what goes over the bus
 
     def write(self, address: int, data: bytes) -> None:
@@ -113,8 +116,12 @@ class I2C:
 
     def _transfer(self, address: int, *messages: i2c_msg) -> None:
         try:
-            with self.lock:
+            with self.turn:  # a Lock alone would go to who has just let go of it
+                self.lock.acquire()
+            try:
                 self.bus.i2c_rdwr(*messages)
+            finally:
+                self.lock.release()
             if self.tape is not None:
                 self.tape += map(noted, messages)
         except OSError as error:
