@@ -1,6 +1,7 @@
 """Values that lie: a sensor that repeats itself, or has long had nothing believable to say."""
 
 from collections.abc import Hashable, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -8,8 +9,10 @@ from agent.clock import VirtualClock
 from agent.codec.messages import SENSOR_BACK, SENSOR_FAILED, STANDS_STILL
 from agent.measure.instrument import Instrument, News
 from agent.model.quality import FEWEST, spoken
-from agent.model.schema import Missing, quantity_kinds
+from agent.model.schema import Missing, quantity_kinds, registered
 from drivers.api import BusError, Quantity
+from tests.conftest import MONDAY
+from tests.rig import PROFILE, make_rig
 
 HOUR, DAY = 3600.0, 86_400.0
 
@@ -181,3 +184,19 @@ def test_every_kind_says_how_long_it_may_stand_still() -> None:
 )
 def test_times_are_said_as_people_say_them(seconds: float, words: str) -> None:
     assert spoken(seconds) == words
+
+
+def test_event_12_goes_out_on_the_column_that_stands_still_and_status_says_so(
+    tmp_path: Path,
+) -> None:
+    still = 'driver = "tests.rig"\nstill_s = { co2 = 1800 }\n'
+    text = PROFILE.replace('driver = "tests.rig"\n', still)
+    rig = make_rig(tmp_path, VirtualClock(MONDAY), text)
+    rig.run(3600)
+    codes = [(one.column, one.code) for one in rig.link.far.events]
+    co2 = next(i for i, f in enumerate(registered(1).fields) if f.name == "co2")
+    assert (co2, STANDS_STILL) in codes
+    said = rig.node.snapshot()["sensors"]["room"]
+    assert said["state"] == "still"
+    assert said["reason"].startswith("co2: the same to the last bit")
+    assert rig.node.bad_sensors() == ["room"]

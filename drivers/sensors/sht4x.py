@@ -72,6 +72,7 @@ class SHT4xTwin:
 
     def __init__(self) -> None:
         self.truth: Mapping[str, float] = {"temperature": 21.5, "relative_humidity": 45.0}
+        self.noise_rms = {"relative_humidity": 0.03}  # repeatability of table 1: three times that
 
     def power_on(self, now: float) -> None:
         """Ready after 0.3 ms; nothing to tell."""
