@@ -23,7 +23,7 @@ def warnings(path: str) -> list[str]:
 
 def test_check_warns_while_the_name_is_the_one_that_is_shipped(tmp_path: Path) -> None:
     assert any("node.name is 'ghs-raum-a'" in one for one in warnings(school(tmp_path)))
-    assert warnings(school(tmp_path, ('"ghs-raum-a", r', '"aula", r'))) == []
+    assert warnings(school(tmp_path, ('"ghs-raum-a" }', '"aula" }'))) == []
 
 
 @pytest.mark.parametrize("host", ["broker.example", "8.8.8.8", "[2001:4860:4860::8888]"])
@@ -32,7 +32,7 @@ def test_check_warns_of_a_password_that_everybody_on_the_way_may_read(
     tmp_path: Path, host: str, scheme: str
 ) -> None:
     url = OPEN.replace("broker.example", host).replace("mqtt:", scheme + ":")
-    (one,) = warnings(school(tmp_path, ('"ghs-raum-a", r', '"aula", r'), (LOCAL, url)))
+    (one,) = warnings(school(tmp_path, ('"ghs-raum-a" }', '"aula" }'), (LOCAL, url)))
     assert "the password goes unencrypted to" in one
 
 
@@ -51,7 +51,7 @@ def test_check_warns_of_a_password_that_everybody_on_the_way_may_read(
 )
 def test_check_says_nothing_of_a_password_that_stays_in_the_house(tmp_path: Path, url: str) -> None:
     other = OPEN.replace("mqtt://broker.example:1883", url)
-    assert warnings(school(tmp_path, ('"ghs-raum-a", r', '"aula", r'), (LOCAL, other))) == []
+    assert warnings(school(tmp_path, ('"ghs-raum-a" }', '"aula" }'), (LOCAL, other))) == []
 
 
 @pytest.mark.parametrize(

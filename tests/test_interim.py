@@ -89,6 +89,8 @@ def test_rows_move_behind_those_of_the_file(gone: Path, clock: VirtualClock) -> 
     assert node.store.boot > 1_000_000
     node.put(3)
     node.store.set_setting("sensor/rain", b"0")
+    node.store.set_setting("sensor/new", b"1")
+    node.store.set_setting("epoch", b"memory's")
     node.store.link("city").command(77, 0, b"ack", {"interval/air": b"new"})
     gone.parent.unlink()
     gone.parent.with_name("pulled").rename(gone.parent)
@@ -99,6 +101,8 @@ def test_rows_move_behind_those_of_the_file(gone: Path, clock: VirtualClock) -> 
     assert after.kept("deck") == [1, 2]
     assert after.store.boot == before.store.boot
     assert after.store.setting("sensor/rain") == b"1700"
+    assert after.store.setting("sensor/new") == b"1"
+    assert after.store.setting("epoch") is None
     assert after.store.setting("interval/air") == b"new"
     assert after.store.link("city").result_of(77) == 0
     assert after.store.counts().owed == {"city": 3, "file": 9}

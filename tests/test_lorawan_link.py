@@ -561,8 +561,8 @@ def test_silence_of_the_modem_is_one_clear_reason(tmp_path: Path) -> None:
         ("join_eui", "zz", "only the hex digits"),
         ("region", "US915", "link[0].region"),
         ("modem", "rak317", "did you mean 'rak3172'"),
-        ("data_rate", 9, "<= 5"),
-        ("airtime_s_per_day", 0, ">= 1"),
+        ("data_rate", 9, "at most 5"),
+        ("airtime_s_per_day", 0, "at least 1"),
     ],
 )
 def test_wrong_radio_settings_are_named(tmp_path: Path, key: str, value: Any, hint: str) -> None:

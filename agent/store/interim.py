@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 AGAIN_S = 60.0
 MEMORY_BYTES = 16_000_000  #: about 200,000 rows; then the oldest delivered go, as on a disk
 BOOTS = 2_000_000  #: of so many thousands one is drawn for the number of this start
-THE_FILES_OWN = ("sensor/", "starts", "record.", "raw.", "reads_from")  #: it knows these better
+THE_FILES_OWN = ("sensor/", "starts", "raw.", "reads_from")  #: it knows these better, if at all
+EPOCH = "epoch"  #: the number of a store is never another's
 MOVED_COUNTERS = ("lost", "set_aside", "lost_messages")
 
 
@@ -211,10 +212,10 @@ def _move_messages(old: State, new: State, made: list[Statement]) -> None:
 
 def _move_ledger(old: State, new: State, made: list[Statement]) -> None:
     """Settings as downlinks left them, results of downlinks, counters."""
-    settings = old.ledger.settings.items()
-    made += new.ledger.set({k: v for k, v in settings if not k.startswith(THE_FILES_OWN)})
-    for name, known in (*old.ledger.done.items(), *old.ledger.refused.items()):
-        for one, outcome in known.items():
+    known = {key for key in new.ledger.settings if key.startswith(THE_FILES_OWN)} | {EPOCH}
+    made += new.ledger.set({k: v for k, v in old.ledger.settings.items() if k not in known})
+    for name, downlinks in (*old.ledger.done.items(), *old.ledger.refused.items()):
+        for one, outcome in downlinks.items():
             made += new.ledger.remember(name, one, outcome)
     for name in MOVED_COUNTERS:
         if old.ledger.tally.get(name):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -148,6 +149,7 @@ def main(count: int, seed: int) -> int:
         upgraded = {mode: upgrades(rig, few, mode, seed) for mode in ("FULL", "OFF")}
     finally:
         rig.close()
+        shutil.rmtree(folder, ignore_errors=True)
     print(f"{time.monotonic() - began:.0f} s, seed {seed}")
     for mode, tally in found.items():
         print(f"{mode:7} {tally.text()}")
