@@ -7,7 +7,7 @@ import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from agent.clock import Clock
 from agent.codec.messages import SENSOR_BACK, SENSOR_FAILED, STANDS_STILL
@@ -270,11 +270,11 @@ class Instrument:
     ) -> None:
         """Remember since when values repeat themselves, and since when they are not good."""
         if self._quality is None:
-            may_s = {**getattr(self.sensor, "still_s", {}), **self.still_s}
+            may_s = {**said_by(self.sensor, "still_s"), **self.still_s}
             self._quality = Quality(self.quantities, may_s, self.patience_s, self.streams)
         table = slot[2] if slot is not None and self.streams else ""
         bad = {name: isinstance(value, Missing) for name, value in judged.items()}
-        counts = getattr(self.sensor, "counts", {})
+        counts = said_by(self.sensor, "counts")
         self._quality.look(values, counts, bad, self.clock.monotonic(), table)
 
     def _weigh(self, judged: Mapping[str, Reading]) -> None:
@@ -321,6 +321,12 @@ class Instrument:
             level = logging.INFO if state in WELL else logging.WARNING
             log.log(level, "sensor=%s state=%s%s", self.name, state, quoted)
         self.state, self.reason = state, reason
+
+
+def said_by(sensor: Sensor, name: str) -> Mapping[str, Any]:
+    """What a driver declares by quantity; in somebody's driver the name may be something else."""
+    found = getattr(sensor, name, None)
+    return found if isinstance(found, Mapping) else {}
 
 
 def made_float(value: float | None) -> float:

@@ -65,7 +65,8 @@ class SimI2C:
             self._message(message)
             took_s = (message.len + 1) * CLOCKS / self.rate_hz  # the address is a byte too
             self.busy_s += took_s
-            self.timer.sleep(took_s)
+            if took_s:
+                self.timer.sleep(took_s)
         self.longest_s = max(self.longest_s, self.busy_s - before)
 
     def _message(self, message: i2c_msg) -> None:
