@@ -62,5 +62,9 @@ def tunnel(proxy: str, host: str, port: int, patience_s: float) -> socket.socket
         headers["Proxy-Authorization"] = "Basic " + base64.b64encode(words.encode()).decode()
     way = HTTPConnection(url.hostname or "", url.port or 8080, timeout=patience_s)
     way.set_tunnel(host, port, headers)
-    way.connect()
+    try:
+        way.connect()
+    except BaseException:
+        way.close()
+        raise
     return way.sock
