@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from pathlib import Path
+from typing import NamedTuple
 
 log = logging.getLogger(__name__)
 
@@ -17,9 +18,23 @@ BUILT = 1_767_225_600  # 2026-01-01: no node of this software has ever lived ear
 NTP_MARK = "run/systemd/timesync/synchronized"
 ASK_NTP_S = 30.0
 ASK_NTP_TRUSTED_S = 3600.0
-RANK = ("", "rtc", "lorawan", "ntp")  # whom to believe more
+#: whom to believe more: nobody, the system as it is, clock chip, a person, network, time service
+RANK = ("", "system", "rtc", "hand", "lorawan", "ntp", "gnss")
+TRUST = ("ntp", "lorawan", "rtc")  #: who counts where the profile says nothing
 BOOT_ID = "proc/sys/kernel/random/boot_id"  # random(4)
 RTC = "sys/class/rtc/rtc0/hctosys"
+
+
+class Reckoning(NamedTuple):
+    """How unix time is told from monotonic time, and who says so."""
+
+    source: str  #: one of RANK
+    offset_ms: int  #: unix minus monotonic milliseconds
+
+    @property
+    def rank(self) -> int:
+        """The higher, the more it is to be believed; 0 for a source that nobody knows here."""
+        return RANK.index(self.source) if self.source in RANK else 0
 
 
 class Clock:
@@ -68,6 +83,11 @@ class Clock:
             return self._offset
         utc = self.system_utc()
         return utc - self.monotonic() if utc >= BUILT else None
+
+    def reckoning(self) -> Reckoning | None:
+        """What dates a row now, None while no trusted source has spoken."""
+        offset = self.offset()
+        return None if offset is None else Reckoning(self.trust, round(offset * 1000))
 
     def utc(self) -> float | None:
         """Trusted unix time, or None."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from agent.model.batch import RAW
+from agent.model.batch import RAW, WITHDRAWN
 from agent.store.database import WAL_BYTES, Statement
 from agent.store.outbox import MESSAGES
 from agent.store.pending import gaps, runs, union
@@ -169,9 +169,10 @@ def trim_messages(state: State) -> list[Statement]:
     over = state.contents.message_count - MOST_MESSAGES
     if over <= 0:
         return []
-    sql = "SELECT seq FROM message WHERE kind <> ? ORDER BY seq"
-    seqs = [seq for (seq,) in state.file.read(sql, (RAW,))]
+    sql = "SELECT seq, kind FROM message WHERE kind <> ? ORDER BY seq"
     pending = union(outbox.pending[MESSAGES] for outbox in state.outboxes.values())
+    kept = state.file.read(sql, (RAW,))
+    seqs = [seq for seq, kind in kept if kind != WITHDRAWN or seq not in pending]
     gone = sorted(seqs, key=lambda seq: seq in pending)[: over + SLACK]
     state.contents.message_count -= len(gone)
     state.ledger.count("lost_messages", sum(seq in pending for seq in gone))
