@@ -87,6 +87,7 @@ def build(
     Raises ConfigError, and OSError where the store's folder cannot be written.
     """
     config = made.config
+    clock.accepts = config.clock.trust
     store = Store(
         store_path or Path(config.store.path),
         clock,

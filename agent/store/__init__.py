@@ -20,6 +20,7 @@ from agent.store.policy import LinkPolicy
 from agent.store.reader import Reader
 from agent.store.retention import Retention, trim_messages
 from agent.store.selection import Moment
+from agent.store.standing import Standing
 from agent.store.statements import Resend
 from agent.store.writer import Unit
 
@@ -46,7 +47,8 @@ class Store:
         self._lock, self._file = access.lock, access.file
         self._state, self._writer = access.state, access.writer
         self._links: dict[str, LinkStore] = {}
-        self._retention = Retention(self._state, max_bytes, max_days)
+        self._standing = Standing(self._state.ledger)
+        self._retention = Retention(self._state, max_bytes, max_days, self._standing)
 
     def open(self) -> None:
         """Open or create the file, enter this boot. Raises OSError, also where another process
@@ -67,7 +69,13 @@ class Store:
         self._state.load()
         self._writer.apply(Unit(self._state.contents.enter_boot(self.clock.boot_id())))
         self._access.dating.load()
+        known = self._access.dating.best.get(self.boot)
+        if known is not None:
+            self.clock.recall(known)
         self._doubt()
+        tables = self._state.contents.tables.values()
+        starts = [one.newest_start for one in tables if one.newest_start is not None]
+        self._standing.load(max(starts, default=None))
 
     def _doubt(self) -> None:
         """What a process that broke off had sent last was perhaps not written down any more."""
@@ -222,7 +230,7 @@ class Store:
         statements = trim_messages(self._state)
         if statements:
             self._writer.attempt(statements)
-        drop = self._retention.due(self.clock.monotonic(), self.clock.utc())
+        drop = self._retention.due(self.clock.monotonic(), self.clock.reckoning())
         if drop is not None:
             self._writer.drop(drop)
         return drop is not None
