@@ -120,10 +120,13 @@ class Life:
 
             access.file.write = refuse  # type: ignore[method-assign,assignment]
             with pytest.raises(RuntimeError, match="the power"):
-                while True:
-                    access.date()
-                    self.rows()
+                self.live_on()
         self.power_off()
+
+    def live_on(self) -> None:
+        while True:
+            self.node.store._access.date()
+            self.rows()
 
     def check(self) -> None:
         """Every row of a boot whose clock is known stands at its right second."""

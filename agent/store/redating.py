@@ -21,11 +21,12 @@ ROWS = """SELECT r.seq, r.layout, r.mono_ms, coalesce(r.start, y.start)
     WHERE r.id BETWEEN ? AND ? AND r.boot = ? AND (r.start IS NOT NULL OR r.lost)
     ORDER BY r.id LIMIT ?"""
 NEWEST_ROWS = ROWS.replace("ORDER BY r.id", "ORDER BY r.id DESC")
+# CROSS: in this order, for there are few that are wanted and many rows
 AT_STARTS = """SELECT r.seq, r.start, r.layout FROM json_each(?) AS wanted
-    JOIN row AS r ON r.tbl = ? AND r.start = wanted.value"""
+    CROSS JOIN row AS r ON r.tbl = ? AND r.start = wanted.value"""
 YIELDED = """SELECT y.seq, y.start FROM json_each(?) AS wanted
-    JOIN yielded AS y ON y.tbl = ? AND y.start = wanted.value
-    JOIN row AS r ON r.id = y.tbl << 40 | y.seq ORDER BY y.seq"""
+    CROSS JOIN yielded AS y ON y.tbl = ? AND y.start = wanted.value
+    CROSS JOIN row AS r ON r.id = y.tbl << 40 | y.seq ORDER BY y.seq"""
 MOVE = "UPDATE row SET start = ?, lost = ? WHERE id = ?"
 YIELD = "INSERT OR REPLACE INTO yielded (tbl, seq, start) VALUES (?, ?, ?)"
 TAKE_BACK = "DELETE FROM yielded WHERE tbl = ? AND seq = ?"
