@@ -118,7 +118,7 @@ class Life:
                 access.file.write = write  # type: ignore[method-assign]
                 raise CUT
 
-            access.file.write = refuse  # type: ignore[method-assign,assignment]
+            access.file.write = refuse  # type: ignore[method-assign]
             with pytest.raises(RuntimeError, match="the power"):
                 self.live_on()
         self.power_off()

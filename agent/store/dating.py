@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 CONTRADICTS_MS = 2000  #: a better clock that differs by more says that the lesser was wrong
 ALIKE_MS = 1000
 LEAST, MOST = 16, 2000  #: rows of one step
-SHORT_S, LONG_S = 0.005, 0.010  #: a step that took less or more has more or fewer rows next time
+SHORT_S, LONG_S = 0.003, 0.006  #: a step that took less or more has more or fewer rows next time
 
 BEST = """INSERT INTO reckoning (boot, source, offset_ms) VALUES (?, ?, ?)
     ON CONFLICT (boot) DO UPDATE SET source = excluded.source, offset_ms = excluded.offset_ms"""
