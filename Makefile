@@ -2,6 +2,8 @@
 # make test    lint, types, all tests (installs what it needs into .venv)
 # make bench   the figures, measured here, into tests/bench/README.md
 # make fuzz    a million mutated inputs each
+# make mutants COUNT=200 SEED=1   wrong lines that no test sees; by hand, under an hour
+# make outside what the world does, against real processes; make soak: an hour of each
 # make powercut COUNT=2000   power cuts on a disk with a volatile cache (root)
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,17 +13,25 @@ BROKER := mosquitto='command -v mosquitto || test -x /usr/sbin/mosquitto'
 FUSE := fuse3='command -v fusermount3' e2fsprogs='command -v mkfs.ext4'
 NODE := nodejs='command -v node' npm='command -v npm'
 
-.PHONY: demo test bench fuzz powercut lint clean
+.PHONY: demo test tools lint types tests bench fuzz mutants outside soak powercut clean
 
 demo: .venv/run
 	@.ci/packages $(BROKER) || echo "the demo goes on without a broker"
 	$(BIN)/stadtsinn demo $(ARGS)
 
-test: .venv/dev .venv-zcbor/ready .node/ready
+test: lint types tests
+
+tools: .venv/dev .venv-zcbor/ready .node/ready
 	@.ci/packages $(BROKER)
+
+lint: .venv/dev
 	$(BIN)/ruff format --no-cache --check .
 	$(BIN)/ruff check --no-cache .
+
+types: .venv/dev
 	$(BIN)/mypy
+
+tests: tools
 	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term --cov-fail-under=95 $(ARGS)
 
 bench: .venv/dev
@@ -30,6 +40,15 @@ bench: .venv/dev
 
 fuzz: .venv/dev
 	$(BIN)/python -m tests.fuzz $(or $(COUNT),1000000)
+
+mutants: .venv/dev
+	$(BIN)/python -m tests.mutants $(or $(COUNT),200) $(or $(SEED),1)
+
+outside: .venv/dev
+	$(BIN)/python -m tests.outside $(or $(SECONDS),60)
+
+soak: .venv/dev
+	$(BIN)/python -m tests.outside 3600
 
 powercut: .venv/dev
 	@.ci/packages $(FUSE) || true
@@ -64,4 +83,4 @@ powercut: .venv/dev
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-zcbor .node .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .venv-zcbor .node .mypy_cache .pytest_cache .ruff_cache .hypothesis .mutants dist

@@ -46,6 +46,7 @@ class Daemon:
         self.jobs, self.clock, self.status = jobs, clock, status
         self.stopping = stopping  #: set from anywhere: please end
         self.crashed = threading.Event()
+        self.told = 0  #: how many signals have asked for the end
         self._over = False  # what a job does from now on changes nothing
 
     def run(self) -> int:
@@ -94,14 +95,19 @@ class Daemon:
         for number in STOPS:
             signal.signal(number, signal.SIG_IGN)
 
+    def begin_again(self) -> None:
+        """Run the same command anew in this process. What it has open closes; does not return."""
+        for number in STOPS:  # all is on disk: a signal may end it at once, also on the way
+            signal.signal(number, signal.SIG_DFL)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
     def _listen(self, reader: int) -> None:
         """Whatever was put is on disk: to end without another word loses nothing."""
-        told = 0
         while numbers := os.read(reader, 64):
-            told += sum(number in STOPS for number in numbers)
-            if told > 1:
+            self.told += sum(number in STOPS for number in numbers)
+            if self.told > 1:
                 os._exit(1 if self.crashed.is_set() else 0)
-            if told:
+            if self.told:
                 self.stop()
 
     def repeat(self, job: Job) -> None:

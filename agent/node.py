@@ -33,13 +33,17 @@ from agent.model.batch import Message
 from agent.plan import Plan, make_plan, read_profile
 from agent.plan.tables import TablePlan
 from agent.plan.triggers import TriggerPlan
-from agent.status import Node
+from agent.status import Node, useless_downlinks
 from agent.store import Store
+from agent.store.interim import Interim, open_store
+from agent.transport.bounds import bounds
 from agent.transport.commands import Commands
+from agent.transport.install import identity
 from agent.transport.links import Link
 from agent.transport.links.encoder import Encoder, no_records
 from agent.transport.links.make import LinkMaker, fill_s, make_link, policy, style
 from agent.transport.settings import Settings, fill_key, interval_key, limits_key, packed_key
+from agent.transport.trial import Trials
 from agent.transport.uplink import Uplink
 
 
@@ -84,22 +88,21 @@ def build(
 ) -> Node:
     """A node ready to run. `links` makes others than the profile's (tests, demo).
 
-    Raises ConfigError, and OSError where the store's folder cannot be written.
+    Raises ConfigError, and OSError where the store is another's.
     """
     config = made.config
     clock.accepts = config.clock.trust
-    store = Store(
+    store = open_store(
         store_path or Path(config.store.path),
         clock,
         max_bytes=round(config.store.max_mb * 1e6),
         max_days=config.store.max_days,
     )
-    store.open()
     store.new_event = partial(node_event, clock=clock)
     health = getattr(made.buses, "node", None)
     if isinstance(health, HealthSource):
         health.store = store
-    settings = Settings(store, profile_values(made))
+    settings = Settings(store, profile_values(made), bounds(config.commands, config.node))
     instruments = make_instruments(made, clock)
     for name, instrument in instruments.items():
         if (kept := store.setting(state_key(name))) is not None:
@@ -107,8 +110,10 @@ def build(
     streams = make_streams(made, clock)
     samplers = [make_sampler(one, made, store, clock, settings, instruments) for one in made.tables]
     node = Node(config, clock, store, instruments, streams, samplers)
+    node.identity = identity(store.path, store)
     if isinstance(health, HealthSource):
         health.bad_sensors = lambda: len(node.bad_sensors())
+        health.useless_downlinks = partial(useless_downlinks, node)
     add_jobs(node, made, settings, links, state_file)
     return node
 
@@ -130,7 +135,14 @@ def profile_values(made: Plan) -> dict[str, object]:
 def make_instruments(made: Plan, clock: Clock) -> dict[str, Instrument]:
     """Every sensor under its name, with calibration and the inputs it compensates with."""
     instruments = {
-        one.name: Instrument(one.name, made.sensors[one.name], clock, one.calibrate)
+        one.name: Instrument(
+            one.name,
+            made.sensors[one.name],
+            clock,
+            one.calibrate,
+            still_s=one.still_s,
+            patience_s=one.patience_s,
+        )
         for one in made.config.instrument
     }
     for one in made.config.instrument:
@@ -184,16 +196,15 @@ def add_jobs(
     health = getattr(made.buses, "node", None)
     store.links({one.name: policy(one, settings) for one in config.link})
     say_hello = partial(new_hello, node, made)
-    commands = Commands(
-        config.node, store, clock, node.samplers, settings, say_hello, node.stopping.set
-    )
+    commands = make_commands(node, settings, say_hello)
     archive = open_archive(node, made)
     raw_chunk = archive.frame if archive else no_records
 
     def link_of(one: LinkConfig, wake: threading.Event) -> Link:
         if one.name in links:
             return links[one.name](Encoder(clock, style(one), raw_chunk))
-        return make_link(one, made, store, clock, wake, node.stopping, raw_chunk)
+        install = node.identity.install.hex()
+        return make_link(one, made, store, clock, wake, node.stopping, raw_chunk, install)
 
     for one in config.link:
         wake = threading.Event()
@@ -206,10 +217,22 @@ def add_jobs(
     housekeeping = Housekeeping(store, clock, greet, node.snapshot, state_file)
     node.jobs += [Job(f"table-{one.layout.table}", one.step, one.wake) for one in node.samplers]
     node.jobs += [Job(f"stream-{name}", one.step, one.wake) for name, one in node.streams.items()]
-    node.jobs += make_triggers(node, made, archive) if archive else []
+    node.jobs += make_triggers(node, made, archive) if made.triggers else []
     node.jobs += [Job(f"link-{one.name}", one.step, one.wake) for one in node.uplinks]
     node.jobs.append(Job("housekeeping", housekeeping.step))
+    if isinstance(store, Interim):
+        node.jobs.append(Job("store", partial(store.step, node.stopping.set)))
     add_loadtest(node, state_file)
+
+
+def make_commands(node: Node, settings: Settings, say_hello: Callable[[], Message]) -> Commands:
+    """What carries out downlinks, within the profile's bounds."""
+    store, clock, samplers = node.store, node.clock, node.samplers
+    unheard = {one.name for one in node.config.link if isinstance(one, LorawanConfig)}
+    trials = Trials(store, clock, settings, samplers, unheard)
+    return Commands(
+        settings.bounds, store, clock, samplers, settings, trials, say_hello, node.stopping.set
+    )
 
 
 def add_loadtest(node: Node, state_file: Path | None) -> None:
@@ -225,8 +248,11 @@ def add_loadtest(node: Node, state_file: Path | None) -> None:
 
 
 def open_archive(node: Node, made: Plan) -> Archive | None:
-    """The raw records, if there are or may be any. Raises OSError where their folder is no use."""
-    if not made.triggers and not node.store.raws():
+    """The raw records, if there are or may be any. Raises OSError where their folder is no use.
+
+    None without the store's file: which of them have gone out stands there.
+    """
+    if isinstance(node.store, Interim) or (not made.triggers and not node.store.raws()):
         return None
     wanted = node.config.records
     records = Records(folder_of(wanted.path, node.store.path), round(wanted.max_mb * 1e6))
@@ -235,7 +261,7 @@ def open_archive(node: Node, made: Plan) -> Archive | None:
     return archive
 
 
-def make_triggers(node: Node, made: Plan, archive: Archive) -> list[Job]:
+def make_triggers(node: Node, made: Plan, archive: Archive | None) -> list[Job]:
     """One job per stream that has triggers."""
     from agent.events.trigger import Trigger  # numpy: only where there are triggers
 
@@ -254,7 +280,8 @@ def new_hello(node: Node, made: Plan) -> Message:
     """Who this node is and what it owes, now."""
     numbers = [table.schema.number for table in made.tables]
     waiting = max(node.store.counts().owed.values(), default=0)
-    return hello(numbers, waiting, node.store.boot, node.clock)
+    who = node.identity
+    return hello(numbers, waiting, node.store.boot, node.clock, who.install, who.epoch)
 
 
 @dataclass
@@ -289,10 +316,15 @@ class Greeting:
 
 
 def run_node(node: Node) -> int:
-    """Run until a signal, a restart by downlink or a crash. Returns the exit code."""
+    """Run until a signal, a restart by downlink or a crash. Returns the exit code.
+
+    Where rows have just moved from memory into the store's file, the process begins again instead.
+    """
     daemon = Daemon(node.jobs, node.clock, node.headline, node.stopping)
     daemon.on_signals()
     code = daemon.run()
     node.close()
+    if isinstance(node.store, Interim) and node.store.again and not daemon.told:
+        daemon.begin_again()
     daemon.off_signals()
     return code

@@ -20,6 +20,7 @@ from agent.measure.sampler import Sampler
 from agent.measure.stream import Stream
 from agent.model.schema import Missing, quantity_kinds
 from agent.store import Store
+from agent.transport.install import Identity
 from agent.transport.uplink import Uplink
 
 REASONS = {
@@ -43,6 +44,7 @@ class Node:
     uplinks: list[Uplink] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     loadtest: LoadTest | None = None
+    identity: Identity = field(default_factory=Identity)
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def snapshot(self) -> dict[str, Any]:
@@ -76,6 +78,7 @@ def snapshot(node: Node) -> dict[str, Any]:
         one.watch()  # a stream that only a trigger reads is asked by nobody else
     return {
         "node": node.config.node.name,
+        "id": node.identity.install.hex(),
         "version": version("stadtsinn"),
         "time": clock.utc(),
         "clock": clock.trust or "not trusted",
@@ -149,8 +152,28 @@ def link(uplink: Uplink, node: Node) -> dict[str, Any]:
         "last_ack_s": since,
         "next_try_s": max(round(uplink.next_try_at - now, 1), 0) if uplink.reason else 0,
         "owed": node.store.counts().owed.get(uplink.name, 0),
+        "downlinks": downlinks(uplink),
+        "notes": list(getattr(uplink.link, "notes", ())),
         **({"radio": uplink.link.report()} if hasattr(uplink.link, "report") else {}),
     }
+
+
+def downlinks(uplink: Uplink) -> dict[str, int]:
+    """What has come over a link since the start."""
+    one = uplink.commands.traffic(uplink.name)
+    return {
+        "done": one.done,
+        "refused": one.refused,
+        "repeated": one.repeated,
+        "malformed": one.malformed,
+        "ignored": getattr(uplink.link, "ignored", 0),  # retained, too long, too many at once
+    }
+
+
+def useless_downlinks(node: Node) -> int:
+    """Downlinks without an effect since the start, on all links."""
+    counted = [downlinks(one) for one in node.uplinks]
+    return sum(sum(one.values()) - one["done"] for one in counted)
 
 
 def store(node: Node) -> dict[str, Any]:

@@ -78,7 +78,10 @@ class Sensor(Protocol):
 
     Beside what stands here a class may declare, for plans and tests: `checksum`, whether a
     flipped bit is noticed; `warm_up_s`, from `setup` to the first value (0); `setup_s` and
-    `read_s`, the most time these take (1 and 0.25).
+    `read_s`, the most time these take (1 and 0.25); `still_s`, for how long a quantity may repeat
+    itself to the last bit where it is coarser than others of its kind; `counts`, by quantity what
+    the newest value was made of (anything that compares), where rounding or a limit may hide that
+    it moves, or where a zero is suspect as well.
     """
 
     @property

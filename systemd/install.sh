@@ -9,6 +9,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 profile=${1:-$here/../hw/nodes/school.toml}
 [ "$(id -u)" = 0 ] || { echo "Please type:  sudo $0" >&2; exit 1; }
 [ -f "$profile" ] || { echo "no such profile: $profile" >&2; exit 2; }
+if [ "$(getconf LONG_BIT)" != 64 ]; then
+    echo "this system is 32-bit: libraries the node needs (cbor2, msgspec) are made for 64-bit only." >&2
+    echo "Please write Raspberry Pi OS (64-bit) onto the card: Raspberry Pi Imager, Pi 3 or later, Zero 2 W" >&2
+    exit 1
+fi
 "$here/../.ci/packages" python3-venv='python3 -c "import venv, ensurepip"'
 
 python3 -m venv /opt/stadtsinn
@@ -32,9 +37,20 @@ elif [ $# -gt 0 ] && ! cmp -s "$profile" /etc/stadtsinn/node.toml; then
     echo "keeping /etc/stadtsinn/node.toml; to replace it:  sudo cp $profile /etc/stadtsinn/node.toml"
 fi
 
-# what this profile needs besides: numpy on a bridge; if it is wrong, the check below says so
+# what this profile needs besides: numpy on a bridge, pins for a modem's reset wire; if it is wrong,
+# the check below says so
 extras=$(/opt/stadtsinn/bin/stadtsinn check --extras /etc/stadtsinn/node.toml 2>/dev/null) || extras=""
-grep -qs Raspberry /proc/device-tree/model && extras="pi${extras:+,$extras}"
+case ",$extras," in
+*,pi,*)
+    extras=$(echo ",$extras," | sed 's/,pi,/,/; s/^,//; s/,$//')
+    # Debian's own package: from PyPI it is built here, which takes a compiler and swig
+    "$here/../.ci/packages" python3-rpi-lgpio='test -d /usr/lib/python3/dist-packages/RPi' || true
+    if [ -d /usr/lib/python3/dist-packages/RPi ]; then
+        sed -i 's/^include-system-site-packages.*/include-system-site-packages = true/' /opt/stadtsinn/pyvenv.cfg
+    elif ! /opt/stadtsinn/bin/pip install --quiet --disable-pip-version-check --prefer-binary "stadtsinn[pi]"; then
+        echo "no library for GPIO pins here: the reset wire stays unused, all else works" >&2
+    fi ;;
+esac
 [ -z "$extras" ] || /opt/stadtsinn/bin/pip install --quiet --disable-pip-version-check "stadtsinn[$extras]"
 /opt/stadtsinn/bin/stadtsinn check /etc/stadtsinn/node.toml
 if [ -d /run/systemd/system ]; then systemctl try-restart stadtsinn; fi  # an update

@@ -82,7 +82,11 @@ class Wire:
 
 
 class NoCommands:
-    def do(self, downlink: bytes, link: str) -> None: ...
+    def do(self, downlink: bytes, link: str) -> float:
+        return 0.0
+
+    def look(self, link: str) -> float:
+        return float("inf")
 
     def sent(self, link: str, silent: int) -> None: ...
 

@@ -46,6 +46,7 @@ class Room:
     from tests.bench.canned import Canned
 
     quantities = Canned.quantities
+    still_s = dict.fromkeys(quantities, 0.0)  #: a test may say the same for weeks
     values: Mapping[str, float | None] = {}
     error: Exception | None = None
 

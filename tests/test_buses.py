@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import inspect
 import os
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 import serial
 import smbus2
+from smbus2 import i2c_msg
 
 from agent.clock import Clock, VirtualClock
 from agent.config import parse
@@ -147,7 +150,7 @@ def test_errors_are_the_kernels(bus: SimI2C, clock: VirtualClock) -> None:
     bus.attached[0x10].faults.slow_s = 2.0
     before = clock.monotonic()
     bus.read_byte(0x10)
-    assert clock.monotonic() == before + 2
+    assert clock.monotonic() == pytest.approx(before + 2, abs=1e-3)
     bus.stuck = True
     with pytest.raises(OSError, match="timed out"):
         bus.read_byte(0x10)
@@ -176,6 +179,62 @@ def test_a_tape_takes_down_what_goes_over_a_bus(bus: SimI2C, clock: VirtualClock
 def test_a_bus_that_is_not_switched_on_says_how(clock: VirtualClock) -> None:
     with pytest.raises(BusError, match="0x44: /dev/i2c-77: is I2C switched on"):
         I2C(KernelBus("i2c-77"), clock).read(0x44, 1)
+
+
+def test_a_bus_that_is_not_there_names_those_that_are(tmp_path: Path, clock: VirtualClock) -> None:
+    for name in ("i2c-20", "i2c-1"):
+        (tmp_path / name).touch()
+    with pytest.raises(BusError, match="i2c-3: is not there; there is i2c-1, i2c-20"):
+        I2C(KernelBus("i2c-3", tmp_path), clock).read(0x44, 1)
+
+
+class Adapter:
+    """An adapter that may be pulled out: then every handle opened before is dead for ever."""
+
+    def __init__(self, path: Path, answers: Sequence[int]) -> None:
+        self.path, self.answers, self.opened, self.closed = path, list(answers), 0, 0
+
+    def open(self, path: str) -> Handle:
+        self.opened += 1
+        return Handle(self, os.open(path, os.O_RDWR))
+
+
+class Handle:
+    """What smbus2.SMBus is to the kernel's bus."""
+
+    def __init__(self, adapter: Adapter, fd: int) -> None:
+        self.adapter, self.fd = adapter, fd
+
+    def i2c_rdwr(self, *messages: smbus2.i2c_msg) -> None:
+        number = self.adapter.answers.pop(0)
+        if number:
+            raise OSError(number, os.strerror(number))
+
+    def close(self) -> None:
+        self.adapter.closed += 1
+        os.close(self.fd)
+
+
+@pytest.mark.parametrize(
+    ("answers", "opened"),
+    [
+        ([0, errno.ENODEV, 0], 2),
+        ([0, errno.EIO, 0], 2),
+        ([0, errno.EREMOTEIO, 0], 1),  # only this chip did not answer
+        ([0, errno.ENXIO, errno.ENXIO], 1),
+    ],
+)
+def test_a_dead_handle_is_opened_anew_and_none_is_left(
+    tmp_path: Path, clock: VirtualClock, answers: list[int], opened: int
+) -> None:
+    (tmp_path / "i2c-1").touch()
+    adapter = Adapter(tmp_path / "i2c-1", answers)
+    i2c = I2C(KernelBus("i2c-1", tmp_path, adapter.open), clock)  # type: ignore[arg-type]
+    for number in answers:
+        with pytest.raises(BusError) if number else contextlib.nullcontext():
+            i2c.read(0x44, 1)
+    assert adapter.opened == opened
+    assert adapter.closed == opened - 1
 
 
 # -- further I2C buses, as the kernel makes them of a multiplexer ---------------------------------
@@ -255,7 +314,7 @@ def test_a_gauge_takes_the_air_of_an_instrument_on_another_bus(
     assert instruments["river"].ask()["level"] == pytest.approx(2.0, abs=0.001)
 
 
-def test_each_bus_of_the_kernel_has_a_door_of_its_own(clock: VirtualClock, tmp_path: Path) -> None:
+def test_each_bus_of_the_kernel_is_opened_by_itself(clock: VirtualClock, tmp_path: Path) -> None:
     config, _ = parse(tmp_path / "node.toml", CHANNELS)
     buses = MachineBuses(clock)
     left, right, again = (buses.bus(config.instrument[index], find("sht4x")) for index in (0, 1, 0))
@@ -263,7 +322,8 @@ def test_each_bus_of_the_kernel_has_a_door_of_its_own(clock: VirtualClock, tmp_p
     assert isinstance(left, I2C)
     assert isinstance(right, I2C)
     assert left.lock is not right.lock
-    assert [vars(one.bus)["path"] for one in (left, right)] == ["/dev/i2c-11", "/dev/i2c-12"]
+    paths = [str(vars(one.bus)["path"]) for one in (left, right)]
+    assert paths == ["/dev/i2c-11", "/dev/i2c-12"]
 
 
 # -- the driver of the style page, as a third party would write it ------------------------------
@@ -521,3 +581,47 @@ def test_simulated_pins_are_as_strict_as_the_library() -> None:
     assert library.input(5) == 1
     library.cleanup(4)
     assert 4 not in library.modes
+
+
+def test_a_transfer_takes_nine_clocks_a_byte_at_the_rate_of_the_bus() -> None:
+    for rate_hz in (100_000, 400_000):
+        clock = VirtualClock()
+        bus = SimI2C(clock, rate_hz)
+        bus.attach(0x48, TMP117Twin())
+        before = clock.monotonic()
+        I2C(bus, clock).write_read(0x48, b"\x0f", 2)
+        assert clock.monotonic() - before == pytest.approx((2 + 3) * 9 / rate_hz)
+        assert bus.longest_s == bus.busy_s == pytest.approx((2 + 3) * 9 / rate_hz)
+
+
+def test_who_has_waited_for_the_bus_is_next() -> None:
+    order: list[str] = []
+    first_in, go = threading.Event(), threading.Event()
+
+    class Slow:
+        """Keeps its first caller until it may go."""
+
+        def i2c_rdwr(self, *messages: i2c_msg) -> None:
+            order.append(f"{messages[0].addr:02x}")
+            first_in.set()
+            go.wait(10)
+
+    bus = I2C(Slow(), VirtualClock())
+
+    def burst() -> None:
+        for _ in range(5):
+            bus.write(0x6A, b"\x78")
+
+    long, short = (
+        threading.Thread(target=burst),
+        threading.Thread(target=bus.write, args=(0x1D, b"")),
+    )
+    long.start()
+    assert first_in.wait(10)
+    short.start()
+    while not bus.turn.locked():  # until it waits for the bus
+        pass
+    go.set()
+    long.join()
+    short.join()
+    assert order.index("1d") <= 2

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from agent.config.slips import mend
 from agent.measure.driver_registry import look_beside
 from agent.plan.machine import look_at
 from agent.plan.mistakes import all_mistakes
+from agent.plan.profile_text import NOBODY
 from tests.test_shape import PROFILES
 
 SIX = """\
@@ -109,7 +111,11 @@ SLIPS = [
     ("= false", '= "aus"', 11, "write false, without quotes"),
     ("0.5", "0,5", 6, "decimal comma: write 0.5 with a point"),
     ("= 60", "= 60,0", 14, "decimal comma: write 60"),
-    ("= 60", "= 60 s", 14, "write the number alone: 60"),
+    ("= 60", "= 60 s", 14, "write the number alone, without its unit: 60"),
+    ("= 60", "= 1 min", 14, "write the number alone, without its unit: 60"),
+    ("= 60", "= 60;", 14, "nothing stands behind a value"),
+    ("= 60", "= 60 // jede Minute", 14, "a comment begins with #"),
+    ("offset = 0.5", "offset = \u22120.5", 6, "a long dash"),
     ("= 60", '= "60 s"', 14, "write 60 without quotes"),
     ("= 60", '= "60"', 14, "write 60 without quotes"),
     ("= 60", "= 060", 14, "write 60, without zeros in front"),
@@ -145,6 +151,26 @@ def test_what_people_write_first_is_told_with_the_remedy(
     assert len(found) == 1, found
     assert found[0][0] == line
     assert hint in found[0][2]
+
+
+WRONG = sorted((Path(__file__).parent / "data" / "profiles-wrong").glob("*.toml"))
+
+
+@pytest.mark.parametrize("profile", WRONG, ids=lambda path: path.stem)
+def test_wrong_profiles_are_told_all_mistakes_as_they_say_at_their_end(profile: Path) -> None:
+    """Lines such as `#= 5: no driver 'sht4'`: where, and how the hint begins."""
+    said = re.findall(r"^#= (\d+): (.*)$", profile.read_text(encoding="utf-8"), re.M)
+    found = all_mistakes(profile, examine_text)
+    assert [one.line for one in found] == [int(line) for line, _ in said]
+    for one, (_, hint) in zip(found, said, strict=True):
+        assert one.hint.startswith(hint)
+
+
+def test_a_word_that_stands_in_is_never_told() -> None:
+    told = [one.told() for path in WRONG for one in all_mistakes(path, examine_text)]
+    assert len(WRONG) > 20
+    invented = rf"(?<!\w){NOBODY}(?!\w)|i2c-9|/dev/9"
+    assert [line for line in told if re.search(invented, line)] == []
 
 
 def test_slips_of_many_kinds_are_all_told_in_one_run(tmp_path: Path) -> None:
@@ -234,6 +260,19 @@ def test_five_sensors_on_a_bus_that_is_off_are_one_line(tmp_path: Path) -> None:
     assert len(found) == 1
     assert "(climate, air)" in found[0]
     assert "raspi-config" in found[0]
+
+
+def test_a_bus_that_is_off_is_told_how_to_switch_on_and_no_store_section_has_no_line(
+    tmp_path: Path,
+) -> None:
+    text = GOOD.replace('driver = "scd41"\nbus = "i2c-1"', 'driver = "ds18b20"\nbus = "w1"')
+    text += '[[link]]\nname = "two"\nkind = "file"\npath = "/frames"\n'
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev" / "ttyS0").touch()
+    found = look_at(*parse(tmp_path / "node.toml", text.replace("self_cal", "# ")), tmp_path)
+    told = {one.text: one.line for one in found}
+    assert any("1-wire is not switched on here" in one and "(air)" in one for one in told)
+    assert [line for one, line in told.items() if "store's folder" in one] == [0]
 
 
 def test_a_warning_changes_no_exit_code(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`stadtsinn clock`: who vouches, and a person who does."""
 
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,13 @@ JANUARY = 1_767_600_000
 def machine(tmp_path: Path, mocker: MockerFixture) -> Path:
     """A machine without a time service and without a chip, whose clock cannot be harmed."""
     (tmp_path / "run").mkdir()
+    boot = tmp_path / "proc/sys/kernel/random/boot_id"
+    boot.parent.mkdir(parents=True)
+    boot.write_text("this boot")
     mocker.patch("agent.clock.ntp_synchronised", return_value=False)
     mocker.patch.object(command, "ntp_synchronised", return_value=False)
-    mocker.patch.object(command, "Clock", lambda: Clock(tmp_path))
-    mocker.patch.object(command, "told_by_node", lambda: None)
+    mocker.patch.object(command, "Clock", side_effect=partial(Clock, tmp_path))
+    mocker.patch.object(command, "told_by_node", return_value=None)
     mocker.patch.object(time, "clock_settime")
     return tmp_path
 

@@ -182,3 +182,8 @@ def test_more_than_a_frame_can_be_is_not_explained_unasked(hexed: bool) -> None:
     assert refused.exit_code == 2
     assert "--force" in refused.output
     assert told("--force", piped=long).exit_code == 0
+
+
+def test_every_item_of_a_frame_of_a_later_version_is_shown() -> None:
+    lines = explain.explain(codec.cbor.dump([-30, 5, 6]), lambda _: None, None)
+    assert [words for _, words in lines][1:] == ["-30: unknown, a later version", "5", "6"]

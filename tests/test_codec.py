@@ -11,6 +11,7 @@ from agent import codec
 from agent.clock import VirtualClock
 from agent.codec import CodecError, Style, decoder
 from agent.codec.packed import pack, to_bytes, unpack
+from agent.codec.row_encoder import without_empty
 from agent.model.batch import EVENT, HELLO, RAW, SLICE, Batch, Encoded, Layout, Message, Row
 from agent.model.schema import Cell, Field, Missing, Schema, registered
 
@@ -379,6 +380,25 @@ def test_a_message_over_the_limit_is_refused() -> None:
         message(HELLO, codec.hello_body({0: "0.1.0" * 20}), 51)
 
 
+def test_a_long_hello_becomes_several_with_the_install_id_in_each() -> None:
+    told = {
+        0: "0.2.0",
+        1: 70_000,
+        2: [0, 1, *range(50_000, 50_006)],
+        3: 9,
+        4: b"i" * 8,
+        5: b"e" * 8,
+    }
+    frames = message(HELLO, codec.hello_body(told), 51)
+    parts = [decoder.decode(made, lambda _: None) for made in frames]
+    assert len(frames) > 1
+    assert all(len(made) <= 51 for made in frames)
+    assert all(isinstance(part, decoder.Hello) and part.items[4] == b"i" * 8 for part in parts)
+    together = {k: v for part in parts for k, v in part.items.items()}  # type: ignore[union-attr]
+    assert together == told
+    assert len(message(HELLO, codec.hello_body(told), 222)) == 1
+
+
 def test_hello_raw_and_events_come_back() -> None:
     (hello,) = message(HELLO, codec.hello_body({0: "0.1.0", 1: 3, 2: [0, 1], 3: 7}), 51)
     said = decoder.decode(hello, lambda _: None)
@@ -414,3 +434,15 @@ def test_cells_come_back_from_the_store() -> None:
     assert codec.bytes_to_cells(codec.cells_to_bytes(cells)) == cells
     with pytest.raises(CodecError, match="no cell"):
         codec.bytes_to_cells(b"\x81\x61a")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("rows", [1, 2, 20])
+def test_an_empty_column_is_left_out_only_where_that_is_shorter(rows: int, packed: bool) -> None:
+    flat = [1, 2, None] * rows
+    columns, _ = without_empty(flat, 3, packed=packed)
+    written = rows * (18 if packed else 8) // 8
+    assert columns == ([0, 1, 2] if written < 1 else [0, 1])
+    far = [*range(30), None] * rows  # a mask of five bytes
+    columns, _ = without_empty(far, 31, packed=packed)
+    assert (len(columns) == 30) == (written >= 5)

@@ -76,7 +76,7 @@ WRONG = [
         "expected a whole number, got text in quotes",
     ),
     ("[[link]]", "[link]", 19, "link", "write it with two brackets, [[link]]"),
-    ('"/x/store.db"', '""', 3, "store.path", "length >= 1"),
+    ('"/x/store.db"', '""', 3, "store.path", "text in quotes that is not empty"),
     (
         'bus = "i2c-1"',
         "bus = 3",
@@ -142,5 +142,5 @@ def test_a_key_of_another_sections_name_is_found_where_it_stands() -> None:
 
 
 def test_an_unknown_section_without_likeness_lists_what_is_known() -> None:
-    with pytest.raises(ConfigError, match="known here: alarm, clock, instrument"):
+    with pytest.raises(ConfigError, match="known here: alarm, clock, commands, instrument"):
         parse(HERE, "zzz = 1\n" + GOOD)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.codec.messages import SENSOR_BACK, STANDS_STILL
+from agent.measure.instrument import Instrument
 from agent.model.schema import quantity_kinds
 from drivers.api import BusError, DataError, DeviceError, WarmingUp
 from tests.driver_kit import (
@@ -185,13 +187,49 @@ def test_it_keeps_to_its_time(name: str) -> None:
         bench.clock.sleep(bench.warm_up_s)
 
 
-def test_a_slow_or_frozen_chip_is_still_read(name: str) -> None:
+def test_a_slow_chip_is_still_read(name: str) -> None:
     bench = Bench(name).ready()
+    bench.faults.slow_s = 0.01
+    assert bench.after_a_while().keys() == bench.driver.quantities.keys()
+
+
+def test_a_chip_that_moves_is_well_and_a_frozen_one_is_found_out(name: str) -> None:
+    bench = Bench(name)
+    quantities = bench.driver.quantities
+    may_s = dict.fromkeys(quantities, 600.0)  # instead of days
+    instrument = Instrument(name, bench.driver, bench.clock, still_s=may_s)
+    instrument.prepare()
+    bench.clock.sleep(bench.warm_up_s)
+    rest, air = dict(bench.twin.truth), dict(bench.twin.truth)
+    bench.twin.truth = air
+    steps = {one: 2 * meant.resolves(rest[one]) for one, meant in quantities.items()}
+
+    def told(minutes: int) -> list[int]:
+        codes = []
+        for minute in range(minutes):
+            air.update({one: rest[one] + minute % 3 * step for one, step in steps.items()})
+            assert instrument.ask()
+            codes += [one.code for one in instrument.news()]
+            instrument.clock.sleep(60)
+        return codes
+
+    assert told(30) == [], f"{where(name)}: {instrument.reason} while it moves"
+    assert instrument.state == "ok", f"{where(name)}: {instrument.reason}"
     bench.faults.frozen = True
-    before = bench.read()
-    bench.twin.truth = {key: value + 1 for key, value in bench.twin.truth.items()}
+    codes = told(30)
+    assert instrument.state == "still", (
+        f"{where(name)}: frozen for 30 min, it is {instrument.state}: what do its `counts` tell?"
+    )
+    assert codes == [STANDS_STILL] * len(quantities)
     bench.faults.frozen = False
-    assert bench.after_a_while().keys() == before.keys()
+    assert told(4) == [SENSOR_BACK]
+
+
+def test_nothing_it_measures_may_stand_still_for_ever(name: str) -> None:
+    sensor = Bench(name).driver
+    for quantity, meant in sensor.quantities.items():
+        may_s = {quantity: quantity_kinds()[meant.kind].still_s, **getattr(sensor, "still_s", {})}
+        assert may_s[quantity] > 0, f"{where(name)}: {quantity}: declare still_s, seconds"
 
 
 def test_its_page_its_kinds_and_its_docstring_are_there(name: str) -> None:

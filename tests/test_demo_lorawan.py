@@ -40,11 +40,12 @@ def test_the_profiles_own_link_is_used(tmp_path: Path) -> None:
     link = radio_link(config, Radio("", "", *IDENTITY), tmp_path)
     assert (link.modem, link.fixed_length, link.limit_bytes) == ("rak3172", True, 115)
     assert link.carries == ("air", "events")
-    assert (link.fill_s, link.data_rate) == (RADIO_FILL_S, 5)
+    assert (link.fill_s, link.data_rate) == (1200, 5)  # the profile's own
     assert Path(link.app_key_file).read_text() == PRACTICE_KEY
     assert radio_link(config, Radio("la66", "", *IDENTITY), tmp_path).modem == "la66"
     other, _ = load(resource("nodes/school.toml"))
-    assert radio_link(other, Radio("", "", *IDENTITY), tmp_path).modem == "rak3172"
+    made = radio_link(other, Radio("", "", *IDENTITY), tmp_path)
+    assert (made.modem, made.fill_s) == ("rak3172", RADIO_FILL_S)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,7 @@ def test_the_profiles_own_link_is_used(tmp_path: Path) -> None:
         (("tcp://127.0.0.1",), "expected udp://host:port"),
         (("--app-key", "12"), "app_key: 32 hex digits wanted, 2 given"),
         (("--dev-eui", "zz"), "dev_eui"),
+        (("--gateway-eui", "12"), "16 hex digits wanted"),
     ],
 )
 def test_what_is_wrong_is_one_line(words: tuple[str, ...], says: str) -> None:

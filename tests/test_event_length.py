@@ -62,7 +62,14 @@ def figures() -> list[list[int]]:
 
 def told() -> Iterator[tuple[int, int | None, int, Value, bytes]]:
     """Every event the agent makes: schema, column, code, value, body."""
-    for code, value in [(6, None), (11, None), (8, LONG - 1), (9, RAW_LIMIT - 1), (9, -90)]:
+    for code, value in [
+        (6, None),
+        (11, None),
+        (12, 864_000),
+        (8, LONG - 1),
+        (9, RAW_LIMIT - 1),
+        (9, -90),
+    ]:
         yield 0, None, code, value, node_event(code, value, 1, DATED).body
     limits = (None, 0, 24, -256, 65_536, RAW_LIMIT - 1, 1 - RAW_LIMIT)
     scalars = [*product((0, 1, 2), limits), (3, -MOST), (3, MOST), (4, None), (5, None)]

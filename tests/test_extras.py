@@ -94,3 +94,13 @@ def test_what_to_type_fits_the_place_it_runs_in(
     assert extras.pip() == ".venv/bin/pip"
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert extras.pip() == "sudo .venv/bin/pip"
+
+
+def test_pins_are_wanted_only_where_a_reset_wire_is_named(tmp_path: Path) -> None:
+    text = resource("nodes/school-lorawan.toml").read_text(encoding="utf-8")
+    path = tmp_path / "node.toml"
+    wired = text.replace('modem = "rak3172"', 'modem = "rak3172"\nreset_pin = 17')
+    assert wired != text
+    for profile, wanted in ((text, "lorawan"), (wired, "pi,lorawan")):
+        path.write_text(profile)
+        assert run("check", "--extras", str(path)).output.strip() == wanted

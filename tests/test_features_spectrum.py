@@ -9,7 +9,7 @@ from scipy.signal import welch as scipy_welch
 
 from agent.features.arrays import fast_length
 from agent.features.machine_tones import on_line, sine_like
-from agent.features.spectrum import band_levels, peaks, points_for, welch
+from agent.features.spectrum import Spectrum, band_levels, peaks, points_for, welch
 from agent.features.statistics import completeness, summaries
 from agent.features.velocity import peak_velocities
 from tests.features_kit import MODES, Array, bridge, burst, burst_acceleration
@@ -95,6 +95,15 @@ def test_band_levels_hold_the_power_of_each_band() -> None:
     widths = [10 ** (k / 10) * (10**0.05 - 10**-0.05) for k in range(16)]
     expected = 120 + 10 * np.log10(np.array(widths) * 2 / RATE)
     np.testing.assert_allclose(white[3:], expected[3:], atol=1.0)
+
+
+def test_a_bin_belongs_to_the_bands_that_it_reaches_into() -> None:
+    """A bin stands for half a step to either side: an edge through its middle halves it."""
+    low, edge, high = 10**-0.05, 10**0.05, 10**0.15  # the bands about 1 Hz and 1.26 Hz
+    density = np.zeros((6, 1))
+    density[1] = 1e-6  # from half of `edge` to one and a half
+    levels = band_levels(Spectrum(np.linspace(0, 5 * edge, 6), density, 1), 0, 2)[:, 0]
+    assert levels == pytest.approx([60 + 10 * np.log10(w) for w in (edge - low, high - edge)])
 
 
 def test_bands_beyond_the_spectrum_are_not_a_number() -> None:

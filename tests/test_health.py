@@ -56,7 +56,7 @@ def test_a_machine_without_proc_tells_what_it_can_and_says_once_what_not(
     health = Health(HealthSource(VirtualClock(), root=tmp_path))
     health.setup()
     health.setup()
-    assert health.read().keys() == {"disk_free", "clock", "bad_sensors"}
+    assert health.read().keys() == {"disk_free", "clock", "bad_sensors", "useless_downlinks"}
     absent = "cpu_temperature,undervoltage,memory_available,uptime,written"
     assert caplog.messages == [f"health=partial absent={absent} reason='not on this machine'"]
 

@@ -13,7 +13,7 @@ import pytest
 from agent.clock import VirtualClock
 from agent.codec.messages import SENSOR_BACK, SENSOR_FAILED
 from agent.config.sections import Calibration
-from agent.measure.instrument import LONGEST_BACK_OFF_S, Instrument
+from agent.measure.instrument import LONGEST_BACK_OFF_S, Instrument, News
 from agent.model.schema import Missing
 from drivers.api import BusError, Quantity, WarmingUp
 
@@ -154,6 +154,15 @@ def test_back_off_doubles_up_to_five_minutes(
     assert max(waits) == LONGEST_BACK_OFF_S
 
 
+def test_a_sensor_that_failed_once_is_asked_again_at_its_next_row_however_soon(
+    instrument: Instrument, sensor: Thermometer
+) -> None:
+    sensor.error = BusError("disturbed")
+    instrument.ask()
+    sensor.error = None
+    assert instrument.ask() == {"temperature": 21.0}  # of another table, in the same second
+
+
 def test_a_sensor_that_answered_once_is_degraded_then_stale(
     instrument: Instrument, sensor: Thermometer, clock: VirtualClock
 ) -> None:
@@ -257,7 +266,7 @@ def test_a_sensor_that_warms_up_says_so_and_is_no_fault(
         assert instrument.ask() == {}
         assert instrument.state == "warming"
         assert instrument.reason == f"/dev/serial0: warming up, {left_s:.0f} s left"
-        assert (instrument.failures, instrument.news()) == (0, None)
+        assert (instrument.failures, instrument.news()) == (0, [])
         clock.sleep(10)
     sensor.error = None
     assert instrument.ask() == {"temperature": 21.0}
@@ -272,16 +281,16 @@ def test_a_sensor_that_failed_is_not_back_while_it_warms_up(
     for _ in range(5):
         instrument.ask()
         clock.sleep(20)
-    assert instrument.news() == SENSOR_FAILED
+    assert instrument.news() == [News(SENSOR_FAILED)]
     sensor.error = None
     instrument.prepare()
     sensor.error = WarmingUp("0x62", 5.0)
     clock.sleep(300)
     assert instrument.ask() == {}
-    assert (instrument.state, instrument.news()) == ("warming", None)
+    assert (instrument.state, instrument.news()) == ("warming", [])
     sensor.error = None
     assert instrument.ask() == {"temperature": 21.0}
-    assert instrument.news() == SENSOR_BACK
+    assert instrument.news() == [News(SENSOR_BACK)]
 
 
 def test_a_sensor_that_warms_up_within_its_setup_is_set_up_again(

@@ -14,9 +14,11 @@ from agent.model.batch import Batch
 from agent.model.schema import Missing, registered_schemas
 from agent.transport.links import LinkError
 from agent.transport.links.encoder import Meanwhile, nothing
+from agent.transport.links.inbox import LONGEST_DOWNLINK
 from drivers.api import BusError
 from tests.conftest import MONDAY
 from tests.rig import PROFILE, Rig, Room, make_rig
+from tests.sure import sure
 
 TEMP, CO2 = 0, 3  # columns of schema 1
 
@@ -162,7 +164,7 @@ def test_rows_measured_without_a_clock_are_dated_when_it_comes(tmp_path: Path) -
 def test_without_any_clock_rows_leave_with_an_age_after_the_wait(tmp_path: Path) -> None:
     clock = VirtualClock(MONDAY, trust="")
     rig = make_rig(tmp_path, clock)
-    rig.link.encoder.style = codec.Style(whole_slots=True)
+    sure(rig.link.encoder).style = codec.Style(whole_slots=True)
     rig.run(590)
     assert not [key for key in rig.link.far.rows if key[0] == 1]
     rig.run(600)
@@ -206,7 +208,11 @@ def test_what_a_link_did_not_take_stays_owed_and_leaves_in_order(rig: Rig) -> No
 def starts_sent(rig: Rig) -> list[int]:
     """The slots of all rows sent, frame by frame, in each oldest first."""
     said = [decoder.decode(one, registered_schemas().get) for one in rig.link.frames]
-    frames = [sorted(one.starts(rig.clock.utc())) for one in said if isinstance(one, decoder.Data)]
+    frames = [
+        sorted(map(sure, one.starts(rig.clock.utc())))
+        for one in said
+        if isinstance(one, decoder.Data)
+    ]
     return [start for starts in frames for start in starts if start is not None]
 
 
@@ -236,7 +242,7 @@ def test_back_fill_made_ahead_is_dropped_with_the_frame_before(rig: Rig) -> None
     rig.link.error = LinkError("down", 5)
     rig.run(3600)
     rig.link.error, rig.link.limit = None, 25
-    send, lost = rig.link.send, []
+    send, lost = rig.link.send, list[bytes]()
 
     def sent(frame: bytes, batch: Batch, meanwhile: Meanwhile = nothing) -> None:
         meanwhile()
@@ -256,7 +262,7 @@ def test_a_refusal_backs_off_doubling_and_a_new_row_does_not_ask_earlier(rig: Ri
     asked: list[float] = []
     refusal = LinkError("quota", 0, refused=True)
 
-    def refuse(priority: str) -> int:
+    def refuse(priority: str = "live") -> int:
         asked.append(rig.clock.monotonic())
         raise refusal
 
@@ -275,7 +281,7 @@ def test_back_fill_that_waits_for_airtime_is_looked_for_when_there_is_some(rig: 
     asked: list[float] = []
     free_at = rig.clock.monotonic() + 3600
 
-    def room(priority: str) -> int:
+    def room(priority: str = "live") -> int:
         left_s = free_at - rig.clock.monotonic()
         if priority == "backfill" and left_s > 0:
             asked.append(rig.clock.monotonic())
@@ -328,7 +334,10 @@ def test_an_interval_is_changed_once_and_survives_a_restart(
     rig = make_rig(tmp_path, clock)
     rig.run(120)
     assert ask(rig, 1, 42, 1, -30, 3) == [(42, 0)]
-    assert ask(rig, 1, 42, 1, 5, 1) == [(42, 0)]  # a repeat: the stored result, no second effect
+    assert ask(rig, 5, 42) == [(42, 0)]  # the same token with other bytes is another downlink
+    assert ask(rig, 1, 43, 1, -45, 3) == [(43, 0)]
+    assert ask(rig, 1, 44, 1, -30, 3) == [(44, 0)]
+    assert ask(rig, 1, 43, 1, -45, 3) == [(43, 0)]  # a repeat: the same result, no second effect
     rig.run(120)
     assert rig.node.samplers[0].layout.interval_s == 30
     rig.node.close()
@@ -358,10 +367,19 @@ def test_rows_per_uplink_make_live_rows_wait_for_company(rig: Rig) -> None:
         ((1, 7, 9, 1, 1), 2),  # no such table
         ((1, 7, 1, 1), 2),  # too few
         ((1, 7, 1, 1, 0), 2),
+        ((1, 7, True, 5, 1), 2),  # true is not 1
+        ((1, 7, 1, True, 1), 2),
+        ((1, 7, 1, 5, True), 2),
+        ((2, 7, 1, 3, True, 5), 2),
+        ((2, 7, 1, 3, 1, True), 2),
+        ((3, 7, True), 2),
+        ((4, 7, 1, 1, 5, True), 2),
+        ((8, 7, True), 2),
         ((2, 7, 1, 99, 1, 5), 2),  # no such column
         ((2, 7, 1, 3, 3, 5), 2),  # neither above nor below
         ((3, 7, 9), 2),
         ((4, 7, 1, 1, 5, 0), 2),
+        ((4, 7, 1, 1, -1, 1), 2),
         ((6, 7), 1),  # reserved
         ((99, 7, 1, 2, 3), 1),
         ((5, 7, 1), 2),
@@ -428,7 +446,26 @@ def test_a_restart_by_downlink_ends_the_node(rig: Rig) -> None:
     assert rig.node.stopping.is_set()
 
 
-@pytest.mark.parametrize("junk", [b"", b"\x00", b"\x82\x05", bytes(300), b"\xff" * 20])
+def test_a_downlink_of_the_largest_size_is_answered(rig: Rig) -> None:
+    rig.run(1)
+    largest = codec.encode_downlink(99, 7, bytes(LONGEST_DOWNLINK - 6))
+    assert len(largest) == LONGEST_DOWNLINK
+    rig.link.inbox.append(largest)
+    rig.node.uplinks[0].wake.set()
+    rig.run(1)
+    acks = [one for one in rig.link.far.others if isinstance(one, decoder.Ack)]
+    assert [(one.token, one.result) for one in acks] == [(7, 1)]
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        *(b"", b"\x00", b"\x82\x05", b"\xff" * 20),
+        codec.encode_downlink(99, 7, bytes(LONGEST_DOWNLINK - 5)),  # one byte too long
+        b"\x82\xf5\x07",  # true is not command 1
+        b"\x82\x05\xf5",  # nor token 1
+    ],
+)
 def test_a_malformed_downlink_does_no_harm(
     rig: Rig, junk: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:

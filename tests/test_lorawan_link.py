@@ -390,7 +390,7 @@ def test_downlinks_are_carried_out_once_and_answered(tmp_path: Path) -> None:
     acks = [one for one in rig.far.others if isinstance(one, decoder.Ack)]
     assert [(one.token, one.result) for one in acks] == [(77, 0)]
     rig.cut_power()
-    rig.down(1, 77, 1, 1, 60)  # a repeated token has no second effect, after a restart too
+    rig.down(1, 77, 1, 5, 12)  # a repeat has no second effect, after a restart too
     rig.run(2 * 3600)
     assert rig.node.samplers[0].layout.interval_s == 300
     acks = [one for one in rig.far.others if isinstance(one, decoder.Ack)]
@@ -561,8 +561,8 @@ def test_silence_of_the_modem_is_one_clear_reason(tmp_path: Path) -> None:
         ("join_eui", "zz", "only the hex digits"),
         ("region", "US915", "link[0].region"),
         ("modem", "rak317", "did you mean 'rak3172'"),
-        ("data_rate", 9, "<= 5"),
-        ("airtime_s_per_day", 0, ">= 1"),
+        ("data_rate", 9, "at most 5"),
+        ("airtime_s_per_day", 0, "at least 1"),
     ],
 )
 def test_wrong_radio_settings_are_named(tmp_path: Path, key: str, value: Any, hint: str) -> None:

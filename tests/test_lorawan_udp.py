@@ -6,15 +6,21 @@ import base64
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from drivers.keys import Keys
 from drivers.sim.lorawan.device import Device
 from drivers.sim.lorawan.events import Joined, Received
+from drivers.sim.lorawan.kept_nonces import kept_memory
+from drivers.sim.lorawan.network import SimNetwork
 from drivers.sim.lorawan.region import Radio
+from drivers.sim.lorawan.rui3 import RAK3172Twin
 from drivers.sim.lorawan.server import NetworkServer
-from drivers.sim.lorawan.udp import PacketForwarder
+from drivers.sim.lorawan.udp import PacketForwarder, machine_eui
 from tests.lorawan_kit import APP_KEY, DEV_EUI, JOIN_EUI
 from tests.sure import sure
 
@@ -122,3 +128,36 @@ def test_nobody_at_the_other_end_is_silence_not_an_error(far: FarSide) -> None:
         forwarder.transmit(b"\0" * 23, Radio(868_100_000, 5), float(second))
         assert forwarder.listen(Radio(868_100_000, 5), second + 5.0) is None
     forwarder.close()
+
+
+def test_nonces_survive_runs_and_a_torn_file_begins_anew(tmp_path: Path) -> None:
+    for run in range(3):
+        memory = kept_memory("70B3D57ED0051234", tmp_path)
+        assert memory.dev_nonce == 2 * run
+        memory.dev_nonce += 1  # a join
+        memory.dev_nonce += 1  # and another
+        memory.join_nonce = 10 + run
+    assert kept_memory("70b3d57ed0051234", tmp_path).join_nonce == 12
+    assert kept_memory("0000000000000001", tmp_path).dev_nonce == 0
+    (tmp_path / "70b3d57ed0051234.nonces").write_text("[4")
+    assert kept_memory("70B3D57ED0051234", tmp_path).dev_nonce == 0
+
+
+def test_a_device_of_two_runs_uses_no_nonce_twice(tmp_path: Path) -> None:
+    used = []
+    for _ in range(2):
+        network = SimNetwork(0.0, NetworkServer(), lambda eui: kept_memory(eui, tmp_path))
+        keys = Keys(DEV_EUI.hex(), JOIN_EUI.hex(), APP_KEY.hex())
+        device = network.modem(keys, RAK3172Twin).device
+        device.dev_eui, device.join_eui, device.app_key = DEV_EUI, JOIN_EUI, APP_KEY
+        device.join(0.0)
+        used.append(device.memory.dev_nonce)
+    assert used == [1, 2]
+
+
+def test_the_gateway_is_one_of_this_machine_or_the_one_that_is_given(far: FarSide) -> None:
+    with closing(PacketForwarder(far.url)) as one, closing(PacketForwarder(far.url)) as again:
+        assert one.gateway == again.gateway == machine_eui()
+    assert machine_eui()[0] & 0b10, "locally administered"
+    with closing(PacketForwarder(far.url, bytes(range(8)))) as given:
+        assert given.gateway == bytes(range(8))

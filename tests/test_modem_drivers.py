@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from agent.measure.driver_registry import MODEMS
 from drivers.api import (
     BUSY,
     DUTY_CYCLE,
@@ -28,8 +29,6 @@ from drivers.keys import Keys, bare, masked
 from drivers.sim.lorawan.events import Event
 from tests.modem_kit import APP_KEY, DEV_EUI, EUI, JOIN_EUI, Bench
 
-NAMES = ("rak3172", "lora_e5", "rn2483", "la66")
-
 
 def bench_of(name: str, **options: Any) -> Bench:
     """A bench with the named modem."""
@@ -37,7 +36,7 @@ def bench_of(name: str, **options: Any) -> Bench:
     return Bench(module.DRIVER, module.TWIN, **options)
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=MODEMS)
 def fresh(request: pytest.FixtureRequest) -> Bench:
     """Never set up."""
     return bench_of(request.param)
@@ -124,7 +123,7 @@ def test_confirmed_frame_without_acknowledgement_says_so(bench: Bench) -> None:
     bench.send()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MODEMS)
 def test_modem_that_waits_for_the_duty_cycle_to_repeat_a_frame_is_not_taken_for_dead(
     name: str,
 ) -> None:
@@ -172,7 +171,7 @@ def test_payload_limit_is_exact(bench: Bench) -> None:
     assert [len(payload) for payload in bench.heard()] == [limit]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MODEMS)
 def test_slowest_data_rate_takes_51_bytes_and_its_deadlines_hold(name: str) -> None:
     bench = bench_of(name, data_rate=0, adr=False).ready()
     assert (bench.modem.data_rate(), bench.modem.limit()) == (0, 51)

@@ -9,9 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
+from paho.mqtt.client import MQTTv311
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -22,9 +22,10 @@ from agent.config.sections import MqttConfig
 from agent.demo.broker import Broker, free_port
 from agent.model.batch import EVENT, HELLO, SLICE, Batch, Layout, Message, Row
 from agent.model.schema import Cell, Missing, registered_schemas
-from agent.transport.links import LinkError
+from agent.transport.links import LinkError, broker_line
 from agent.transport.links import mqtt as module
 from agent.transport.links.encoder import Encoder
+from agent.transport.links.inbox import LONGEST_DOWNLINK
 from agent.transport.links.json_bodies import json_bodies
 from agent.transport.links.listen import Listener
 from agent.transport.links.mqtt import MqttLink
@@ -32,6 +33,7 @@ from agent.transport.links.mqtt import MqttLink
 FRAME = bytes.fromhex("84011a01c1868501890a0a0a0a0a0a0a0a0a")
 ROWS = Batch("live")
 NEWEST = 1_767_606_060  # 2026-01-05T09:41:00Z
+PATIENCE_S = 60.0  #: of a wait that ends when it comes true; no test asserts how long it takes
 Make = Callable[..., MqttLink]
 
 
@@ -57,11 +59,11 @@ class Heard:
         self.listener = Listener(url, "ghs", lambda *message: self.messages.append(message))
         self.listener.start()
 
-    def wait_for(self, topic: str, seconds: float = 5.0) -> bytes:
+    def wait_for(self, topic: str, seconds: float = PATIENCE_S) -> bytes:
         return until(lambda: next((p for t, p in self.messages if t == topic), None), seconds)
 
 
-def until(ask: Callable[[], object], seconds: float = 5.0) -> bytes:
+def until(ask: Callable[[], object], seconds: float = PATIENCE_S) -> bytes:
     """The first true answer; fails the test if there is none in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -71,7 +73,7 @@ def until(ask: Callable[[], object], seconds: float = 5.0) -> bytes:
     raise AssertionError("nothing came")
 
 
-def connected(link: MqttLink, seconds: float = 10.0) -> MqttLink:
+def connected(link: MqttLink, seconds: float = PATIENCE_S) -> MqttLink:
     def up() -> bool:
         try:
             return link.room() > 0
@@ -169,10 +171,10 @@ def test_an_absent_broker_is_one_clear_reason_and_the_link_comes_by_itself(
     link = make(broker.url)
     with pytest.raises(LinkError):
         link.room()
-    until(lambda: link._reason == "the broker cannot be reached: connection refused")
+    until(lambda: link.line.reason == "the broker cannot be reached: connection refused")
     broker.start()
     woken = time.monotonic()
-    assert link.wake.wait(3)
+    assert link.wake.wait(PATIENCE_S)
     link.send(FRAME, ROWS)
     assert time.monotonic() - woken < 3
     broker.stop()
@@ -183,7 +185,7 @@ def test_a_lost_connection_is_noticed_and_mended(tmp_path: Path, make: Make) -> 
     broker.start()
     link = connected(make(broker.url))
     broker.kill()
-    until(lambda: not link._connected)
+    until(lambda: link.line.ready is None)
     with pytest.raises(LinkError, match=r"connection lost|cannot be reached"):
         link.send(FRAME, ROWS)
     broker.start()
@@ -207,7 +209,7 @@ def test_a_silent_broker_is_given_up_and_the_frame_stays_owed(
 def test_a_broker_that_accepts_and_never_answers_is_named(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CONNACK_S", 0.3)
+    monkeypatch.setattr(broker_line, "CONNACK_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
         link = make(f"mqtt://127.0.0.1:{server.getsockname()[1]}")
 
@@ -221,72 +223,14 @@ def test_a_broker_that_accepts_and_never_answers_is_named(
         until(named)
 
 
-class Asked:
-    """paho's client as far as its pauses go; to set them ends its own doubling."""
-
-    def __init__(self) -> None:
-        self.pauses: list[float] = []
-
-    def reconnect_delay_set(self, least: float, most: float) -> None:
-        assert least == most
-        self.pauses.append(least)
-
-
-def test_a_broker_that_is_away_for_long_is_asked_less_and_less_often() -> None:
-    config = MqttConfig(name="city", url="mqtt://127.0.0.1")
-    link = MqttLink(config, "ghs", Clock(), threading.Event(), Encoder(Clock()), threading.Event())
-    client: Any = Asked()
-    link._client = client
-    while sum(client.pauses) < 600:
-        link._on_connect_fail(client, None)
-        link._down_since -= client.pauses[-1]  # so much later
-    assert client.pauses[:60] == [1] * 60
-    assert client.pauses[60] == 2
-    assert all(
-        later <= 2 * sum(client.pauses[60:n]) for n, later in enumerate(client.pauses) if n > 60
-    )
-    assert all(18 < one < 29 for one in client.pauses[70:])  # so the first frame comes within 30 s
-
-
-class HangsUp(socketserver.BaseRequestHandler):
-    def handle(self) -> None:
-        self.request.recv(4096)
-        self.server.count += 1  # type: ignore[attr-defined]
-
-
-def test_a_broker_that_hangs_up_on_both_versions_is_named_and_not_besieged(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("agent.transport.links.reconnect.PATIENT_S", 0.0)
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), HangsUp) as server:
-        server.count = 0  # type: ignore[attr-defined]
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        link = make(f"mqtt://127.0.0.1:{server.server_address[1]}")
-        errors: list[LinkError] = []
-
-        def refused(count: int) -> bool:
-            with pytest.raises(LinkError) as caught:
-                link.room()
-            errors.append(caught.value)
-            return server.count >= count and link._client is None  # type: ignore[attr-defined]
-
-        until(lambda: refused(2))
-        for _ in range(5):
-            refused(2)
-        assert server.count == 2  # type: ignore[attr-defined]
-        assert "hangs up" in errors[-1].reason
-        assert errors[-1].retry_s > 1
-        server.shutdown()
-
-
 def test_a_broker_whose_packets_are_too_small_costs_no_row(broker: Broker, make: Make) -> None:
     link = connected(make(broker.url))
-    allowed = Properties(PacketTypes.CONNACK)
+    allowed = Properties(PacketTypes.CONNACK)  # type: ignore[no-untyped-call]
     allowed.MaximumPacketSize = 60
-    link._take_limits(allowed)
+    link.line.allowed.take(allowed)
     with pytest.raises(LinkError, match="packets of at most 60 bytes: too small") as caught:
         link.room()
-    assert caught.value.refused
+    assert caught.value.retry_s > 0  # asked again at the next row: it costs nothing
 
 
 def test_a_json_row_too_long_for_the_broker_does_not_hold_up_its_frame(
@@ -347,7 +291,7 @@ def test_a_broker_of_the_older_version_is_spoken_to_in_it(
 ) -> None:
     with OldBroker(broker.port, refusal) as old:
         link = connected(make(old.url), 15)
-        assert link.version == module.MQTTv311
+        assert link.line.version == MQTTv311
         link.send(FRAME, ROWS)
         assert heard.wait_for("up") == FRAME
         link.close()
@@ -384,8 +328,8 @@ def test_a_wrong_password_is_said_without_saying_it(
     link = make(broker.url, user="ghs", password_file=str(tmp_path / "password"))
     with pytest.raises(LinkError):
         link.room()
-    until(lambda: "Not authorized" in link._reason)
-    assert "falsch" not in link._reason + caplog.text + repr(vars(link))
+    until(lambda: "Not authorized" in link.line.reason)
+    assert "falsch" not in link.line.reason + caplog.text + repr(vars(link))
     broker.stop()
 
 
@@ -423,12 +367,21 @@ def test_downlinks_arrive_and_harmful_ones_are_ignored(
     link = connected(make(broker.url))
     heard.wait_for("state")  # said after the subscription, which is new at this broker
     heard.listener.send(b"\x82\x05\x03", retain=True)
-    heard.listener.send(bytes(300))
+    heard.listener.send(bytes(LONGEST_DOWNLINK + 1))
+    largest = codec.encode_downlink(99, 7, bytes(LONGEST_DOWNLINK - 6))
+    assert len(largest) == LONGEST_DOWNLINK
+    heard.listener.send(largest)
     heard.listener.send(b"\x82\x05\x02")
-    assert link.wake.wait(5)
+    assert link.wake.wait(PATIENCE_S)
     received: list[bytes] = []
-    until(lambda: received.extend(link.received()) or received)
-    assert received == [b"\x82\x05\x02"]
+    until(lambda: bool(taken(received, link)) and len(received) >= 2)
+    assert received == [largest, b"\x82\x05\x02"]
+
+
+def taken(received: list[bytes], link: MqttLink) -> list[bytes]:
+    """All that have come, those of now behind them."""
+    received.extend(link.received())
+    return received
 
 
 def test_a_downlink_waits_at_the_broker_while_the_node_is_away(
@@ -438,7 +391,7 @@ def test_a_downlink_waits_at_the_broker_while_the_node_is_away(
     heard.listener.send(b"\x82\x05\x03")
     link = connected(make(broker.url))
     received: list[bytes] = []
-    until(lambda: received.extend(link.received()) or received)
+    until(lambda: bool(taken(received, link)))
     assert received == [b"\x82\x05\x03"]
 
 
@@ -449,13 +402,14 @@ def test_a_downlink_that_was_not_carried_out_comes_again(
     heard.wait_for("state")
     for token in (1, 2, 3):
         heard.listener.send(bytes([0x82, 0x05, token]))
-    until(lambda: len(link._inbox) == 3)
+    until(lambda: len(link.line.inbox) == 3)
     downlinks = iter(link.received())
     assert [next(downlinks), next(downlinks)] == [b"\x82\x05\x01", b"\x82\x05\x02"]
-    link._drop("killed while it carried out the second")
+    assert link.line.ready is not None
+    link.line.give_up(link.line.ready, "killed while it carried out the second")
     link = connected(make(broker.url))
     received: list[bytes] = []
-    until(lambda: received.extend(link.received()) or b"\x82\x05\x03" in received)
+    until(lambda: bool(taken(received, link)) and b"\x82\x05\x03" in received)
     assert received[-2:] == [b"\x82\x05\x02", b"\x82\x05\x03"]
 
 
@@ -469,7 +423,7 @@ def test_who_only_probes_leaves_downlinks_to_the_node(
     probing.close()
     link = connected(make(broker.url))
     received: list[bytes] = []
-    until(lambda: received.extend(link.received()) or received)
+    until(lambda: bool(taken(received, link)))
     assert received == [b"\x82\x05\x04"]
 
 
@@ -523,8 +477,8 @@ def test_a_certificate_nobody_vouches_for_is_refused_in_words(
     link = make(broker.url.replace("mqtt:", "mqtts:"))
     with pytest.raises(LinkError):
         link.room()
-    until(lambda: link._reason.startswith("TLS: "))
-    assert "certificate" in link._reason
+    until(lambda: link.line.reason.startswith("TLS: "))
+    assert "certificate" in link.line.reason
     broker.stop()
 
 
@@ -532,7 +486,7 @@ def test_a_name_that_cannot_be_resolved_is_said(make: Make) -> None:
     link = make("mqtt://no.such.host.invalid")
     with pytest.raises(LinkError):
         link.room()
-    until(lambda: link._reason == "the broker's name cannot be resolved", 10)
+    until(lambda: link.line.reason == "the broker's name cannot be resolved", 10)
 
 
 def test_closing_without_a_broker_takes_no_time(make: Make) -> None:

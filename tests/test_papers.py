@@ -15,10 +15,6 @@ ROOT = Path(__file__).parents[1]
 MOST_BYTES = 7000  #: of the entrance
 ENTRANCE_LINES = 10
 FOREIGN = ("hw/lorawan/chirpstack", "hw/lorawan/things-stack")  #: laid out as their servers want it
-AWAITED = {  # pages that are being written elsewhere; nothing of this stays
-    *("drivers/modems", "drivers/sim/lorawan", "hw", "hw/nodes", "hw/schemas", "hw/wiring"),
-    "hw/boards",
-}
 
 
 def kept() -> list[Path]:
@@ -48,7 +44,7 @@ def test_every_folder_has_a_page() -> None:
         if not folder.as_posix().startswith((".", *FOREIGN, "tests/data"))
     }
     missing = {one for one in folders if not (ROOT / one / "README.md").exists()}
-    assert missing - AWAITED == set(), "a folder says in its README.md what lives there"
+    assert missing == set(), "a folder says in its README.md what lives there"
 
 
 def test_the_entrance_is_short_and_leads_schools_to_their_own_in_its_first_lines() -> None:
@@ -66,9 +62,7 @@ def test_every_link_of_a_page_leads_somewhere() -> None:
             path = (page.parent / target.split("#")[0]).resolve()
             if re.match(r"[a-z]+:|#", target) or path.exists():
                 continue
-            awaited = path.parent.relative_to(ROOT).as_posix() in AWAITED
-            if not awaited or path.name not in ("README.md", "WIRE.md"):
-                dead.append(f"{page.relative_to(ROOT)}: {target}")
+            dead.append(f"{page.relative_to(ROOT)}: {target}")
     assert dead == []
 
 

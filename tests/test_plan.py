@@ -28,9 +28,9 @@ WRONG = [
     ("", OWN.format('{ name = "x", from = "air.co2", nominal = 9999999999 }'), "at most 31 bits"),
     ("", OWN.format(WIDE), "table[2].columns: has 54, a table has at most 53"),
     ("", DUST, "instrument[6].bus: /dev/serial0 belongs to 'dust' already"),
-    ('bus = "i2c-1" ', 'bus = "spi-1" ', "'spi-1' is none: driver 'sht4x' needs one, such as"),
+    ('bus = "i2c-1" ', 'bus = "spi-1" ', "'spi-1' is no I2C bus: driver 'sht4x' needs one"),
     ("", CARELESS, "LookupError: no mailbox"),
-    ('bus = "/dev/serial0"', 'bus = "serial0"', "'serial0' is none: driver 'pms5003' needs one"),
+    ('bus = "/dev/serial0"', 'bus = "serial0"', "'serial0' is no serial port: driver 'pms5003'"),
     (":1883", ":99999", "link[0].url: port 99999 does not exist"),
     (URL, URL + '\npassword_file = "/x"', "link[0].password_file: needs 'user' as well"),
     (URL, URL + '\nca_file = "/x"', "link[0].ca_file: needs a url that begins with mqtts://"),
@@ -47,7 +47,7 @@ WRONG = [
     ("temp = \"climate.temperature", "temp = \"climate.relative_humidity",
      "table[0].columns.temp: is in Cel, 'climate.relative_humidity' in %"),
     ("", TWICE, "link[1].url: link 'city' goes to this broker already"),
-    ("interval_s = 60 ", "interval_s = 60\ninterval_s = 30 ", "is there twice (at line 58")
+    ("interval_s = 60 ", "interval_s = 60\ninterval_s = 30 ", "this key or section is there twice")
 ]  # fmt: skip
 
 

@@ -303,7 +303,7 @@ def test_all_chunks_arrive_though_the_broker_dies_in_the_middle(
     step_until(node, lambda: node.uplink.frames == 30)
     until(lambda: len(heard) == 30)
     mosquitto.kill()
-    until(lambda: not link._connected)
+    until(lambda: link.line.ready is None)
     node.uplink.step()
     assert node.uplink.state == "refused"
     mosquitto.start()

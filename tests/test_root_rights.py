@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,11 +32,16 @@ LOG = (
 
 
 @pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder of root that others may enter; pytest closes its own whenever a run begins."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
 def victim(tmp_path: Path) -> Path:
     """A file of root in a folder of root."""
-    for folder in (tmp_path, *tmp_path.parents):  # pytest closes its folders to others
-        if folder.is_relative_to(tmp_path.parents[2]):
-            folder.chmod(0o755)
     path = tmp_path / "victim"
     path.write_text("root's")
     return path

@@ -6,20 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from agent import config as configs
-from agent.clock import VirtualClock
 from agent.config import load
-from agent.daemon import run_virtual
-from agent.measure.health import HealthSource
 from agent.model.schema import quantity_kinds
-from agent.node import build
-from agent.plan import make_plan, read_profile
-from agent.simulate import SimBuses, check_feeds, make_world
-from tests.conftest import MONDAY
-from tests.rig import MemoryLink
+from tests.simulated_kit import measured
 
 ROOT = Path(__file__).parents[1]
 PROFILES = sorted((ROOT / "hw" / "nodes").glob("*.toml"))
@@ -243,28 +235,10 @@ def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
 @pytest.mark.no_cover
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
 def test_every_shipped_profile_starts_simulated(profile: Path, tmp_path: Path) -> None:
-    config, source = read_profile(profile)
-    soon = tuple(msgspec.structs.replace(table, interval_s=20) for table in config.table)
-    config = msgspec.structs.replace(config, table=soon)
-    clock = VirtualClock(MONDAY)
-    world = make_world(config, source)
-    check_feeds(config, source, world)
-    buses = SimBuses(
-        clock,
-        clock.true_utc,
-        world,
-        config.simulate.feeds,
-        HealthSource(clock),
-        config.simulate.rate_error,
-    )
-    made = make_plan(config, source, buses)
-    links = {one.name: MemoryLink(clock).with_encoder for one in config.link}
-    node = build(made, clock, store_path=tmp_path / "store.db", links=links)
-    run_virtual(node.jobs, clock, clock.monotonic() + 41)
+    node = measured(profile, tmp_path)
     assert all(one.state == "ok" for one in node.instruments.values()), [
         (one.name, one.reason) for one in node.instruments.values()
     ]
-    node.close()
 
 
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)

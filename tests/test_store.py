@@ -356,11 +356,17 @@ def test_a_downlink_leaves_effect_result_and_acknowledgement_in_one_transaction(
     assert kinds == [ACK, HELLO]
 
 
-def test_a_repeated_token_only_gets_its_acknowledgement(node: Kit) -> None:
-    node.store.link("city").command(7, 0, b"ack", {"k": b"first"})
-    node.store.link("city").command(7, 0, b"ack", {"k": b"second"}, [node.message(b"", HELLO)])
+def test_a_repeat_only_gets_its_acknowledgement_and_other_bytes_are_another_downlink(
+    node: Kit,
+) -> None:
+    link, hello = node.store.link("city"), [node.message(b"", HELLO)]
+    link.command(7, 0, b"ack", {"k": b"first"}, digest=b"one")
+    link.command(7, 0, b"ack", {"k": b"second"}, hello, digest=b"one")
     assert node.store.setting("k") == b"first"
     assert node.store.counts().messages == {"city": 2}
+    assert link.result_of(7, b"other") is None
+    link.command(7, 2, b"ack", digest=b"other")
+    assert (link.result_of(7, b"one"), link.result_of(7, b"other")) == (0, 2)
 
 
 def test_acknowledgements_go_to_the_asking_link_only(node: Kit) -> None:
@@ -370,21 +376,55 @@ def test_acknowledgements_go_to_the_asking_link_only(node: Kit) -> None:
     assert node.store.link("a").result_of(1) is None
 
 
-def test_the_last_hundred_results_of_each_link_are_kept(node: Kit) -> None:
+DAY_S = 86_400
+
+
+def test_results_are_kept_for_a_week_and_at_least_the_last_hundred(node: Kit) -> None:
     node.store.links({"a": LinkPolicy(), "b": LinkPolicy()})
-    node.store.link("b").command(0, 2, b"")
-    for token in range(105):
-        node.store.link("a").command(token, token % 4, b"")
+    node.store.link("b").command(0, 2, b"", digest=b"old")
+    for token in range(150):
+        node.store.link("a").command(token, 0, b"", digest=b"old")
+    node.later(6.9 * DAY_S)
+    node.store.link("a").command(0, 0, b"", digest=b"6 days later")
+    assert node.store.link("a").result_of(0, b"old") == 0
+    node.later(0.2 * DAY_S)
+    for token in range(20):
+        node.store.link("a").command(token, 0, b"", digest=b"a week later")
     again = node.crash()
-    assert [again.store.link("a").result_of(token) for token in (3, 4, 5, 104)] == [
-        None,
-        None,
-        1,
-        0,
-    ]
-    assert again.store.link("b").result_of(0) == 2
+    kept = [token for token in range(150) if again.store.link("a").result_of(token, b"old") == 0]
+    assert kept == list(range(71, 150))
+    assert again.store.link("a").result_of(0, b"6 days later") == 0
+    assert again.store.link("b").result_of(0, b"old") == 2
     assert again.store._file.read("SELECT count(*) FROM token") == [(101,)]
     again.store.close()
+
+
+def test_refused_downlinks_push_no_others_out(node: Kit) -> None:
+    link = node.store.link("city")
+    link.command(7, 0, b"", digest=b"done")
+    for token in range(300):
+        link.command(token, 1, b"", digest=b"refused")
+    again = node.crash()
+    link = again.store.link("city")
+    assert link.result_of(7, b"done") == 0
+    assert (link.result_of(199, b"refused"), link.result_of(200, b"refused")) == (None, 1)
+    assert again.store._file.read("SELECT count(*) FROM token") == [(101,)]
+    again.store.close()
+
+
+def test_a_thousand_downlinks_in_a_day_are_all_known_and_no_more_than_the_most_are_kept(
+    node: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = node.store.link("city")
+    for token in range(1000):
+        link.command(token, 0, b"", digest=b"x")
+    assert all(link.result_of(token, b"x") == 0 for token in range(1000))
+    monkeypatch.setattr("agent.store.ledger.MOST", 990)
+    for token in range(5):
+        link.command(token, 0, b"", digest=b"y")
+    assert node.store._file.read("SELECT count(*) FROM token") == [(990,)]
+    assert link.result_of(14, b"x") is None
+    assert link.result_of(15, b"x") == 0
 
 
 def test_resend_owes_the_rows_that_exist(node: Kit) -> None:

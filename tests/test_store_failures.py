@@ -15,6 +15,7 @@ from agent.store.retention import make_room
 from tests.conftest import MONDAY
 from tests.durable.disk import Pages, Tmpfs, small_disk
 from tests.durable.kit import AIR, Kit, kit
+from tests.sure import sure
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_a_file_that_is_no_database_is_set_aside_at_the_start(
             f"kept_as={node.store.path}.damaged-20260105T080000Z"
         ]
         batch = node.due()
-        assert batch.message.body == bytes([11, 0])
+        assert sure(batch.message).body == bytes([11, 0])
 
 
 def test_boot_numbers_of_a_lost_file_do_not_come_again(tmp_path: Path, clock: VirtualClock) -> None:
@@ -237,7 +238,7 @@ def test_on_a_full_disk_rows_wait_in_memory_go_out_and_are_written_in_order_late
         assert waiting > 100
         assert len(lines(caplog, "state=refused")) == 1
         assert "rows_kept_in_memory=10000" in lines(caplog, "state=refused")[0]
-        assert node.due().message.body == b"alarm"
+        assert sure(node.due().message).body == b"alarm"
         frames = node.drain(most=500)
         assert sorted(seq for frame in frames for seq in frame) == list(range(1, 2101))
         disk.free(node.store)
@@ -398,7 +399,7 @@ def test_a_failed_drop_is_taken_back(node: Kit) -> None:
     node.store._file.read("PRAGMA query_only = ON")
     before = node.store.counts()
     with pytest.raises(Refused):
-        node.store._writer.drop(make_room(node.store._state))
+        node.store._writer.drop(sure(make_room(node.store._state)))
     assert node.store.counts() == before
 
 

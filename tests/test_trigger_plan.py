@@ -101,7 +101,7 @@ WRONG = [
     ("on = 3\n", "", 19, "trigger[1].on", "is missing"),
     ("known_t = 48\n", "knwon_t = 48\n", 27, "trigger[1].knwon_t", "mean 'known_t'?"),
     ("max_mb = 50", "max_md = 50", 3, "records.max_md", "mean 'max_mb'?"),
-    ("max_mb = 50", "max_mb = 0", 3, "records.max_mb", ">= 1"),
+    ("max_mb = 50", "max_mb = 0", 3, "records.max_mb", "a number of at least 1"),
     ('"deck.peak"', '"dec.peak"', 13, "trigger[0].column", "no table 'dec'; did you mean 'deck'?"),
     ('"deck.peak"', '"deck.peek"', 13, "trigger[0].column", "no 'peek'; did you mean 'peak'?"),
     ('"deck.eps"', '"deck.peak"', 21, "trigger[1].column", "has a trigger already"),

@@ -13,7 +13,6 @@ from agent.store import LinkPolicy
 from agent.transport.airtime import Scratch
 from agent.transport.links import Following, LinkError, Undeliverable, nothing_follows
 from agent.transport.links.join_back_off import JoinBackOff
-from agent.transport.links.reconnect import pause_s
 from agent.transport.uplink import FIRST_BACK_OFF_S, LONGEST_BACK_OFF_S, Uplink
 from tests.durable.kit import Kit, kit
 from tests.record_kit import NoCommands
@@ -219,16 +218,6 @@ def test_a_delivery_ends_the_doubling(bench: Bench) -> None:
     bench.uplink.step()
     assert (bench.uplink.state, bench.uplink.reason) == ("ok", "")
     assert waits(bench, 1) == [5]
-
-
-@pytest.mark.parametrize(("away_s", "least", "most"), [(62, 2, 2), (70, 7, 10), (9999, 19, 28)])
-def test_pauses_between_connections_are_jittered_over_a_third(
-    away_s: float, least: int, most: int
-) -> None:
-    draw = random.Random(1).randint
-    found = {pause_s(away_s, draw) for _ in range(500)}
-    assert found == set(range(least, most + 1))
-    assert {pause_s(59.9, draw) for _ in range(50)} == {1}
 
 
 def test_waits_for_the_next_join_are_jittered_over_their_whole_range() -> None:

@@ -264,9 +264,11 @@ def test_nau7802_twin_is_strict() -> None:
     twin.write(bytes.fromhex("012f"), 0.001)
     twin.write(bytes.fromhex("1530"), 0.001)
     twin.write(bytes.fromhex("0096"), 0.001)
-    twin.write(bytes.fromhex("0204"), 0.001)  # before the regulator has settled
+    twin.write(bytes.fromhex("0092"), 0.001)
+    twin.write(bytes.fromhex("0204"), 0.001)  # without the analog half
     twin.write(b"\x02", 0.4)
     assert twin.read(1, 0.4) == b"\x08"
+    twin.write(bytes.fromhex("0096"), 0.4)
     twin.write(b"\x12", 0.4)
     assert twin.read(3, 0.4) == b"\0\0\0"  # nothing yet
     wrong = [twin.read(3, 0.4 + 0.1 * n) for n in range(1, 7)]

@@ -73,7 +73,7 @@ class Bench:
         self.clock = clock
         found = find(chip)
         assert found.twin is not None
-        bus = SimI2C(clock)
+        bus = SimI2C(clock, float("inf"))
         self.twin: Any = found.twin()
         self.faults = bus.attach(ADDRESS[chip], self.twin)
         made: Any = found.make(I2C(bus, clock), {})

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from agent.cli.advice import advice
 from agent.cli.options import USAGE, config_errors, json_option, mistakes_of, profile_argument
 from agent.config.source import ConfigError
 from agent.measure.window import Window
@@ -119,7 +120,7 @@ def examine(profile: Path) -> dict[str, Any]:
             one.name: str(getattr(one, "url", getattr(one, "path", getattr(one, "port", ""))))
             for one in config.link
         },
-        "warnings": [*long_windows(made), *odd_intervals(made)],
+        "warnings": [*long_windows(made), *odd_intervals(made), *advice(config)],
         "machine": [
             f"line {one.line}: {one.text}" if one.line else one.text
             for one in look_at(config, source)

@@ -20,13 +20,12 @@ from agent.cli.loadtest import report_of
 from agent.cli.options import BAD, USAGE, config_errors, start_logging
 from agent.cli.picture import counted, frame_line, mode_lines, picture
 from agent.cli.picture_file import drawn
+from agent.cli.radio_options import radio_options
 from agent.config.errors import near
 from agent.demo import prepare, usual_speed
 from agent.demo.running import Demo, Radio
 from agent.demo.watch import Watch
-from agent.measure.driver_registry import MODEMS
 from agent.resources import resource
-from agent.simulate import PRACTICE_KEY
 from drivers.sim.replay import ReplayError
 from drivers.sim.timetable import TimetableError
 
@@ -70,13 +69,7 @@ FASTEST_RADIO = 30.0  #: times real time: a modem answers through a real pseudo-
                    "its modes' frequencies too, and its vehicles in a second file.")  # fmt: skip
 @click.option("--loadtest", default="", metavar="NAME",
               help="A load test of a bridge, by itself: its report at the end.")  # fmt: skip
-@click.option("--lorawan", is_flag=False, flag_value="inside", metavar="[udp://HOST:PORT]",
-              help="Through a LoRaWAN modem; to a real network server in real time.")  # fmt: skip
-@click.option("--modem", type=click.Choice(MODEMS), default=None,
-              help="Which dialect is spoken; default: the profile's, else rak3172.")  # fmt: skip
-@click.option("--dev-eui", default="70B3D57ED0051234", help="Of the simulated device.")
-@click.option("--join-eui", default="0102030405060708", help="Of the simulated device.")
-@click.option("--app-key", default="", help="Of the simulated device only: it stands in argv.")
+@radio_options
 @click.option("--svg", type=click.Path(path_type=Path, dir_okay=False, writable=True),
               metavar="FILE.svg", help="At the end: the last picture as a file.")  # fmt: skip
 @click.option("--lines", is_flag=True, help="Lines instead of the picture, also on a terminal.")
@@ -90,11 +83,7 @@ def demo(
     faults: Path | None,
     truth: Path | None,
     loadtest: str,
-    lorawan: str | None,
-    modem: str | None,
-    dev_eui: str,
-    join_eui: str,
-    app_key: str,
+    radio: Radio | None,
     svg: Path | None,
     lines: bool,
 ) -> None:
@@ -109,7 +98,6 @@ def demo(
     start_logging(logging.CRITICAL if live else logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="stadtsinn-demo-") as folder:
         try:
-            radio = radio_of(lorawan, modem, dev_eui, join_eui, app_key)
             with reading(replay) as tell:
                 made = prepare(
                     path, Path(folder), speed=bounded(speed or usual_speed(path), radio, loadtest),
@@ -126,16 +114,6 @@ def demo(
         if truth:
             code = max(code, tell_truth(made, truth))
         sys.exit(max(code, report_crane(made)) if loadtest else code)
-
-
-def radio_of(
-    lorawan: str | None, modem: str | None, dev_eui: str, join_eui: str, app_key: str
-) -> Radio | None:
-    """The radio that was asked for, if any."""
-    if not lorawan:
-        return None
-    server = "" if lorawan == "inside" else lorawan
-    return Radio(modem or "", server, dev_eui, join_eui, app_key or PRACTICE_KEY)
 
 
 def bounded(speed: float, radio: Radio | None, loadtest: str) -> float:

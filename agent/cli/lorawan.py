@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from agent.cli.lorawan_airtime import day, enough, simulated_day, stored
+from agent.cli.lorawan_fit import fit_lines
 from agent.cli.options import (
     BAD,
     config_errors,
@@ -35,6 +36,7 @@ from drivers.api import DeviceError
 
 RATES = {12: 0, 11: 1, 10: 2, 9: 3, 8: 4, 7: 5}  # spreading factor -> EU868 data rate
 DAY_S = 86_400
+MOST_NEEDED = 1000  #: rows from which a fit is told without a word
 
 
 @click.group(
@@ -171,6 +173,35 @@ def airtime(profile: Path, name: str, sf: str, every: int | None, simulate: bool
             f"  {factor:2}  {found.limit:5}  {found.rows_per_frame:10.1f}  {found.frames:10.1f}"
             f"  {found.seconds:9.1f} s  {verdict}"
         )
+
+
+@lorawan.command(
+    epilog="""\b
+    Example:
+      stadtsinn lorawan fit --table air hw/nodes/school-lorawan.toml
+    """
+)
+@profile_argument
+@click.option("--table", "name", required=True, help="Which table of the profile.")
+@click.option("--rows", "together", type=click.IntRange(1, 200), default=15, show_default=True,
+              help="Rows that a frame holds, as a rule.")  # fmt: skip
+@simulate_option
+@config_errors
+def fit(profile: Path, name: str, together: int, simulate: bool) -> None:
+    """The shortest frames for a table's own values, as lines of the profile.
+
+    From rows that are stored, or a simulated day: nominals and orders for every column. Put the
+    lines in place of the table's; the new number of its schema follows by itself.
+    """
+    config, source = read(profile)
+    table = next((one for one in config.table if one.name == name), None)
+    if table is None:
+        raise click.UsageError(f"no table '{name}'{near(name, [one.name for one in config.table])}")
+    layout, rows = (simulated_day if simulate else stored)(config, source, name)
+    if len(rows) < MOST_NEEDED:
+        click.echo(f"stadtsinn: only {len(rows)} rows: a week of them tells more", err=True)
+    for line in fit_lines(config, source, table, layout, rows, together):
+        click.echo(line)
 
 
 def read(profile: Path) -> tuple[Config, Source]:

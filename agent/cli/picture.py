@@ -97,6 +97,8 @@ def links(state: Mapping[str, Any]) -> Table:
         reason = f" [dim]{escape(one['reason'])}{then(one)}[/]" if one["reason"] else ""
         numbers = [f"{one[key]:,}" for key in ("frames", "bytes", "owed")]
         table.add_row(name, coloured(one["state"]) + reason, *numbers, ago)
+        for note in one.get("notes", ()):
+            table.add_row("", f"[yellow]{escape(note)}[/]")
     return table
 
 
@@ -114,7 +116,8 @@ def store(state: Mapping[str, Any]) -> str:
     kept = f"{counted(one['rows'], 'row')} kept, {one['in_memory']:,} in memory"
     raw = one.get("lost_records", 0)
     gone = f", {counted(raw, 'raw record')} lost" if raw else ""
-    return f" store: {kept}, {one['lost']:,} lost{gone}, {one['bytes'] / 1e6:.1f} MB on disk"
+    text = f" store: {kept}, {one['lost']:,} lost{gone}, {one['bytes'] / 1e6:.1f} MB on disk"
+    return f"{text}\n store: only in memory: {one['reason']}" if one.get("reason") else text
 
 
 def loadtest(state: Mapping[str, Any]) -> str:

@@ -199,7 +199,9 @@ def greet(config: LinkConfig, made: Plan) -> Finding:
             try:
                 link.deliver(batch)
                 took = time.monotonic() - began
-                return Finding(config.name, where, True, f"hello acknowledged in {took:.2f} s")
+                text = f"hello acknowledged in {took:.2f} s"
+                notes = getattr(link, "notes", ())
+                return Finding(config.name, where, True, "; ".join([text, *notes]))
             except Undeliverable as error:
                 reason = str(error)
                 break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from agent.codec.wire import (
     interval_item,
     time_of,
 )
-from agent.model.batch import EVENT, SLICE, Batch, Encoded, Message
+from agent.model.batch import EVENT, HELLO, SLICE, Batch, Encoded, Message
 from agent.model.schema import Field
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
 
 PRIVATE = 256  #: private schema numbers begin here
 LAST_OF_FORMAT = 5  #: items of a data frame that version 1 knows
+INSTALL_ID = 4  #: key of a hello
 LONGEST_EVENT = 24  #: bytes of an event's frame, whatever it tells
 
 
@@ -127,7 +128,7 @@ def withdrawn_body(number: int, schema: int, interval_s: int, slot: int, count: 
     return cbor.dump([number, schema, interval_item(interval_s), slot, count])
 
 
-def encode_downlink(command: int, token: int, *args: int | None) -> bytes:
+def encode_downlink(command: int, token: int, *args: int | bytes | None) -> bytes:
     """A downlink as a server sends it."""
     return cbor.dump([command, token, *args])
 
@@ -195,7 +196,26 @@ def _message(
         return (made,)
     if message.kind == SLICE:
         return tuple(_slices(items, limit))
+    if message.kind == HELLO and len(items[0]) > 1:
+        return tuple(_hellos(items[0], limit))
     raise CodecError(f"a message of {len(made)} bytes does not fit into {limit}")
+
+
+def _hellos(items: Mapping[int, Any], limit: int) -> Iterator[bytes]:
+    """Several frames, the install id in each. Raises CodecError where one item is too long."""
+    named = {key: value for key, value in items.items() if key == INSTALL_ID}
+    rest = [(key, value) for key, value in items.items() if key != INSTALL_ID]
+    while rest:
+        count = len(rest)
+        while (
+            len(made := cbor.dump([HELLO, dict(sorted({**named, **dict(rest[:count])}.items()))]))
+            > limit
+        ):
+            count -= 1
+            if count == 0:
+                raise CodecError(f"a hello of {len(made)} bytes does not fit into {limit}")
+        yield made
+        rest = rest[count:]
 
 
 def _short(items: list[Any], limit: int) -> list[Any]:

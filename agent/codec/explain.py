@@ -39,9 +39,12 @@ CODES = {  # WIRE.md section 4
     9: "clock corrected",
     10: "vehicle or vibration",
     11: "store set aside",
+    12: "stands still",
 }
 VIBRATION = 10
 FIGURES = ("peak", "duration", "area", "class")
+FAILED, DEGRADED = 4, 1
+IN_SECONDS = (9, 12)
 IN_STEPS = (0, 1, 2, 3)  #: events whose value is a raw value of the column
 SIDES = {1: "above", 2: "below"}
 FORMS = {0: "plain", 1: "packed"}
@@ -219,6 +222,10 @@ def _told(said: decoder.Event, field: Field | None) -> str:
         return _figures(said.value, step, unit)
     if isinstance(said.value, int) and said.code in IN_STEPS and field:
         return f"{said.value} = {said.value * step:.6g} {unit}"
+    if said.code == FAILED and said.value == DEGRADED:
+        return "1 = degraded: it answers, nothing believable"
+    if said.code in IN_SECONDS:
+        return f"{said.value} s"
     return str(list(said.value) if isinstance(said.value, tuple) else said.value)
 
 

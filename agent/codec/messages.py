@@ -15,7 +15,7 @@ HEALTH = 0  #: node-wide events use schema 0
 # event codes, WIRE.md section 4
 SENSOR_FAILED, SENSOR_BACK, RESTART = 4, 5, 6
 FAST_CHANGE, VIBRATION = 3, 10
-DATA_LOST, CLOCK_CORRECTED, STORE_SET_ASIDE = 8, 9, 11
+DATA_LOST, CLOCK_CORRECTED, STORE_SET_ASIDE, STANDS_STILL = 8, 9, 11, 12
 
 
 def stamped(kind: int, body: bytes, boot: int, clock: Clock) -> Message:
@@ -37,9 +37,18 @@ def node_event(code: int, value: int | None, boot: int, clock: Clock) -> Message
     return event(HEALTH, None, code, value, boot, clock)
 
 
-def hello(schemas: Sequence[int], waiting: int, boot: int, clock: Clock) -> Message:
+def hello(
+    schemas: Sequence[int],
+    waiting: int,
+    boot: int,
+    clock: Clock,
+    install: bytes = b"",
+    epoch: bytes = b"",
+) -> Message:
     """Who this node is and what it owes."""
-    body = codec.hello_body({0: version("stadtsinn"), 1: boot, 2: sorted(set(schemas)), 3: waiting})
+    told = {0: version("stadtsinn"), 1: boot, 2: sorted(set(schemas)), 3: waiting}
+    named = {4: install, 5: epoch}
+    body = codec.hello_body(told | {key: value for key, value in named.items() if value})
     return stamped(HELLO, body, boot, clock)
 
 

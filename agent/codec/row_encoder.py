@@ -29,6 +29,7 @@ from agent.model.batch import Batch, Encoded, Row, Rows
 RADIO_BYTES = 256  #: limits up to this are filled to the last row, longer ones to 98 %
 NO_CELL = ""
 NUMBERS = list[Annotated[int, Meta(gt=-RAW_LIMIT, lt=RAW_LIMIT)]]
+NULL_BITS, ESCAPE_BITS = 8, 18  #: of a cell that is not available, plain and packed
 SAMPLE = 64  #: rows from which the size of the rest is guessed
 
 
@@ -65,7 +66,7 @@ class FrameBuilder:
         width, in_order = len(self.fields), batch.in_order
         self.rows, self.flat, self.whole = sound(batch.rows, width, in_order=in_order)
         if not self.whole:
-            self.columns, self.flat = without_empty(self.flat, width)
+            self.columns, self.flat = without_empty(self.flat, width, packed=batch.packed)
             self.whole = all_numbers(self.flat)
         self._plain: list[bytes] | None = None
         self._packed: list[str] | None = None
@@ -230,12 +231,17 @@ def _what_is_wrong(row: Row, width: int) -> str:
     return "a number does not fit into 31 bits"
 
 
-def without_empty(flat: list[Any], width: int) -> tuple[list[int], list[Any]]:
-    """Leave out columns that are nowhere available, but never every column."""
+def without_empty(
+    flat: list[Any], width: int, *, packed: bool = False
+) -> tuple[list[int], list[Any]]:
+    """Leave out columns that are nowhere available, where that is shorter; never every column."""
     columns = [flat[column::width] for column in range(width)]
     used = [at for at, cells in enumerate(columns) if cells.count(None) < len(cells)] or [0]
-    if len(used) == width:
-        return used, flat
+    omit = (1 << width) - 1 - sum(1 << column for column in used)
+    cells = (width - len(used)) * len(flat) // width
+    kept = cells * (ESCAPE_BITS if packed else NULL_BITS) // 8
+    if len(used) == width or kept < len(cbor.dump(omit)):
+        return list(range(width)), flat
     rows = zip(*(columns[column] for column in used), strict=True)
     return used, [cell for row in rows for cell in row]
 

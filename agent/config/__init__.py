@@ -66,7 +66,9 @@ def parse(path: Path, text: str) -> tuple[Config, Source]:
 def syntax_errors(source: Source, slips: Sequence[Slip]) -> list[ConfigError]:
     """Slips as errors of a profile, in the order of its lines."""
     return [
-        ConfigError(source.path, one.line, one.key, one.hint, text=source.lines[one.line - 1])
+        ConfigError(
+            source.path, one.line, one.key or "this line", one.hint, text=source.lines[one.line - 1]
+        )
         for one in sorted(slips)
     ]
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 NAMED = re.compile(r"(?<![\w-])name\s*=\s*[\"']([^\"']*)[\"']")
+HEAD = re.compile(r"^\s*\[+\s*([\w.-]+)")
 CREDENTIALS = re.compile(r"//[^/@\s\"]*@")
 
 
@@ -87,6 +88,8 @@ class Source:
         first, last, line = 0, len(self.lines), 0
         for section, index in re.findall(r"([\w-]+)(?:\[(\d+)\])?", where):
             heads = self._heads(section, first, last)
+            if not heads and not line:
+                return 0  # the profile does not have this section
             if not heads:
                 continue
             chosen = min(int(index or 0), len(heads) - 1)
@@ -106,7 +109,10 @@ class Source:
         """Where `word` is a section's head or a key between two lines."""
         key = re.escape(word)
         head = re.compile(rf"^\s*\[+\s*{key}\s*\]+|^\s*{key}\s*[=.]|[{{,]\s*\"?{key}\"?\s*=")
-        return [number for number in range(first, last) if head.search(self._bare(number))]
+        below = re.compile(rf"^\s*\[+\s*(?:[\w-]+\.)*{key}\s*[.\]]")  # [simulate.feeds]
+        lines = range(first, last)
+        found = [number for number in lines if head.search(self._bare(number))]
+        return found or [number for number in lines if below.search(self._bare(number))]
 
     def _element(self, first: int, last: int, index: int) -> int:
         """Where the { of that number is, in a list that begins at line `first`."""
@@ -128,9 +134,14 @@ class Source:
         return len(self.lines)
 
     def _end(self, first: int) -> int:
-        """The line after the last of the section that begins at `first`."""
-        rest = range(first + 1, len(self.lines))
-        return next((n for n in rest if re.match(r"^\s*\[+\s*\w", self.lines[n])), len(self.lines))
+        """The line after the last of the section that begins at `first`; what is below belongs."""
+        own = HEAD.match(self.lines[first])
+        inside = f"{own[1]}." if own else ""
+        for number in range(first + 1, len(self.lines)):
+            other = HEAD.match(self.lines[number])
+            if other and not (inside and other[1].startswith(inside)):
+                return number
+        return len(self.lines)
 
     def _bare(self, number: int) -> str:
         return self.lines[number].split("#")[0]

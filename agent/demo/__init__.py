@@ -181,7 +181,7 @@ def radio_link(config: Config, radio: Radio, folder: Path) -> LorawanConfig:
         join_eui=radio.join_eui,
         app_key_file=str(key_file),
         data_rate=5,
-        fill_s=RADIO_FILL_S,
+        fill_s=RADIO_FILL_S if named is None or named.fill_s is None else named.fill_s,
     )
 
 
@@ -189,12 +189,18 @@ def tune_in(buses: SimBuses, clock: SimClock, radio: Radio) -> None:
     """The network behind the modem. Raises MissingExtra, ValueError."""
     try:
         # cryptography: optional
+        from drivers.sim.lorawan.kept_nonces import kept_memory
         from drivers.sim.lorawan.network import SimNetwork
         from drivers.sim.lorawan.udp import PacketForwarder
     except ImportError as error:
         raise MissingExtra("a simulated modem", SIM) from error
-    air = PacketForwarder(radio.server, now=clock.true_utc) if radio.server else None
-    buses.network = SimNetwork(clock.true_utc() - clock.monotonic(), air)
+    zero = clock.true_utc() - clock.monotonic()
+    if radio.server:
+        eui = bytes.fromhex(radio.gateway) if radio.gateway else None
+        air = PacketForwarder(radio.server, eui, clock.true_utc)
+        buses.network = SimNetwork(zero, air, kept_memory)
+    else:
+        buses.network = SimNetwork(zero)
     if not isinstance(clock, VirtualClock):
         buses.terminals = []
 

@@ -79,6 +79,7 @@ class Broker:
             f"listener {self.port} 127.0.0.1",
             self.listener,
             "" if "allow_anonymous" in self.extra else "allow_anonymous true",
+            "persistence true",  # the far side's session outlives a broker that was away
             f"persistence_location {self.folder}/",
             f"user {os.environ.get('USER', 'root')}" if os.geteuid() == 0 else "",
             self.extra,

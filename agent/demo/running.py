@@ -43,6 +43,7 @@ class Radio:
     dev_eui: str
     join_eui: str
     app_key: str
+    gateway: str = ""  #: EUI of the gateway as 16 hex digits; empty: one of this machine's own
 
 
 @dataclass
@@ -252,12 +253,10 @@ class Demo:
                 break
             if any(waits):
                 time.sleep(0.05)
-        last = self.far.frames
-        while time.monotonic() < deadline:
-            time.sleep(0.2)
-            if self.far.frames == last:
-                break
+        last, deadline = -1, time.monotonic() + DRAIN_S
+        while time.monotonic() < deadline and (self.far.frames != last or self.missing()):
             last = self.far.frames
+            time.sleep(0.2)
 
 
 def carries(link: LinkConfig, table: str) -> bool:

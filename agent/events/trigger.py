@@ -115,10 +115,10 @@ class Trigger:
     def _watch(self, instrument: Instrument) -> None:
         """Tell that the chip failed, or is back, on the column of its first trigger."""
         instrument.watch()
-        code = instrument.news()
-        if code is not None:
-            plan, boot = self.watches[0].plan, self.store.boot
-            self.store.post(event(plan.schema, plan.column, code, None, boot, self.clock))
+        plan, boot = self.watches[0].plan, self.store.boot
+        for one in instrument.news():
+            made = event(plan.schema, plan.column, one.code, one.value, boot, self.clock)
+            self.store.post(made)
 
     def _interrupt(self) -> None:
         for watch in self.watches:

@@ -68,6 +68,11 @@ class Baseline:
         self.level, self.alarm = 0.0, False
         self._changed = False
 
+    @property
+    def still_s(self) -> Mapping[str, float]:
+        """Its line may stand still for ever: the sensor that it is of is judged itself."""
+        return dict.fromkeys(self.quantities, 0.0)
+
     def setup(self) -> None:
         """Nothing to set up."""
 

@@ -21,8 +21,8 @@ import msgspec
 
 import drivers.sensors
 from agent.config.errors import in_words, near, one_of
+from agent.config.remedies import remedy
 from agent.config.sections import InstrumentConfig
-from agent.config.slips import remedy
 from drivers.api import Sensor
 
 log = logging.getLogger(__name__)
@@ -86,15 +86,19 @@ class Driver:
             return msgspec.convert(value, hint, strict=True)
         except msgspec.ValidationError as error:
             text = in_words(str(error))
-            text += remedy(text, value)
-            choice = one_of(hint) if "enum" in text else ""
+            text += remedy(text, value, key)
+            choice = one_of(hint, text) if "enum" in str(error) else ""
             raise DriverError(text + choice, key) from error
 
 
 def find(name: str) -> Driver:
     """The driver `name`: built in, one of drivers.sensors, or any module. Raises DriverError."""
     if name in FORMER:
-        log.warning("driver=%s state=renamed reason='write driver = \"%s\"'", name, FORMER[name])
+        if name not in _told_renamed:
+            log.warning(
+                "driver=%s state=renamed reason='write driver = \"%s\"'", name, FORMER[name]
+            )
+        _told_renamed.add(name)
         name = FORMER[name]
     module = _import(BUILT_IN.get(name, name), "drivers.sensors", known())
     sensor = getattr(module, "DRIVER", None)
@@ -136,6 +140,7 @@ def look_beside(folder: Path) -> None:
 
 
 _beside: list[Path] = []
+_told_renamed: set[str] = set()  # a log line each, once
 
 
 def _trusted(folder: Path) -> bool:

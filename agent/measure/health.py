@@ -57,6 +57,7 @@ class HealthSource:
     def __init__(self, clock: Clock, store: Memory | None = None, root: Path = Path("/")) -> None:
         self.clock, self.store, self.root = clock, store, root
         self.bad_sensors: Callable[[], int] = lambda: 0
+        self.useless_downlinks: Callable[[], int] = lambda: 0
         self.radio: Callable[[], Mapping[str, float]] = dict  #: of the LoRaWAN link, if any
         self._day, self._written_before = -1, 0
 
@@ -88,12 +89,15 @@ class Health:
         "bad_sensors": Quantity("count", 1, 0, 1000),
         "restarts": Quantity("count", 1, 0, 2e9),
         "written": Quantity("storage", 1, 0, 1e9),
+        "useless_downlinks": Quantity("count", 1, 0, 2e9),
         "rssi": Quantity("signal", 1, -200, 50),
         "snr": Quantity("signal_noise", 1, -50, 50),
         "margin": Quantity("signal_noise", 1, 0, 254),
         "data_rate": Quantity("state", 1, 0, 6),
         "airtime": Quantity("duration", 0.1, 0, 86_400),
     }
+
+    still_s = {"cpu_temperature": 0.0}  #: steps of half a degree, and an idle Pi: it may repeat
 
     def __init__(self, node: HealthSource) -> None:
         self.node = node
@@ -111,8 +115,9 @@ class Health:
     def read(self) -> Mapping[str, float | None]:
         """cpu_temperature Cel, disk and memory MB, uptime s, clock 0 none 1 rtc 2 lorawan 3 ntp.
 
-        written: MB today; restarts: of the agent, since the store began. Of a LoRaWAN link: rssi
-        dB[mW], snr and margin dB, data_rate 0..6, airtime s in the last 24 h.
+        written: MB today; restarts: of the agent, since the store began; useless_downlinks: since
+        the start, without an effect. Of a LoRaWAN link: rssi dB[mW], snr and margin dB, data_rate
+        0..6, airtime s in the last 24 h.
         """
         node = self.node
         values: dict[str, float | None] = {
@@ -120,6 +125,7 @@ class Health:
             "disk_free": disk_free(node.store.path.parent if node.store else node.root),
             "clock": CLOCK_STATES[node.clock.trust],
             "bad_sensors": node.bad_sensors(),
+            "useless_downlinks": node.useless_downlinks(),
             **node.radio(),
         }
         if node.store:

@@ -7,11 +7,12 @@ import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from agent.clock import Clock
-from agent.codec.messages import SENSOR_BACK, SENSOR_FAILED
+from agent.codec.messages import SENSOR_BACK, SENSOR_FAILED, STANDS_STILL
 from agent.config.sections import Calibration
+from agent.model.quality import Quality
 from agent.model.schema import Missing
 from drivers.api import DeviceError, Quantity, Sensor, WarmingUp
 
@@ -25,10 +26,21 @@ FEATURES_S = 10.0  #: the longest that one waits for features of another table o
 LOOK_S = 20.0  #: between rows, so often one looks whether a sensor samples by itself
 
 WELL = ("new", "warming", "ok")  #: states of which nobody has to be told
+DEGRADED = 1  #: value of a SENSOR_FAILED of a sensor that answers, but nothing believable
 
 FAULTS = BaseException  #: a call of sys.exit, a cancelled task of asyncio are faults as well
 
 Reading = float | Missing
+
+
+class News(NamedTuple):
+    """What the far side is to be told of a sensor."""
+
+    code: int
+    quantity: str = ""  #: on whose column; "": on the first of the sensor
+    value: int | None = None
+
+
 #: monotonic seconds at which a row's slot begins, its table's interval, the table
 Slot = tuple[float, float, str]
 
@@ -79,10 +91,14 @@ class Instrument:
     clock: Clock
     calibrate: Mapping[str, Calibration] = field(default_factory=dict)
     inputs: Mapping[str, Callable[[], float | None]] = field(default_factory=dict)
-    state: str = "new"  #: new, warming, ok, degraded, stale, absent
+    still_s: Mapping[str, float] = field(default_factory=dict)  #: by quantity, of the profile
+    patience_s: float = 3600.0  #: so long without a good value of a quantity is degraded
+    state: str = "new"  #: new, warming, ok, degraded, still, stale, absent
     reason: str = ""  #: why it is not ok, in one line
     failures: int = 0  #: in a row
-    told: bool = False  #: whether the far side knows that it failed
+    told: set[tuple[int, str]] = field(
+        default_factory=set
+    )  #: known at the far side: code, quantity
     latest: dict[str, tuple[float, float]] = field(default_factory=dict)  #: value, when (monotonic)
     _ready: bool = False
     _again_at: float = 0.0
@@ -92,6 +108,7 @@ class Instrument:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _windowed: Windowed | None = None
     _remembering: Remembering | None = None
+    _quality: Quality | None = None
 
     def __post_init__(self) -> None:
         self._windowed = self.sensor if isinstance(self.sensor, Windowed) else None
@@ -132,19 +149,28 @@ class Instrument:
                 if error is not None:
                     self._failed(error)
                 elif self.failures or self.state == "new":
-                    self._succeeded("")
+                    self._succeeded("ok", "")
             return self._look_at - now
 
-    def news(self) -> int | None:
-        """What the far side is to be told, once: failed, back, or nothing new."""
+    def news(self) -> list[News]:
+        """What the far side is to be told, each once: failed, degraded, stands still, back."""
         with self._lock:
-            if not self.told and self.failures >= TELL_AFTER:
-                self.told = True
-                return SENSOR_FAILED
+            wrong = self._wrong()
+            if wrong:
+                fresh = [one for one in wrong if one[:2] not in self.told]
+                self.told = {one[:2] for one in wrong}
+                return fresh
             if self.told and not self.failures:
-                self.told = False
-                return SENSOR_BACK
-            return None
+                self.told.clear()
+                return [News(SENSOR_BACK)]
+            return []
+
+    def _wrong(self) -> list[News]:
+        if self.failures or self._quality is None:
+            return [News(SENSOR_FAILED)] if self.failures >= TELL_AFTER else []
+        lasting = self._quality.doubts.lasting(self.clock.monotonic())
+        wrong = [News(SENSOR_FAILED, name, DEGRADED) for name, _ in lasting]
+        return wrong + [News(STANDS_STILL, *one) for one in self._quality.standing().items()]
 
     def prepare(self) -> None:
         """Set it up ahead of its first row, so that a slow chip has time to start."""
@@ -168,17 +194,16 @@ class Instrument:
                 self._windowed.cut(*slot)
                 self._asked_at, self._look_at = now, now + LOOK_S
             try:
-                judged = self.judge(self.converse())
+                values = self.converse()
+                judged = self.judge(values)
+                self._note(values, judged, slot)
             except FAULTS as error:
                 let_go(error)
                 self._failed(error)
                 if isinstance(error, WarmingUp):
                     return {}
                 return dict.fromkeys(self.quantities, Missing.FAILED)
-            if Missing.FAILED not in judged.values():
-                self._succeeded("")
-            else:
-                self._partly(judged)
+            self._weigh(judged)
             return judged
 
     def carried(self, table: str) -> bytes | None:
@@ -240,17 +265,33 @@ class Instrument:
                 judged[name] = Missing.BELOW if number < quantity.low else Missing.ABOVE
         return judged
 
-    def _partly(self, judged: Mapping[str, Reading]) -> None:
-        bad = [name for name, value in judged.items() if value is Missing.FAILED]
-        if len(bad) < len(judged):
-            self._succeeded(f"{', '.join(bad)}: no believable value")
-        else:
-            self._failed(DeviceError("no believable value"))
+    def _note(
+        self, values: Mapping[str, float | None], judged: Mapping[str, Reading], slot: Slot | None
+    ) -> None:
+        """Remember since when values repeat themselves, and since when they are not good."""
+        if self._quality is None:
+            may_s = {**said_by(self.sensor, "still_s"), **self.still_s}
+            self._quality = Quality(self.quantities, may_s, self.patience_s, self.streams)
+        table = slot[2] if slot is not None and self.streams else ""
+        bad = {name: isinstance(value, Missing) for name, value in judged.items()}
+        counts = said_by(self.sensor, "counts")
+        self._quality.look(values, counts, bad, self.clock.monotonic(), table)
 
-    def _succeeded(self, reason: str) -> None:
+    def _weigh(self, judged: Mapping[str, Reading]) -> None:
+        """Its state after an answer."""
+        bad = [name for name, value in judged.items() if value is Missing.FAILED]
+        if bad and len(bad) == len(judged):
+            self._failed(DeviceError("no believable value"))
+            return
+        if bad:
+            self._succeeded("degraded", f"{', '.join(bad)}: no believable value")
+        elif self._quality is not None:
+            self._succeeded(*self._quality.state(self.clock.monotonic()))
+
+    def _succeeded(self, state: str, reason: str) -> None:
         self.failures = 0
         self._good_at = self.clock.monotonic()
-        self._become("degraded" if reason else "ok", reason)
+        self._become(state, reason)
 
     def _failed(self, error: BaseException) -> None:
         """Note the fault; the next try after a back-off starts with `setup`."""
@@ -280,6 +321,12 @@ class Instrument:
             level = logging.INFO if state in WELL else logging.WARNING
             log.log(level, "sensor=%s state=%s%s", self.name, state, quoted)
         self.state, self.reason = state, reason
+
+
+def said_by(sensor: Sensor, name: str) -> Mapping[str, Any]:
+    """What a driver declares by quantity; in somebody's driver the name may be something else."""
+    found = getattr(sensor, name, None)
+    return found if isinstance(found, Mapping) else {}
 
 
 def made_float(value: float | None) -> float:

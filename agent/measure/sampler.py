@@ -118,9 +118,8 @@ class Sampler:
         """Between rows: a stream that fails is told now, not when its row is due."""
         for column, instrument in self._streams:
             wait_s = min(wait_s, instrument.watch())
-            code = instrument.news()
-            if code is not None:
-                self.store.post(self._event(column, code, None))
+            for news in self._news(column, instrument):
+                self.store.post(news)
         return wait_s
 
     def _plan(self) -> Due:
@@ -179,10 +178,23 @@ class Sampler:
                 events.append(self._event(alarm.column, code, value))
                 settings[alarm_key(self.layout, alarm.column)] = str(code).encode()
         for index, instrument in self._instruments:
-            code = instrument.news()
-            if code is not None:
-                events.append(self._event(index, code, None))
+            events += self._news(index, instrument)
         return events, settings
+
+    def _news(self, first: int, instrument: Instrument) -> list[Message]:
+        """What is to be told of an instrument, on the column it is about or on its first one."""
+        return [
+            self._event(self._column(instrument, one.quantity, first), one.code, one.value)
+            for one in instrument.news()
+        ]
+
+    def _column(self, instrument: Instrument, quantity: str, first: int) -> int:
+        found = (
+            index
+            for index, source in enumerate(self.sources)
+            if source.instrument is instrument and source.quantity == quantity
+        )
+        return next(found, first)
 
     def _event(self, column: int, code: int, value: int | None) -> Message:
         number = self.layout.schema.number

@@ -43,6 +43,7 @@ class Kind:
     typical: float  #: a usual value, in the unit
     spread: float  #: how far a first value lies from it
     change: float  #: how far the next value lies from the one before
+    still_s: float = 0.0  #: for so long a sensor may repeat itself to the last bit; 0: for ever
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from agent.model.alarm import Alarm
 from agent.plan.instruments import check_instruments, find_drivers, make_sensor
 from agent.plan.links import check_links
 from agent.plan.optional import check_optional
-from agent.plan.tables import TablePlan, check_windows, make_alarms, make_tables
+from agent.plan.tables import TablePlan, check_commands, check_windows, make_alarms, make_tables
 from agent.plan.triggers import TriggerPlan, make_triggers
 from drivers.api import Sensor
 
@@ -62,6 +62,7 @@ def make_plan(config: Config, source: Source, buses: Buses | None = None) -> Pla
     tables = make_tables(config, source, quantities)
     check_windows(config, source, sensors, tables)
     check_links(config, source)
+    check_commands(config, source)
     alarms = make_alarms(config, source, tables)
     triggers = make_triggers(config, source, tables, sensors)
     return Plan(config, source, found, sensors, tables, alarms, triggers, buses)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from inspect import signature
 
 from agent.config.errors import misspelt, near
@@ -22,8 +22,9 @@ from drivers.api import Quantity, Sensor
 
 BUSES = {
     "i2c": (r"i2c-\d+", "i2c-1"),
-    "port": (r"/.+", "/dev/serial0"),
+    "port": (r"/.+", "/dev/serial0' (on a Pi 5 '/dev/ttyAMA0'), by USB '/dev/ttyUSB0"),
 }  #: kind: form, example
+BUS_WORDS = {"i2c": "I2C bus", "port": "serial port"}
 ADDRESSES = range(0x08, 0x78)  #: of I2C, 7 bits; what lies outside is reserved
 
 
@@ -74,10 +75,9 @@ def check_instruments(config: Config, source: Source, sensors: Mapping[str, Sens
         where = f"instrument[{index}]"
         sensor = sensors[one.name]
         known = {*quantities[one.name], *(sensor.axes if isinstance(sensor, Window) else ())}
+        _check_names(one.name, one.still_s, quantities[one.name], source, f"{where}.still_s")
+        _check_names(one.name, one.calibrate, known, source, f"{where}.calibrate")
         for quantity in one.calibrate:
-            if quantity not in known:
-                hint = f"'{one.name}' does not measure it{near(quantity, known)}"
-                raise source.error(f"{where}.calibrate", quantity, hint)
             if not one.calibrate[quantity].gain:
                 hint = "0 makes all values alike: 1.0 leaves them as they are"
                 raise source.error(f"{where}.calibrate.{quantity}", "gain", hint)
@@ -116,6 +116,15 @@ def off_the_range(quantity: Quantity, calibration: Calibration) -> bool:
     return max(ends) < quantity.low or min(ends) > quantity.high
 
 
+def _check_names(
+    sensor: str, given: Iterable[str], known: Collection[str], source: Source, where: str
+) -> None:
+    for quantity in given:
+        if quantity not in known:
+            hint = f"'{sensor}' does not measure it{near(quantity, known)}"
+            raise source.error(where, quantity, hint)
+
+
 def sound(quantity: object) -> bool:
     """Whether rows can be made of it: a step above zero, a range that has room."""
     return isinstance(quantity, Quantity) and quantity.step > 0 and quantity.low < quantity.high
@@ -134,9 +143,10 @@ def _check_bus(one: InstrumentConfig, kind: str, source: Source, where: str) -> 
     pattern, example = BUSES.get(kind, ("", ""))
     if not re.fullmatch(pattern, one.bus) and pattern:
         what = f"driver '{one.driver}' needs one, such as '{example}'"
+        word = BUS_WORDS[kind]
         if slip := "" if one.bus else misspelt("bus", one.options):
             raise source.error(where, slip, "unknown key; did you mean 'bus'?")
-        hint = f"'{one.bus}' is none: {what}" if one.bus else f"is missing: {what}"
+        hint = f"'{one.bus}' is no {word}: {what}" if one.bus else f"is missing: {what}"
         raise source.error(where, "bus", hint)
 
 

@@ -19,6 +19,7 @@ from agent.plan.triggers import RECORDS, check_carrier
 from drivers.keys import Keys
 
 LAST_PORT = 65_535
+TLS_URLS = ("mqtts:", "wss:")
 TLS_KEYS = ("ca_file", "certificate_file", "key_file")
 EVENTS = "events"  #: what `carries` calls everything that is no row
 
@@ -59,10 +60,11 @@ def _check_radio(link: LorawanConfig, source: Source, where: str) -> None:
 
 def check_mqtt(link: MqttConfig, source: Source, where: str) -> None:
     """The port exists; no key waits in vain for another one. Raises ConfigError."""
-    port = link.url.rstrip("/").rpartition(":")[2]
+    place = link.url.partition("//")[2].partition("/")[0]
+    port = place.rpartition(":")[2]
     if port.isdigit() and not 1 <= int(port) <= LAST_PORT:
         raise source.error(where, "url", f"port {port} does not exist: 1 to {LAST_PORT}")
-    host = link.url.rpartition("//")[2]
+    host = place if link.url.startswith("ws") else link.url.rpartition("//")[2]
     try:
         (urlsplit(link.url).hostname or "").encode("idna")
     except ValueError:
@@ -72,8 +74,8 @@ def check_mqtt(link: MqttConfig, source: Source, where: str) -> None:
     if link.key_file and not link.certificate_file:
         raise source.error(where, "key_file", "needs 'certificate_file' as well")
     for key in TLS_KEYS:
-        if getattr(link, key) and not link.url.startswith("mqtts:"):
-            raise source.error(where, key, "needs a url that begins with mqtts://")
+        if getattr(link, key) and not link.url.startswith(TLS_URLS):
+            raise source.error(where, key, "needs a url that begins with mqtts:// or wss://")
     for key in ("user", "client_id"):
         if not getattr(link, key).isprintable():
             raise source.error(where, key, "has a character that cannot be printed")

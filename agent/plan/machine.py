@@ -16,6 +16,8 @@ SERIAL = ("ttyAMA", "ttyS", "ttyUSB", "ttyACM")
 TELL = 4  #: so many names are written out
 I2C_OFF = "no I2C bus is switched on here: sudo raspi-config, Interface Options, I2C"
 
+W1_OFF = "1-wire is not switched on here: sudo raspi-config, Interface Options, 1-Wire"
+
 
 @dataclass(frozen=True)
 class Warned:
@@ -57,6 +59,8 @@ class Look:
                 yield Warned(self._line_of(bus), f"{self._absent(bus)} ({listed(names)})")
 
     def _absent(self, bus: str) -> str:
+        if bus == "w1":
+            return W1_OFF
         kind = "i2c-" if bus.startswith("i2c-") else "tty"
         found = sorted(path.name for path in self._place("/dev").glob(f"{kind}*"))
         there = [name for name in found if kind == "i2c-" or name.startswith(SERIAL)]

@@ -12,7 +12,7 @@ from agent.config.sections import Config, LorawanConfig
 from agent.config.source import Source
 from drivers.api import Sensor
 
-BRIDGE, SIM, LORAWAN, DEMO = "bridge", "sim", "lorawan", "demo"
+PI, BRIDGE, SIM, LORAWAN, DEMO = "pi", "bridge", "sim", "lorawan", "demo"
 #: extra -> what it brings
 MODULES = {BRIDGE: "numpy", SIM: "cryptography", LORAWAN: "segno", DEMO: "dateutil"}
 
@@ -46,7 +46,8 @@ def wanted(config: Config, sensors: Mapping[str, Sensor]) -> list[str]:
     """The extras a node of this profile needs, for an installer."""
     bridge = any(extra_of(one) == BRIDGE for one in sensors.values())
     radio = any(isinstance(one, LorawanConfig) for one in config.link)
-    return [BRIDGE] * bridge + [LORAWAN] * radio
+    pins = any(isinstance(one, LorawanConfig) and one.reset_pin is not None for one in config.link)
+    return [PI] * pins + [BRIDGE] * bridge + [LORAWAN] * radio
 
 
 def check_optional(config: Config, source: Source, sensors: Mapping[str, Sensor]) -> None:

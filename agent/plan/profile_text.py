@@ -9,6 +9,7 @@ HEAD = re.compile(r"^\s*\[+\s*([\w.-]+)\s*\]+")
 STATEMENT = re.compile(r"^\s*\"?([\w.-]+)\"?\s*=")
 VALUE = r"(?:\"[^\"]*\"|'[^']*'|\[[^\[\]]*\]|\{[^{}]*\}|[^,{}\[\]#]+)"
 NAME = re.compile(r"(?<![\w-])name\s*=\s*[\"']([^\"']*)[\"']")
+NOBODY = "x_"  #: name of what stands in
 STAND_IN = {  # where a profile has to have one: put behind its end, so that no line moves
     "node": '[node]\nname = "x"',
     "instrument": '[[instrument]]\nname = "x_"\ndriver = "health"',
@@ -60,13 +61,27 @@ class ProfileText:
         if not 0 < line <= len(self._lines):
             return False
         first, last = self._statement(line)
-        if (element := re.search(r"\[(\d+)\]$", where)) and "{" in self._joined(first, last):
-            return self._cut_element(first, last, int(element[1]))
         found = STATEMENT.match(self._lines[first - 1])
+        element = re.search(r"([\w-]+)\[(\d+)\]$", where)
+        if element and found and found[1] == element[1]:
+            return self._cut_element(first, last, int(element[2]))
         if found and found[1] == name:
             self._blank(first, last)
             return True
         return self._cut_entry(first, last, name)
+
+    def swap(self, line: int, old: str, new: str) -> bool:
+        """Write `new` for the key, section or value `old` of a line. Whether it was found."""
+        if not 0 < line <= len(self._lines) or not old:
+            return False
+        word = rf"(?<![\w.-]){re.escape(old)}(?![\w-])"
+        made, count = re.subn(word, lambda _: new, self._lines[line - 1], count=1)
+        self._lines[line - 1] = made
+        return count > 0
+
+    def fill(self, line: int, text: str) -> None:
+        """Write a statement where one was cut out."""
+        self._lines[line - 1] = text
 
     def drop(self, head: int, line: int, where: str) -> None:
         """Take out a whole section; a stand-in for what a profile has to have."""
@@ -79,6 +94,8 @@ class ProfileText:
             self._blank(*self._statement(line))
         if not self._has(kind) and kind in STAND_IN:
             self._stand_ins.append(STAND_IN[kind])
+            if kind == "table" and STAND_IN["instrument"] not in self._stand_ins:
+                self._stand_ins.append(STAND_IN["instrument"])  # what it measures
 
     def _has(self, kind: str) -> bool:
         head = re.compile(rf"^\s*(?:\[+\s*{re.escape(kind)}\s*\]|{re.escape(kind)}\s*=)")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.codec import private_number
+from agent.codec.explain import COMMANDS
 from agent.codec.wire import RAW_LIMIT
 from agent.config.errors import near
 from agent.config.sections import (
@@ -117,6 +118,20 @@ def check_windows(
 def interval_allowed(seconds: int) -> bool:
     """WIRE.md section 2: 1..3600 s, or a multiple of 60 up to 4 h."""
     return 1 <= seconds <= 3600 or (seconds % 60 == 0 and 3600 < seconds <= LONGEST_S)
+
+
+def check_commands(config: Config, source: Source) -> None:
+    """Downlinks that there are; intervals, the shorter first. Raises ConfigError."""
+    for one in config.commands.allow or ():
+        if one not in COMMANDS:
+            known = ", ".join(map(str, COMMANDS))
+            raise source.error("commands", "allow", f"expected any of {known}, got {one}")
+    low, high = config.commands.interval_s
+    for one in (low, high):
+        _check_interval(one, source, "commands")
+    if low > high:
+        hint = f"expected the shorter interval first, got [{low}, {high}]"
+        raise source.error("commands", "interval_s", hint)
 
 
 def _check_interval(seconds: int, source: Source, where: str) -> None:

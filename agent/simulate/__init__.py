@@ -33,6 +33,7 @@ from drivers.sim.world import LiveTruth, MovingWorld, SchoolDay, World
 if TYPE_CHECKING:  # cryptography: optional
     from drivers.sim.lorawan.network import SimNetwork
 
+AT_ONCE = float("inf")  #: rate of a node's buses: a demo at 600 times the speed has no such time
 MOTION = "motion"  #: the name of what a chip with a FIFO feels, in feeds
 PRACTICE_KEY = "2B7E151628AED2A6ABF7158809CF4F3C"  # FIPS 197's example; never a real device's
 
@@ -155,7 +156,7 @@ class SimBuses:
         twin.noise, twin.motion = True, lambda at: motion(at + ahead)
 
     def _i2c(self, instrument: InstrumentConfig, driver: Driver, twin: Any) -> I2C:
-        bus = self.buses.setdefault(instrument.bus, SimI2C(self.clock))
+        bus = self.buses.setdefault(instrument.bus, SimI2C(self.clock, AT_ONCE))
         if "address" not in driver.options:
             raise LookupError(f"driver '{driver.name}' has no option 'address': where is its twin?")
         default = driver.options["address"].default

@@ -12,9 +12,10 @@ from pathlib import Path
 from agent.clock import Clock
 from agent.model.batch import Layout, Message, Row
 from agent.model.schema import Schema
+from agent.store import rescue
 from agent.store.access import Access
 from agent.store.counts import Counts, count
-from agent.store.database import Damaged, Statement
+from agent.store.database import Damaged, File, Statement
 from agent.store.link_store import LinkStore
 from agent.store.policy import LinkPolicy
 from agent.store.reader import Reader
@@ -38,11 +39,17 @@ class Store:
     """
 
     def __init__(
-        self, path: Path, clock: Clock, *, max_bytes: int = 500_000_000, max_days: float = 800
+        self,
+        path: Path,
+        clock: Clock,
+        *,
+        max_bytes: int = 500_000_000,
+        max_days: float = 800,
+        file: File | None = None,
     ) -> None:
         self.path, self.clock = path, clock
         self.new_event: Callable[[int, int | None, int], Message] | None = None
-        self._access = access = Access(path, clock)
+        self._access = access = Access(file or File(path), clock)
         self.wakes = access.wakes  #: set whenever there is something new to send
         self._lock, self._file = access.lock, access.file
         self._state, self._writer = access.state, access.writer
@@ -182,8 +189,12 @@ class Store:
 
     def set_setting(self, key: str, value: bytes) -> None:
         """Keep a value under a name."""
+        self.set_settings({key: value})
+
+    def set_settings(self, settings: Mapping[str, bytes]) -> None:
+        """Keep values under names, all or none."""
         with self._lock:
-            self._writer.apply(Unit(self._state.ledger.set({key: value})))
+            self._writer.apply(Unit(self._state.ledger.set(settings)))
 
     def setting(self, key: str) -> bytes | None:
         """The value kept under a name."""
@@ -209,6 +220,7 @@ class Store:
     def flush(self) -> None:
         """Write pending acknowledgements, and what waited for the disk; call every 10 s or so."""
         with self._lock:
+            rescue.look(self._writer)
             self._writer.flush()
         self._tell()
 

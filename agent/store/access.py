@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 from agent.clock import Clock
@@ -23,9 +22,9 @@ Answer = TypeVar("Answer")
 class Access:
     """Whoever reads or changes `state` holds `lock`; `writer` alone writes to the file."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, file: File, clock: Clock) -> None:
         self.clock, self.lock = clock, threading.Lock()
-        self.file = File(path)
+        self.file = file
         self.state = State(self.file)
         self.writer = Writer(self.state, clock)
         self.dating = Dating(self.state)

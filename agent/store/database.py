@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agent.store.on_disk import LACKS_LOG, identity, lacks_log
+
 log = logging.getLogger(__name__)
 
 PAGE_BYTES = 1024  # a put writes whole pages: small ones spare the card
@@ -35,6 +37,10 @@ class Damaged(Exception):
 
 class Refused(OSError):
     """The disk does not take the transaction now: read-only, input/output error, locked."""
+
+
+class NotOurs(OSError):
+    """The store is another's: of a running process, or of newer software. Waiting does not help."""
 
 
 class Full(Refused):
@@ -111,8 +117,15 @@ CREATE TABLE tally (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID
 """
 
 
+def _downlink_bytes(run: Callable[[str], Any]) -> None:
+    """Version 1 -> 2: a downlink is known by its bytes and for days, not by its token alone."""
+    run("ALTER TABLE token ADD COLUMN digest BLOB NOT NULL DEFAULT x''")
+    run("ALTER TABLE token ADD COLUMN at INTEGER NOT NULL DEFAULT 0")
+    run("UPDATE token SET at = CAST(strftime('%s', 'now') AS INTEGER)")
+
+
 def _dates(run: Callable[[str], Any]) -> None:
-    """Version 1 -> 2: which clock dated which rows, and whose slot a later row has."""
+    """Version 2 -> 3: which clock dated which rows, and whose slot a later row has."""
     for statement in DATES.split(";"):
         run(statement)
 
@@ -129,7 +142,7 @@ CREATE INDEX yielded_start ON yielded (tbl, start)
 
 #: from version 0 on; from now on they only add (tables, columns with a default, indices), so that
 #: the release before can work with the file. Statements name their columns for the same reason.
-MIGRATIONS: Sequence[Callable[[Callable[[str], Any]], None]] = [_first, _dates]
+MIGRATIONS: Sequence[Callable[[Callable[[str], Any]], None]] = [_first, _downlink_bytes, _dates]
 READS_FROM = 1  #: user_version of the oldest software that can work with a file of today's form
 STATE_READERS = "INSERT OR REPLACE INTO setting (key, value) VALUES ('reads_from', ?)"
 KEPT_READERS = "SELECT value FROM setting WHERE key = 'reads_from'"
@@ -144,6 +157,7 @@ class File:
         self._parts = (str(path), f"{path}-wal")
         self._connection: sqlite3.Connection | None = None
         self._lock: int | None = None
+        self._ours: tuple[object, ...] = ()  # which files the connection writes to
 
     @property
     def is_open(self) -> bool:
@@ -152,7 +166,7 @@ class File:
 
     def lock(self) -> None:
         """Keep other processes out until this one ends: two would number rows alike, and each
-        would take the other's for damage. Raises OSError where one is in."""
+        would take the other's for damage. Raises NotOurs where one is in."""
         if self._lock is not None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -167,7 +181,7 @@ class File:
             os.close(self._lock)
             self._lock = None
             text = f"{self.path}: in use by another stadtsinn: sudo systemctl stop stadtsinn"
-            raise OSError(text) from error
+            raise NotOurs(text) from error
 
     def unlock(self) -> None:
         """Let others in; safe to call twice."""
@@ -176,7 +190,7 @@ class File:
         self._lock = None
 
     def open(self) -> None:
-        """Open or create, and migrate. Raises Damaged, Refused, OSError."""
+        """Open or create, and migrate. Raises Damaged, Refused, NotOurs, OSError."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._open()
@@ -186,8 +200,12 @@ class File:
             self.reserve.unlink()  # opening needs room of its own
             self._open()
         self.keep_reserve()
+        self.read("SELECT count(*) FROM tbl")  # from now on there is a log, too
+        self._ours = tuple(map(identity, self._parts))
 
     def _open(self) -> None:
+        if lacks_log(self.path):
+            log.warning("store=%s reason='%s'", self.path, LACKS_LOG.format(self.path.name))
         try:
             self._connection = sqlite3.connect(
                 self.path, isolation_level=None, check_same_thread=False
@@ -199,6 +217,10 @@ class File:
             if isinstance(found, Refused) and found is not error:  # SQLite does not say which file
                 found = type(found)(f"{self.path}: {error}")
             raise found from error
+
+    def in_place(self) -> bool:
+        """Whether what lies under the name is still the file that is open. One stat(2)."""
+        return self._connection is None or identity(self._parts[0]) == self._ours[0]
 
     def close(self) -> None:
         """Close; safe to call twice."""
@@ -275,16 +297,20 @@ class File:
         self.read(f"PRAGMA max_page_count = {most}")
 
     def set_aside(self, when: float) -> Path:
-        """Rename the damaged file after the unix time `when`. Leaves it closed. Raises OSError."""
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(when))
-        aside = self.path.with_name(f"{self.path.name}.damaged-{stamp}")
+        """Rename the damaged file, or one in place of ours, after the unix time `when`. Leaves it
+        closed. Raises OSError."""
+        stamp, in_place = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(when)), self.in_place()
+        why = "damaged" if in_place else "foreign"
+        aside = self.path.with_name(f"{self.path.name}.{why}-{stamp}")
         while aside.exists():
             aside = aside.with_name(aside.name + "-")
-        self.path.rename(aside)
-        if self._beside("-wal").exists():
-            self._beside("-wal").rename(aside.with_name(aside.name + "-wal"))
+        if in_place or self.path.exists():
+            self.path.rename(aside)
+        log = self._beside("-wal")
+        if log.exists() and (in_place or identity(str(log)) != self._ours[1]):
+            log.rename(aside.with_name(aside.name + "-wal"))
         self.close()
-        self._beside("-wal").unlink(missing_ok=True)
+        log.unlink(missing_ok=True)
         self._beside("-shm").unlink(missing_ok=True)
         return aside
 
@@ -333,7 +359,7 @@ class File:
         except (Damaged, IndexError, ValueError):  # it does not say so
             readable = False
         if not readable:
-            raise OSError(f"{self.path}: version {version} is newer than this software")
+            raise NotOurs(f"{self.path}: version {version} is newer than this software")
         log.info("store=%s version=%d software=%d state=ok", self.path, version, len(MIGRATIONS))
 
     def _roll_back(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from agent.model.batch import ACK, Batch, Delivered, Message
 from agent.store.access import Access
 from agent.store.database import Statement
+from agent.store.ledger import Known, Outcome
 from agent.store.outbox import Outbox
 from agent.store.selection import Moment
 from agent.store.statements import Resend
@@ -90,10 +91,11 @@ class LinkStore:
             self._outbox.change(**policy)
         self.access.wake()
 
-    def result_of(self, token: int) -> int | None:
-        """The result of a downlink that was carried out before, among the last 100."""
+    def result_of(self, token: int, digest: bytes = b"") -> int | None:
+        """The result of a downlink, known by its token and a digest of its bytes, that came before:
+        carried out in the last 7 days, or among the last 100."""
         with self.access.lock:
-            return self.access.state.ledger.tokens.get(self.name, {}).get(token)
+            return self.access.state.ledger.result_of(self.name, Known(token, digest))
 
     def command(
         self,
@@ -103,10 +105,11 @@ class LinkStore:
         settings: Mapping[str, bytes] | None = None,
         messages: Sequence[Message] = (),
         resend: Resend | None = None,
+        digest: bytes = b"",
     ) -> None:
         """Effect, result and owed acknowledgement of a downlink in one transaction.
 
-        A token that is known already has no second effect: only the acknowledgement is owed.
+        One that is known already has no second effect: only the acknowledgement is owed.
         Acknowledgement and messages go to this link only.
         """
         clock, state, name = self.access.clock, self.access.state, self.name
@@ -116,8 +119,10 @@ class LinkStore:
         with self.access.lock:
             statements: list[Statement] = []
             made = [state.new_message(ack, name, statements)]
-            if token not in state.ledger.tokens.get(name, {}):
-                statements += state.ledger.remember(name, token, result)
+            one = Known(token, digest)
+            if state.ledger.result_of(name, one) is None:
+                outcome = Outcome(result, int(clock.system_utc()))
+                statements += state.ledger.remember(name, one, outcome)
                 made += [state.new_message(one, name, statements) for one in messages]
                 statements += state.ledger.set(settings or {})
                 if resend is not None:

@@ -13,6 +13,7 @@ from typing import Any
 from agent.model.batch import Layout, Row
 from agent.model.schema import Field, Schema
 from agent.store.database import MOST_SEQ
+from agent.store.on_disk import LACKS_LOG, lacks_log
 from agent.store.statements import row_ids
 
 ROWS = 1000  #: per transaction
@@ -70,11 +71,13 @@ class Reader:
             with closing(sqlite3.connect(uri, uri=True)) as connection:
                 return connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
-            raise OSError(errno.EIO, words(error), str(self.path)) from error
+            raise OSError(errno.EIO, words(error, self.path), str(self.path)) from error
 
 
-def words(error: sqlite3.Error) -> str:
+def words(error: sqlite3.Error, path: Path) -> str:
     """What is wrong with the file, for people."""
+    if lacks_log(path):
+        return LACKS_LOG.format(path.name)
     if "no such table" in str(error) or "not a database" in str(error):
         return "is no store of a node"
     return f"cannot be read: {error}"

@@ -23,6 +23,7 @@ RANGE = """INSERT INTO owed (link, tbl, first, last) VALUES (?, ?, ?, ?)
     ON CONFLICT (link, tbl, first) DO UPDATE SET last = excluded.last"""
 SETTING = """INSERT INTO setting (key, value) VALUES (?, ?)
     ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
+TOKEN = "INSERT INTO token (link, token, digest, result, at) VALUES (?, ?, ?, ?, ?)"
 TALLY = """INSERT INTO tally (name, value) VALUES (?, ?)
     ON CONFLICT (name) DO UPDATE SET value = excluded.value"""
 
@@ -78,9 +79,15 @@ def put_setting(key: str, value: bytes) -> Statement:
     return SETTING, (key, value)
 
 
-def put_token(link: str, number: int, result: int) -> Statement:
-    """Write what came of a downlink."""
-    return "INSERT INTO token (link, token, result) VALUES (?, ?, ?)", (link, number, result)
+def put_token(link: str, number: int, digest: bytes, result: int, at: int) -> Statement:
+    """Write what came of a downlink at unix second `at`."""
+    return TOKEN, (link, number, digest, result, at)
+
+
+def delete_token(link: str, number: int, digest: bytes) -> Statement:
+    """Forget a downlink."""
+    sql = "DELETE FROM token WHERE link = ? AND token = ? AND digest = ?"
+    return sql, (link, number, digest)
 
 
 def put_ranges(link: int, table: int, ranges: PendingRanges) -> Sequence[Statement]:

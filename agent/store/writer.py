@@ -13,6 +13,7 @@ from agent.model.batch import Message
 from agent.store.database import Damaged, Full, Refused, Statement
 from agent.store.outbox import Outbox
 from agent.store.pending import runs
+from agent.store.remedy import remedy
 from agent.store.retention import DAY_S, Drop, oldest, oldest_delivered
 from agent.store.state import State
 from agent.store.statements import Table, row_ids
@@ -118,7 +119,8 @@ class Writer:
         except OSError as refused:
             self.say(refused)
             return False
-        log.error("store=%s state=damaged reason='%s' kept_as=%s", self.file.path, error, aside)
+        kept_as = aside if aside.exists() else None
+        log.error("store=%s state=damaged reason='%s' kept_as=%s", self.file.path, error, kept_as)
         self._news.append((STORE_SET_ASIDE, None))
         self._anew = True
         self._forget_kept()
@@ -155,12 +157,12 @@ class Writer:
         news, self._news = self._news, []
         return news
 
-    def say(self, error: Exception) -> None:
+    def say(self, error: OSError) -> None:
         """Tell once that the disk refuses."""
         if not self._trouble:
             self._trouble = True
             text = "store=%s state=refused reason='%s' rows_kept_in_memory=%d"
-            log.error(text, self.file.path, error, IN_MEMORY)
+            log.error(text, self.file.path, remedy(self.file.path, error), IN_MEMORY)
 
     def _took(self) -> None:
         """The disk took a transaction: say so once nothing waits any more."""

@@ -1,8 +1,10 @@
 """Downlinks: one implementation for every link (WIRE.md section 4).
 
-Effect, result and the owed acknowledgement are one transaction; a repeated token gets its first
-result again and has no second effect. Settings stand in the store beside the profile's value
-they replace, and end when that value is edited.
+Effect, result and the owed acknowledgement are one transaction; a repeat (the same bytes) gets its
+first result again and has no second effect. Settings stand in the store beside the profile's value
+they replace, and end when that value is edited. A flood gets one answer a second: what beyond that
+is malformed, refused or repeated is counted and costs neither a transaction nor a line in the log;
+what would have an effect waits.
 """
 
 from __future__ import annotations
@@ -13,31 +15,44 @@ import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from agent import codec
 from agent.clock import Clock
 from agent.codec import decoder
 from agent.codec.messages import schema_slice
-from agent.config.sections import NodeConfig
 from agent.measure.sampler import Sampler
 from agent.model.alarm import ABOVE, BELOW, Alarm
 from agent.model.batch import Message
-from agent.plan.tables import interval_allowed
 from agent.store import Resend, Store
+from agent.transport.bounds import (
+    BODY,
+    HELLO,
+    INTERVAL,
+    RESEND,
+    RESTART,
+    SCHEMA,
+    THRESHOLD,
+    Bounds,
+)
+from agent.transport.pace import Pace, Seldom
 from agent.transport.settings import (
     Settings,
     fill_key,
     interval_key,
     limits_key,
     packed_key,
-    trial_key,
+    resent_key,
 )
+from agent.transport.trial import Trials
 
 log = logging.getLogger(__name__)
 
 DONE, UNKNOWN, BAD, LATER = 0, 1, 2, 3  # results
-REVERT_AFTER = 10  #: frames in a row without an answer, after a change of interval
-MOST_ROWS = 1000  #: rows per uplink that downlink 1 may ask for
+ANSWER_EVERY_S = 1.0  #: to what is refused or repeated
+LOG_EVERY_S = 60.0  #: a line on those
+DIGEST = 8  #: bytes of the SHA-256 by which a repeat is known
+DAY_S = 86_400
 
 
 class Refused(Exception):
@@ -62,55 +77,103 @@ class Effect:
     apply: Callable[[], None] = nothing
 
 
+class Traffic:
+    """The downlinks of one link: how many of each kind since the start, and how often they may."""
+
+    def __init__(self, per_hour: float, clock: Clock) -> None:
+        self.done = 0
+        self.refused = 0  #: understood and not carried out
+        self.repeated = 0
+        self.malformed = 0
+        self.pace = Pace(per_hour, clock.monotonic)
+        self.answers = Seldom(ANSWER_EVERY_S, clock.monotonic)
+        self.lines = Seldom(LOG_EVERY_S, clock.monotonic)
+
+
 class Commands:
     """Carries out the downlinks of all links."""
 
     def __init__(
         self,
-        node: NodeConfig,
+        bounds: Bounds,
         store: Store,
         clock: Clock,
         samplers: Sequence[Sampler],
         settings: Settings,
+        trials: Trials,
         hello: Callable[[], Message],
         restart: Callable[[], None],
     ) -> None:
-        self.node, self.store, self.clock = node, store, clock
-        self.samplers, self.settings = samplers, settings
+        self.bounds, self.store, self.clock = bounds, store, clock
+        self.samplers, self.settings, self.trials = samplers, settings, trials
         self.hello, self.restart = hello, restart
-        self.refused = 0  #: malformed downlinks since the start
         self._lock = threading.Lock()
-        self._tried: dict[str, int] = {}  # frames since a change on trial, by link
+        self._traffic: dict[str, Traffic] = {}
         self._known: Mapping[int, tuple[int, Callable[..., Effect]]] = {  # arguments, act
-            1: (3, self._interval),
-            2: (4, self._threshold),
-            3: (1, self._schema),
-            4: (4, self._resend),
-            5: (0, self._hello),
-            7: (0, self._restart),
-            8: (1, self._body),
+            INTERVAL: (3, self._interval),
+            THRESHOLD: (4, self._threshold),
+            SCHEMA: (1, self._schema),
+            RESEND: (4, self._resend),
+            HELLO: (0, self._hello),
+            RESTART: (0, self._restart),
+            BODY: (1, self._body),
         }
 
-    def do(self, frame: bytes, link: str) -> None:
-        """Carry out one downlink that came over `link`. Never raises for what is in it."""
+    def traffic(self, link: str) -> Traffic:
+        """What has come over a link since the start."""
+        if link not in self._traffic:
+            made = Traffic(self.bounds.limits.per_hour, self.clock)
+            self._traffic.setdefault(link, made)  # `status` may have asked at the same moment
+        return self._traffic[link]
+
+    def do(self, frame: bytes, link: str) -> float:
+        """Carry out one downlink that came over `link`. Never raises for what is in it.
+
+        Returns the seconds after which to ask once more, where it has to wait for its turn; else 0.
+        """
         try:
             downlink = decoder.parse_downlink(frame)
         except codec.CodecError as error:
-            self.refused += 1
-            log.warning("link=%s downlink=ignored reason='%s'", link, error)
-            return
+            self.traffic(link).malformed += 1
+            self._say(link, str(error))
+            return 0.0
         with self._lock:
-            self._once(downlink, link)
+            return self._once(downlink, sha256(frame).digest()[:DIGEST], link)
 
-    def _once(self, downlink: decoder.Downlink, link: str) -> None:
+    def _once(self, downlink: decoder.Downlink, digest: bytes, link: str) -> float:
+        traffic = self.traffic(link)
+        result = self.store.link(link).result_of(downlink.token, digest)
+        if result is not None:
+            traffic.repeated += 1
+            self._turn_down(downlink, digest, link, result, "repeated")
+            return 0.0
+        result, effect = self._judged(downlink, link)
+        if result != DONE:
+            traffic.refused += 1
+            self._turn_down(downlink, digest, link, result, "refused")
+            return 0.0
+        wait_s = traffic.pace.wait_s()
+        if wait_s == 0:
+            traffic.pace.took()
+            traffic.done += 1
+            log.info("link=%s downlink=%d token=%d", link, downlink.command, downlink.token)
+            self._enter(downlink, digest, link, DONE, effect)
+            effect.apply()
+        return wait_s
+
+    def _turn_down(
+        self, downlink: decoder.Downlink, digest: bytes, link: str, result: int, why: str
+    ) -> None:
+        """An answer, if there was none in this second; nothing else comes of it."""
+        self._say(link, f"{downlink.command} {why}, token {downlink.token}, result {result}")
+        if self.traffic(link).answers.passes():
+            self._enter(downlink, digest, link, result, Effect())
+
+    def _enter(
+        self, downlink: decoder.Downlink, digest: bytes, link: str, result: int, effect: Effect
+    ) -> None:
+        """Effect, result and acknowledgement, in one transaction."""
         token = downlink.token
-        result = self.store.link(link).result_of(token)
-        effect = Effect()
-        if result is None:
-            result, effect = self._judged(downlink, link)
-            log.info(
-                "link=%s downlink=%d token=%d result=%d", link, downlink.command, token, result
-            )
         self.store.link(link).command(
             token,
             result,
@@ -118,8 +181,15 @@ class Commands:
             settings=effect.settings,
             messages=effect.messages,
             resend=effect.resend,
+            digest=digest,
         )
-        effect.apply()
+
+    def _say(self, link: str, reason: str) -> None:
+        """One line a minute on what has no effect."""
+        lines = self.traffic(link).lines
+        if lines.passes():
+            more = lines.take_held()
+            log.warning("link=%s downlink=ignored reason='%s' before=%d", link, reason, more)
 
     def _judged(self, downlink: decoder.Downlink, link: str) -> tuple[int, Effect]:
         if downlink.command not in self._known:
@@ -127,44 +197,30 @@ class Commands:
         arguments, act = self._known[downlink.command]
         if len(downlink.args) != arguments:
             return BAD, Effect()
+        if downlink.command not in self.bounds.allowed:
+            return LATER, Effect()
         try:
             return DONE, act(link, *downlink.args)
         except Refused as refused:
             return refused.result, Effect()
 
     def sent(self, link: str, silent: int) -> None:
-        """A frame left over `link`; nothing has been heard since `silent` frames.
-
-        A changed interval is on trial until a frame sent since is answered; if none is, it is
-        taken back.
-        """
-        kept = self.store.setting(trial_key(link))
-        if not kept:
-            return
+        """A frame left over `link`; nothing has been heard since `silent` frames."""
         with self._lock:
-            self._tried[link] = self._tried.get(link, 0) + 1
-            answered = silent < self._tried[link]
-            if answered or silent >= REVERT_AFTER:
-                del self._tried[link]
-                self.store.set_setting(trial_key(link), b"")
-            if not answered and silent >= REVERT_AFTER:
-                self._take_back(link, *json.loads(kept))
+            self.trials.sent(link, silent)
 
-    def _take_back(self, link: str, table: str, interval_s: int, fill_s: float) -> None:
-        log.warning("link=%s downlink=taken-back reason='no answer since' table=%s", link, table)
-        sampler = next(one for one in self.samplers if one.layout.table == table)
-        for key, value in ((interval_key(table), interval_s), (fill_key(link), fill_s)):
-            self.store.set_setting(*self.settings.replaced(key, value))
-        self.store.link(link).set_fill(fill_s)
-        sampler.change(self.store.layout(table, sampler.layout.schema, interval_s))
+    def look(self, link: str) -> float:
+        """Take back what came over `link` and has not proved itself in time. Seconds until then."""
+        with self._lock:
+            return self.trials.look(link)
 
     # -- the commands, by number -------------------------------------------------------------
 
     def _interval(self, link: str, schema: object, item: object, rows: object) -> Effect:
         """1: interval of a table, and rows per frame on the asking link."""
-        sampler, count = self._sampler(schema), whole(rows, 1, MOST_ROWS)
+        sampler, count = self._sampler(schema), whole(rows, 1, self.bounds.limits.rows_per_frame)
         seconds = seconds_of(whole(item, -codec.LONGEST_S, codec.LONGEST_S))
-        if not interval_allowed(seconds):
+        if not self.bounds.interval(seconds):
             raise Refused(BAD)
         fill_s = (count - 1) * seconds
         layout = sampler.layout
@@ -175,11 +231,10 @@ class Commands:
             if seconds != layout.interval_s:
                 sampler.change(self.store.layout(layout.table, layout.schema, seconds))
 
-        before = json.dumps([layout.table, layout.interval_s, self.settings.get(fill_key(link))])
         settings = [
             replaced(interval_key(layout.table), seconds),
             replaced(fill_key(link), fill_s),
-            (trial_key(link), before.encode()),
+            self.trials.begin(link, layout.table, seconds, fill_s),
         ]
         return Effect(dict(settings), apply=apply)
 
@@ -187,8 +242,6 @@ class Commands:
         self, link: str, schema: object, column: object, code: object, raw: object
     ) -> Effect:
         """2: a limit in raw steps, or null to switch it off."""
-        if not self.node.thresholds_by_downlink:
-            raise Refused(LATER)
         sampler = self._sampler(schema)
         index = whole(column, 0, len(sampler.layout.schema.fields) - 1)
         side = whole(code, ABOVE, BELOW)
@@ -207,7 +260,7 @@ class Commands:
     def _resend(
         self, link: str, schema: object, item: object, slot: object, count: object
     ) -> Effect:
-        """4: rows from a slot on, once more."""
+        """4: rows from a slot on, once more; so many a day."""
         number = whole(schema, 0, 65_535)
         seconds = seconds_of(whole(item, -codec.LONGEST_S, codec.LONGEST_S))
         first, rows = whole(slot, 0, 2**40), whole(count, 1, 2**24)
@@ -216,7 +269,18 @@ class Commands:
             if now is None:
                 raise Refused(LATER)
             first = decoder.nearest_slot(first, math.floor(now / seconds))
-        return Effect(resend=Resend(number, seconds, first * seconds, rows))
+        day = int(self.clock.system_utc() // DAY_S)
+        asked = rows + self._resent(link, day)
+        if asked > self.bounds.limits.resend_rows_per_day:
+            raise Refused(LATER)
+        entry = {resent_key(link): json.dumps([day, asked]).encode()}
+        return Effect(entry, resend=Resend(number, seconds, first * seconds, rows))
+
+    def _resent(self, link: str, day: int) -> int:
+        """How many rows were asked for again on this day."""
+        kept = self.store.setting(resent_key(link))
+        on, rows = json.loads(kept) if kept else (day, 0)
+        return int(rows) if on == day else 0
 
     def _hello(self, link: str) -> Effect:
         """5: who are you."""
@@ -224,8 +288,6 @@ class Commands:
 
     def _restart(self, link: str) -> Effect:
         """7: restart the agent, if the profile allows it."""
-        if not self.node.restart_by_downlink:
-            raise Refused(LATER)
         return Effect(apply=self.restart)
 
     def _body(self, link: str, packed: object) -> Effect:

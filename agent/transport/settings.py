@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 
 from agent.store import Store
+from agent.transport.bounds import Bounds
 
 
 def interval_key(table: str) -> str:
@@ -32,15 +33,20 @@ def packed_key(link: str) -> str:
 
 
 def trial_key(link: str) -> str:
-    """What a change that came over a link has replaced, until the link is heard again."""
-    return f"trial/{link}"
+    """What a change over a link has replaced, until something sent since is acknowledged."""
+    return f"on-trial/{link}"
+
+
+def resent_key(link: str) -> str:
+    """How many rows were asked for again on a link: [day, rows]."""
+    return f"resent/{link}"
 
 
 class Settings:
-    """The standing value of each key: the profile's, or what replaced it."""
+    """The standing value of each key: the profile's, or what replaced it within its bounds."""
 
-    def __init__(self, store: Store, profile: Mapping[str, object]) -> None:
-        self.store, self.profile = store, profile
+    def __init__(self, store: Store, profile: Mapping[str, object], bounds: Bounds) -> None:
+        self.store, self.profile, self.bounds = store, profile, bounds
 
     def get(self, key: str) -> object:
         """What holds now; None for a key the profile does not have."""
@@ -49,7 +55,11 @@ class Settings:
         if kept is None:
             return profile
         before, now = json.loads(kept)
-        return now if before == profile else profile
+        return now if before == profile and self.bounds.hold(key, now) else profile
+
+    def is_replaced(self, key: str) -> bool:
+        """Whether another value than the profile's holds."""
+        return self.get(key) != self.profile.get(key)
 
     def replaced(self, key: str, value: object) -> tuple[str, bytes]:
         """The entry that makes `value` stand, for the store."""

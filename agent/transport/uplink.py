@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from agent.clock import Clock
@@ -16,6 +17,7 @@ from agent.transport.links import Link, LinkError, Undeliverable
 
 log = logging.getLogger(__name__)
 
+MOST_DOWNLINKS = 20  #: in one step: after them rows come first again
 IDLE_S = 60.0  #: ended early by a wake
 FIRST_BACK_OFF_S = 5.0
 LONGEST_BACK_OFF_S = 900.0
@@ -44,11 +46,39 @@ class Uplink:
     _hold_until: float = 0.0
     _backfill_at: float = 0.0  # monotonic seconds: no airtime for back-fill before
     _ahead: Batch | None = None  # back-fill that the link may have made meanwhile
+    _downlinks: Iterator[bytes] | None = None  # that have come
+    _in_hand: bytes | None = None  # the downlink that waits for its turn
 
     def step(self) -> float:
-        """Deliver what is due first. Return the seconds to wait before the next."""
-        for downlink in self.link.received():
-            self.commands.do(downlink, self.name)
+        """Deliver what is due first, then carry out some downlinks. Return the seconds to wait
+        before the next."""
+        trial_s = self.commands.look(self.name)
+        wait_s = self._up()
+        return min(wait_s, trial_s, self._down())
+
+    def _down(self) -> float:
+        """Seconds until the next downlink may be carried out."""
+        for _ in range(MOST_DOWNLINKS):
+            downlink = self._in_hand or self._next_downlink()
+            if downlink is None:
+                return math.inf
+            wait_s = self.commands.do(downlink, self.name)
+            self._in_hand = downlink if wait_s else None
+            if wait_s:
+                return wait_s
+        return 0.0
+
+    def _next_downlink(self) -> bytes | None:
+        """The next one that has come; the link takes the one before as carried out."""
+        if self._downlinks is None:
+            self._downlinks = iter(self.link.received())
+        downlink = next(self._downlinks, None)
+        if downlink is None:
+            self._downlinks = None  # next time it is asked for what has come meanwhile
+        return downlink
+
+    def _up(self) -> float:
+        """Deliver what is due first. Seconds to wait before the next."""
         hold_s = self._hold_until - self.clock.monotonic()
         if hold_s > 0:  # refused: a new row does not make it ask again
             return hold_s

@@ -14,7 +14,7 @@ from drivers.api import BusError, Timer
 
 SLICE_S = 0.02  #: how often waiting bytes are looked for
 ADVICE = {
-    errno.ENOENT: "not there: is it plugged in, is the serial port enabled?",
+    errno.ENOENT: "not there: is it plugged in, is the serial port enabled? (Pi 5: /dev/ttyAMA0)",
     errno.EACCES: "no permission: add this user to the group dialout",
     errno.EBUSY: "in use by another program",
     errno.EWOULDBLOCK: "in use by another program: sudo systemctl stop stadtsinn",

@@ -13,7 +13,7 @@ from Start to Done. What is peculiar:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from drivers.api import (
     BUSY,
@@ -23,22 +23,15 @@ from drivers.api import (
     NOT_JOINED,
     TOO_LONG,
     UNFINISHED,
-    BusError,
     DataError,
-    Downlink,
     ModemError,
-    Signal,
 )
-from drivers.bus.port import Port
-from drivers.keys import Keys, bare
-from drivers.modems.dialogue import Dialogue
+from drivers.keys import bare
 from drivers.modems.plausibility import moment, waiting
-from drivers.modems.reset import ResetPin
+from drivers.modems.serial_modem import BUSY_S, NO_CHANNEL_S, UNFINISHED_S, SerialModem
 from drivers.sim.lorawan.risinghf import LoRaE5Twin
 
-JOIN_S, PLAIN_S, CONFIRMED_S = 20.0, 30.0, 12.0  # cover SF12, 3 repetitions; per try if confirmed
-BUSY_S, NO_CHANNEL_S, UNFINISHED_S = 5.0, 60.0, 30.0
-TRIES = 3
+JOIN_S = 20.0
 LONGEST = 242  # bytes, at any data rate
 LINE = re.compile(r"\+(\w+): ?(.*)")
 ERROR = re.compile(r"ERROR\((-?\d+)\)")
@@ -50,29 +43,13 @@ CLOCK = re.compile(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(\.\d+)?")
 FRAMES = ("MSG", "CMSG", "MSGHEX", "CMSGHEX")
 
 
-class LoRaE5:
+class LoRaE5(SerialModem):
     """One module. `tries`: how often a confirmed frame is sent at most."""
 
-    baudrate = 9600
-    asks_by_uplink = False
+    hint = "is it a LoRa-E5, is it powered?"
 
-    def __init__(
-        self,
-        port: Port,
-        keys: Keys,
-        *,
-        adr: bool = True,
-        data_rate: int = 0,
-        tries: int = TRIES,
-        reset: ResetPin | None = None,
-    ) -> None:
-        self.port, self.keys, self.reset = port, keys, reset
-        self.adr, self.join_rate, self.tries = adr, data_rate, tries
-        self.signal = Signal()
-        self.talk = Dialogue(port, self._unasked)
-        self._downlinks: list[Downlink] = []
-        self._joined = self._rekeyed = self._asked_time = False
-        self._fport = 0  # as last set; 0: not known
+    _asked_time = False
+    _fport = 0  # as last set; 0: not known
 
     def setup(self) -> None:
         """Wake, identify, configure, compare the identifiers. Safe to call again."""
@@ -88,10 +65,6 @@ class LoRaE5:
         self._rekeyed = any(self._differs(name, value) for name, value in self._identity())
         self._joined = self._joined and not self._rekeyed
         self._fport = 0
-
-    def joined(self) -> bool:
-        """Whether it holds a session of these keys, as far as it has told."""
-        return self._joined
 
     def join(self) -> None:
         """One attempt; returns when accepted, at once if it still holds a session."""
@@ -112,7 +85,7 @@ class LoRaE5:
                 break
             self._refused(text)
         self._joined = False
-        self._finish("JOIN")
+        self._drain("JOIN")
         raise ModemError(NO_ACCEPT, 0.0)
 
     def data_rate(self) -> int:
@@ -130,44 +103,6 @@ class LoRaE5:
         if match is None or int(match[1]) > LONGEST:
             raise DataError(f"{self.port.path}: payload limit {text!r}")
         return int(match[1])
-
-    def send(self, payload: bytes, *, port: int, confirmed: bool = False) -> None:
-        """Send; returns when the modem says sent, or acknowledged."""
-        if port != self._fport:
-            self._ask(f"PORT={port}")
-            self._fport = port
-        command = f'{"C" if confirmed else ""}MSGHEX="{payload.hex().upper()}"'
-        self._frame(command, confirmed)
-
-    def _frame(self, command: str, confirmed: bool) -> None:
-        """Send a frame and wait for its end."""
-        started = acked = False
-        wait_s = CONFIRMED_S * self.tries if confirmed else PLAIN_S
-        try:
-            for text in self._run(command, wait_s, FRAMES):
-                if text == "Done" and started:
-                    break
-                started = started or text == "Start"
-                acked = acked or (started and text == "ACK Received")
-                self._refused(text)
-        except BusError as error:
-            if started:
-                raise ModemError(UNFINISHED, UNFINISHED_S) from error
-            raise
-        except ModemError as error:
-            if error.reason == BUSY and self.reset is not None and self.reset.busy():
-                self._joined = False
-            raise
-        if self.reset is not None:
-            self.reset.calm()
-        if confirmed and not acked:
-            raise ModemError(NOT_ACKED, 0.0)
-
-    def received(self) -> list[Downlink]:
-        """Downlinks since the last call."""
-        self.talk.settle()
-        got, self._downlinks = self._downlinks, []
-        return got
 
     def ask_link(self) -> None:
         """Let the next uplink ask how well it is heard."""
@@ -189,25 +124,30 @@ class LoRaE5:
         second = moment(numbers)
         return None if second is None else second + float(match[7] or 0)
 
-    def _wake(self) -> None:
-        """Get in step with it; with the reset line if nothing else helps. Raises BusError."""
-        if self._alive():
-            return
-        if self.reset is not None:
-            self.reset.pulse()
-            self._joined = False
-            if self._alive():
-                return
-        raise BusError(f"{self.port.path}: no answer to AT: is it a LoRa-E5, is it powered?")
+    def _greets(self, line: str) -> bool:
+        return line == "+AT: OK"
 
-    def _alive(self) -> bool:
-        """The first line may only wake it."""
-        for _ in range(4):
-            self.talk.settle()
-            self.talk.say("AT")
-            if any(line == "+AT: OK" for line in self.talk.until(0.5)):
-                return True
-        return False
+    def _offer(self, payload: bytes, port: int, confirmed: bool) -> None:
+        if port != self._fport:
+            self._ask(f"PORT={port}")
+            self._fport = port
+        command = f'{"C" if confirmed else ""}MSGHEX="{payload.hex().upper()}"'
+        for text in self._run(command, self._patience_s(confirmed), FRAMES):
+            if text == "Start":
+                return
+            self._refused(text)
+
+    def _finish(self, confirmed: bool) -> None:
+        acked = not confirmed
+        for text in self._texts(self.talk.until(self._patience_s(confirmed)), FRAMES):
+            if text == "Done":
+                break
+            acked = acked or text == "ACK Received"
+            self._refused(text)
+        else:
+            raise ModemError(UNFINISHED, UNFINISHED_S)
+        if not acked:
+            raise ModemError(NOT_ACKED, 0.0)
 
     def _differs(self, name: str, value: str) -> bool:
         """Whether an identifier is another; asked twice: garbled answers must not end a session."""
@@ -229,15 +169,19 @@ class LoRaE5:
         raise AssertionError
 
     def _run(self, command: str, timeout_s: float, names: tuple[str, ...]) -> Iterator[str]:
-        """Texts of the answer's lines; lines of other names are taken care of."""
-        for line in self.talk.ask(f"AT+{command}", timeout_s):
+        """Texts of the lines of a command's answer."""
+        return self._texts(self.talk.ask(f"AT+{command}", timeout_s), names)
+
+    def _texts(self, lines: Iterable[str], names: tuple[str, ...]) -> Iterator[str]:
+        """Texts of the lines with these names; the others are taken care of."""
+        for line in lines:
             match = LINE.fullmatch(line)
             if match and match[1] in names and not self._news(match[2]):
                 yield match[2]
             elif not match or match[1] not in names:
                 self._unasked(line)
 
-    def _finish(self, name: str) -> None:
+    def _drain(self, name: str) -> None:
         """Let the answer come to its end."""
         for line in self.talk.until(1.0):
             if line == f"+{name}: Done":
@@ -261,20 +205,15 @@ class LoRaE5:
 
     def _news(self, text: str) -> bool:
         """Take a downlink, its strength or a link check out of a line. False: none of them."""
-        if (match := DOWN.fullmatch(text)) and 0 < int(match[1]) < 256:
-            self._downlinks.append(Downlink(int(match[1]), bytes.fromhex(match[2])))
-        elif match := WINDOW.fullmatch(text):
-            self.signal.heard += 1
-            self.signal.rssi_dbm, self.signal.snr_db = float(match[1]), float(match[2])
+        if match := DOWN.fullmatch(text):
+            return self._downlink(match[1], match[2])
+        if match := WINDOW.fullmatch(text):
+            self._strength(match[1], match[2])
         elif match := LINK.fullmatch(text):
-            self.signal.heard += 1
-            self.signal.margin_db, self.signal.gateways = int(match[1]), int(match[2])
-        else:
-            return False
-        return True
+            self._margin(match[1], match[2])
+        return match is not None
 
-    def _unasked(self, line: str) -> None:
-        """A line nobody waited for."""
+    def _unasked(self, line: str, *, sending: bool = False) -> None:
         match = LINE.fullmatch(line)
         if not (match and match[1] in FRAMES and self._news(match[2])):
             self.talk.note(line)

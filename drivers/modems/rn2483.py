@@ -19,30 +19,20 @@ import re
 from drivers.api import (
     BUSY,
     DUTY_CYCLE,
-    NO_ACCEPT,
     NOT_ACKED,
     NOT_JOINED,
     RESTARTED,
     TOO_LONG,
     UNFINISHED,
-    BusError,
-    Downlink,
     ModemError,
-    Signal,
 )
-from drivers.bus.port import Port
-from drivers.keys import Keys
-from drivers.modems.dialogue import Dialogue
 from drivers.modems.eu868 import LIMIT_REPEATER, MAC_ANSWERS
 from drivers.modems.plausibility import believable
-from drivers.modems.reset import ResetPin
+from drivers.modems.serial_modem import BUSY_S, NO_CHANNEL_S, UNFINISHED_S, SerialModem
 from drivers.sim.lorawan.microchip import RN2483Twin
 
-JOIN_S, PLAIN_S, CONFIRMED_S = 15.0, 30.0, 12.0  # cover SF12, 3 repetitions; per try if confirmed
 SAVE_S = 3.0  # the EEPROM is slow
 BREAK_S = 0.02
-BUSY_S, NO_CHANNEL_S, UNFINISHED_S = 5.0, 60.0, 30.0
-TRIES = 3
 SAVE_EVERY = 32  # frames between two `mac save`
 CLOCK_PORT = 202
 GPS_EPOCH, LEAP_S = 315_964_800, 18
@@ -61,33 +51,20 @@ REFUSALS = {
 }
 
 
-class RN2483:
+class RN2483(SerialModem):
     """One module. `tries`: how often a confirmed frame is sent at most."""
 
     baudrate = 57600
     asks_by_uplink = True
+    greeting = "sys get ver"
+    hint = "is it an RN2483?"
+    limits = LIMIT_REPEATER
 
-    def __init__(
-        self,
-        port: Port,
-        keys: Keys,
-        *,
-        adr: bool = True,
-        data_rate: int = 0,
-        tries: int = TRIES,
-        reset: ResetPin | None = None,
-    ) -> None:
-        self.port, self.keys, self.reset = port, keys, reset
-        self.adr, self.join_rate, self.tries = adr, data_rate, tries
-        self.signal = Signal()
-        self.talk = Dialogue(port, self._unasked)
-        self._downlinks: list[Downlink] = []
-        self._joined = False
-        self._answers = 0  # bytes the module's own answers may take off the next payload
-        self._unsaved = self._token = 0
-        self._asked_link = False
-        self._heard = False  # a downlink came with the newest frame
-        self._gps_offset: float | None = None  # GPS time less the timer's
+    _unsaved = 0  # frames since `mac save`
+    _token = 0
+    _asked_link = False
+    _heard = False  # a downlink came with the newest frame
+    _gps_offset: float | None = None  # GPS time less the timer's
 
     def setup(self) -> None:
         """Wake, identify, take up a session or write the keys. Safe to call again."""
@@ -98,46 +75,23 @@ class RN2483:
         for command in (f"adr {'on' if self.adr else 'off'}", f"retx {self.tries - 1}", "ar off"):
             self._do(f"mac set {command}")
 
-    def joined(self) -> bool:
-        """Whether it holds a session of these keys."""
-        return self._joined
-
     def join(self) -> None:
         """One attempt; returns when accepted."""
         self._do(f"mac set appkey {self.keys.app_key}")  # cannot be read
         self._do(f"mac set dr {self.join_rate}")
         self._joined = False
         self._do("mac join otaa")
-        for line in self.talk.until(JOIN_S):
-            if line == "accepted":
-                self._joined = True
-                self._save()
-                return
-            if line == "denied":
-                raise ModemError(NO_ACCEPT, 0.0)
-            self._unasked(line, sending=True)
-        raise BusError(f"{self.port.path}: join: neither accepted nor denied in {JOIN_S:g} s")
+        self._outcome("accepted", "denied")
+        self._joined = True
+        self._save()
 
     def data_rate(self) -> int:
         """The present data rate."""
         return int(self._get("mac get dr", "[0-6]"))
 
-    def limit(self) -> int:
-        """Bytes the next payload may have."""
-        return LIMIT_REPEATER[self.data_rate()] - self._answers
-
     def send(self, payload: bytes, *, port: int, confirmed: bool = False) -> None:
         """Send; returns when the modem says sent, or acknowledged."""
-        kind = "cnf" if confirmed else "uncnf"
-        try:
-            self._do(f"mac tx {kind} {port} {payload.hex()}")
-            self._sent(confirmed)
-        except ModemError as error:
-            self._learn(error)
-            raise
-        self._answers = 0
-        if self.reset is not None:
-            self.reset.calm()
+        super().send(payload, port=port, confirmed=confirmed)
         self._unsaved += 1
         if self._unsaved >= SAVE_EVERY:
             self._save()
@@ -146,12 +100,6 @@ class RN2483:
             self.signal.snr_db, self._heard = float(self._get("radio get snr")), False
         if self._asked_link:
             self._read_link()
-
-    def received(self) -> list[Downlink]:
-        """Downlinks since the last call."""
-        self.talk.settle()
-        got, self._downlinks = self._downlinks, []
-        return got
 
     def ask_link(self) -> None:
         """Let the next uplink ask how well it is heard."""
@@ -173,27 +121,41 @@ class RN2483:
             return None
         return believable(self.port.timer.monotonic() + self._gps_offset + GPS_EPOCH - LEAP_S)
 
-    def _wake(self) -> None:
-        """Get in step with it; with the reset line if nothing else helps. Raises BusError."""
-        if self._alive():
-            return
-        if self.reset is not None:
-            self.reset.pulse()
-            if self._alive():
-                return
-        raise BusError(f"{self.port.path}: no answer to sys get ver: is it an RN2483?")
+    def _nudge(self, attempt: int) -> None:
+        if attempt:  # lets it find the baud rate
+            self.port.send_break(BREAK_S)
+            self.port.write(b"\x55\r\n")
+            self.port.pause(0.1)
 
-    def _alive(self) -> bool:
-        for attempt in range(3):
-            if attempt:
-                self.port.send_break(BREAK_S)
-                self.port.write(b"\x55\r\n")
-                self.port.pause(0.1)
-            self.talk.settle()
-            self.talk.say("sys get ver")
-            if any(BANNER.fullmatch(line) for line in self.talk.until(0.5)):
-                return True
-        return False
+    def _greets(self, line: str) -> bool:
+        return BANNER.fullmatch(line) is not None
+
+    def _offer(self, payload: bytes, port: int, confirmed: bool) -> None:
+        kind = "cnf" if confirmed else "uncnf"
+        self._do(f"mac tx {kind} {port} {payload.hex()}")
+
+    def _finish(self, confirmed: bool) -> None:
+        for line in self.talk.until(self._patience_s(confirmed)):
+            if line == "mac_tx_ok":
+                return
+            if MAC_RX.fullmatch(line):
+                self._unasked(line)
+                return
+            if line == "mac_err":
+                raise ModemError(NOT_ACKED, 0.0)
+            self._refuse(line)
+            self._unasked(line, sending=True)
+        raise ModemError(UNFINISHED, UNFINISHED_S)
+
+    def _learn(self, error: ModemError | None) -> None:
+        reason = error.reason if error else ""
+        if reason == TOO_LONG:
+            self._answers = MAC_ANSWERS
+        if reason in (NOT_JOINED, RESTARTED, REFUSALS["silent"][0]):
+            self._joined = False
+        if error and reason == BUSY and error.retry_s == 0.0:
+            self.talk.say("mac resume")
+        super()._learn(error)
 
     def _foreign(self) -> bool:
         """Whether it has another identity."""
@@ -257,55 +219,29 @@ class RN2483:
         if line in REFUSALS:
             raise ModemError(*REFUSALS[line])
 
-    def _sent(self, confirmed: bool) -> None:
-        """Wait for the second answer."""
-        wait_s = CONFIRMED_S * self.tries if confirmed else PLAIN_S
-        for line in self.talk.until(wait_s):
-            if line == "mac_tx_ok":
-                return
-            if MAC_RX.fullmatch(line):
-                self._unasked(line)
-                return
-            if line == "mac_err":
-                raise ModemError(NOT_ACKED, 0.0)
-            self._refuse(line)
-            self._unasked(line, sending=True)
-        raise ModemError(UNFINISHED, UNFINISHED_S)
-
-    def _learn(self, error: ModemError) -> None:
-        """What a refusal means for the next time."""
-        if error.reason == TOO_LONG:
-            self._answers = MAC_ANSWERS
-        if error.reason in (NOT_JOINED, RESTARTED, REFUSALS["silent"][0]):
-            self._joined = False
-        if error.reason != BUSY:
-            return
-        if error.retry_s == 0.0:
-            self.talk.say("mac resume")
-        if self.reset is not None and self.reset.busy():
-            self._joined = False
-
     def _read_link(self) -> None:
-        margin, gateways = int(self._get("mac get mrgn")), int(self._get("mac get gwnb"))
+        margin, gateways = self._get("mac get mrgn"), self._get("mac get gwnb")
         self._do("mac set linkchk 0")
         self._asked_link = False
-        if margin != 255:  # no answer yet
-            self.signal.heard += 1
-            self.signal.margin_db, self.signal.gateways = margin, gateways
+        if int(margin) != 255:  # no answer yet
+            self._margin(margin, gateways)
 
     def _unasked(self, line: str, *, sending: bool = False) -> None:
-        """A line nobody waited for. Raises ModemError if it means that a frame is lost."""
-        match = MAC_RX.fullmatch(line)
-        self._heard = self._heard or bool(match)
-        if match and int(match[1]) == CLOCK_PORT:
-            self._clock(bytes.fromhex(match[2]))
-        elif match and 0 < int(match[1]) < 256:
-            self._downlinks.append(Downlink(int(match[1]), bytes.fromhex(match[2])))
+        if match := MAC_RX.fullmatch(line):
+            self._heard = True
+            self._take(line, *match.groups())
         elif BANNER.fullmatch(line):
             self._joined = False
             if sending:
                 raise ModemError(RESTARTED, 0.0)
         else:
+            self.talk.note(line)
+
+    def _take(self, line: str, port: str, payload: str) -> None:
+        """A downlink: the time, one for the application, or one of no port."""
+        if int(port) == CLOCK_PORT:
+            self._clock(bytes.fromhex(payload))
+        elif not self._downlink(port, payload):
             self.talk.note(line)
 
     def _clock(self, answer: bytes) -> None:

@@ -25,6 +25,7 @@ COMPARATOR_OFF = 0x0003
 CONVERT_S = 1 / 128 * 1.1  # 6.5: the internal clock is within 10 %
 POLLS = 5
 LOWEST_SUPPLY = 1000  # counts, 0.125 V: below, the gauge has no supply
+AT_STOP = 0.0005  # of its range: nearer to an end, the gauge leans against its stop
 
 
 class ADS1115:
@@ -51,6 +52,9 @@ class ADS1115:
         self.i2c, self.address = i2c, address
         self.channel, self.supply_channel, self.range_mm = channel, supply_channel, range_mm
         self.quantities = {"crack_width": Quantity("crack", 0.001, -range_mm, 2 * range_mm)}
+        self.counts: Mapping[
+            str, object
+        ] = {}  #: behind the newest value; the stop it leans against
 
     def setup(self) -> None:
         """Write the configuration and read it back. Raises BusError, DataError."""
@@ -65,7 +69,10 @@ class ADS1115:
         supply = self._convert(self.supply_channel)
         if supply < LOWEST_SUPPLY:
             raise DataError(f"0x{self.address:02x}: the gauge has no supply ({supply} counts)")
-        return {"crack_width": wiper / supply * self.range_mm}
+        share = wiper / supply
+        stop = "low" if share < AT_STOP else "high" if share > 1 - AT_STOP else ""
+        self.counts = {"crack_width": stop or wiper}  # at a stop the last bit may flicker
+        return {"crack_width": share * self.range_mm}
 
     def _config(self, channel: int) -> int:
         gain = RANGE_4096 | SINGLE_SHOT | RATE_128 | COMPARATOR_OFF

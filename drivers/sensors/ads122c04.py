@@ -59,6 +59,7 @@ class ADS122C04:
         )
         self.count = -1  # of the newest conversion
         self.quantities = {"strain": self.bridge.quantity()}
+        self.counts: Mapping[str, int] = {}  #: behind the newest value
 
     def setup(self) -> None:
         """Reset, configure, read back. Raises BusError, DataError."""
@@ -80,6 +81,7 @@ class ADS122C04:
             if overload := self.bridge.overload(counts):
                 raise DataError(f"0x{self.address:02x}: {overload}")
         self._verify()
+        self.counts = {"strain": counts}
         return {"strain": self.bridge.strain(counts)}
 
     def _convert(self, current: int) -> int:
@@ -169,7 +171,7 @@ class ADS122C04Twin:
                 self._start(now)
 
     def read(self, length: int, now: float) -> bytes:
-        """The answer to RDATA or RREG, with the counter and CRC that register 2 switches on.
+        """The answer to RDATA or RREG, with what register 2 switches on: counter, CRC, inverse.
 
         Raises Nack.
         """
@@ -186,6 +188,8 @@ class ADS122C04Twin:
             self.fresh = False
         if self.words[2] & 0x30 == 0x20:
             answer += remainder(answer).to_bytes(2, "big")
+        elif self.words[2] & 0x30 == 0x10:
+            answer += bytes(byte ^ 0xFF for byte in answer)
         return answer[:length].ljust(length, b"\xff")
 
     def _start(self, now: float) -> None:
@@ -193,10 +197,13 @@ class ADS122C04Twin:
         self.due = now + clocks / 1.024e6
 
     def _finish(self, now: float) -> None:
-        if self.due is not None and now >= self.due:
-            self.due, self.fresh = None, True
-            self.counter = (self.counter + 1) % 256
-            self.counts = self._counts()
+        if self.due is None or now < self.due:
+            return
+        self.due, self.fresh = None, True
+        self.counter = (self.counter + 1) % 256
+        self.counts = self._counts()
+        if self.words[1] & 0x08:  # continuous: the next has begun already
+            self._start(now)
 
     def _counts(self) -> int:
         """24 bit two's complement of reference / gain, limited."""

@@ -234,9 +234,13 @@ class ADXL355Twin(FifoTwin):
         entries = 3 * len(self.queue) + len(self.words)
         celsius = round(1885 - 9.05 * (self.truth["temperature"] - 25))
         awake = not self.memory[0x2D] & 1
-        self.memory[0x04] = bool(entries) | (entries == 96) << 1 | self.overran << 2
+        self.memory[0x04] = bool(self.made) | (entries == 96) << 1 | self.overran << 2
         self.memory[0x05] = entries
         self.memory[0x06:0x08] = (celsius & 0xFFF if awake else 0).to_bytes(2, "big")
+        self.memory[0x08:0x11] = b"".join(
+            (counts(one, self._per_g(), 20) << 4 & 0xFFFFFF).to_bytes(3, "big")
+            for one in self.newest()
+        )
         if self.pointer == 0x04:
             self.overran = False
         return super().read(length, now)
@@ -245,14 +249,16 @@ class ADXL355Twin(FifoTwin):
         """Both bits of 0x2E."""
         return self.memory[0x2E] & 3 == 3
 
+    def _per_g(self) -> int:
+        return (256_000, 256_000, 128_000, 64_000)[self.memory[0x2C] & 3]
+
     def _word(self) -> int:
         """Left-aligned, bit 0 set for X; bit 1 if there is none."""
         if not self.words:
             if not self.queue:
                 return 0x000002
-            per_g = (256_000, 256_000, 128_000, 64_000)[self.memory[0x2C] & 3]
             felt = self.queue.popleft()[1]
-            self.words = [(counts(one, per_g, 20) & 0xFFFFF) << 4 for one in felt]
+            self.words = [(counts(one, self._per_g(), 20) & 0xFFFFF) << 4 for one in felt]
             self.words[0] |= 1
         return self.words.pop(0)
 

@@ -39,6 +39,7 @@ class BME280:
     def __init__(self, i2c: I2C, address: int = 0x76) -> None:
         self.i2c, self.address = i2c, address
         self.has_humidity = True  # known after setup
+        self.counts: Mapping[str, int] = {}  #: behind the newest values
         self.quantities = {
             "temperature": Quantity("temperature", 0.01, -40, 85),
             "relative_humidity": Quantity("humidity", 0.1, 0, 100),
@@ -58,9 +59,9 @@ class BME280:
         self._read_calibration()
 
     def read(self) -> dict[str, float | None]:
-        """One forced conversion, 9.3 ms. A BMP280 leaves humidity out.
+        """One forced conversion, 9.3 ms. A BMP280 leaves humidity out; what was skipped is None.
 
-        Raises BusError, DataError.
+        Raises BusError; DataError without a temperature, which the others are computed with.
         """
         if self.has_humidity:
             self.humidity_samples = ONE_SAMPLE  # takes effect with the write of control
@@ -68,16 +69,19 @@ class BME280:
         self.i2c.pause(MEASURE_S)
         data = self.i2c.write_read(self.address, b"\xf7", 8)
         pressure, temperature = (int.from_bytes(data[at : at + 3], "big") >> 4 for at in (0, 3))
-        if self.measuring or SKIPPED_20 in (pressure, temperature):
+        if self.measuring or temperature == SKIPPED_20:
             raise DataError(f"0x{self.address:02x}: no result; did it lose its supply?")
         t_fine = self._t_fine(temperature)
         values: dict[str, float | None] = {
             "temperature": t_fine / 5120,
-            "pressure": self._pressure(pressure, t_fine),
+            "pressure": None if pressure == SKIPPED_20 else self._pressure(pressure, t_fine),
         }
+        self.counts = {"temperature": temperature, "pressure": pressure}
         if self.has_humidity:
             humidity = int.from_bytes(data[6:8], "big")
-            values["relative_humidity"] = self._humidity(humidity, t_fine)
+            skipped = humidity == SKIPPED_16
+            values["relative_humidity"] = None if skipped else self._humidity(humidity, t_fine)
+            self.counts = {**self.counts, "relative_humidity": humidity}
         return values
 
     def _read_calibration(self) -> None:
@@ -128,7 +132,10 @@ class BME280:
 
 
 class BME280Twin(RegisterTwin):
-    """Computes raw counts by inverting the datasheet's integer formulas (appendix 8.2)."""
+    """Computes raw counts by inverting the datasheet's integer formulas (appendix 8.2).
+
+    Asleep, forced, or in normal mode, where it converts every 8 ms and standby time (table 27).
+    """
 
     defaults = {0xD0: 0x60, 0xF7: 0x80, 0xFA: 0x80, 0xFD: 0x80}
     other_chip = {0xD0: 0x61}
@@ -156,7 +163,7 @@ class BME280Twin(RegisterTwin):
         middle = h4 & 15 | (h5 & 15) << 4
         trim = (h2_low, h2_high, h3, h4 >> 4 & 255, middle, h5 >> 4 & 255, h6 & 255)
         self.memory[0xE1:0xE8] = bytes(trim)
-        self.copied, self.done = now + 0.0015, None
+        self.copied, self.done, self.again = now + 0.0015, None, now
 
     def write(self, data: bytes, now: float) -> None:
         """Soft reset and forced conversions; results lie there when their time has passed."""
@@ -164,18 +171,29 @@ class BME280Twin(RegisterTwin):
         for register, value in zip(data[0::2], data[1::2], strict=False):
             if register == 0xE0 and value == 0xB6:
                 self.power_on(now)
-            elif register == 0xF4 and value & 3 in (1, 2):
-                oversampling = value >> 5, value >> 2 & 7, self.memory[0xF2] & 7
-                self.done, self.due = self._convert(*oversampling), now + 0.008
+            elif register == 0xF4:
+                self._begin(now)
 
     def refresh(self, now: float) -> None:
         """The result of a conversion that has ended, and the status."""
         if self.done and now >= self.due:
             self.memory[0xF7:0xFF], self.done = self.done, None
-            self.memory[0xF4] &= 0xFC
+            if self.memory[0xF4] & 3 == 3:
+                self.again = self.due + STANDBY_S[self.memory[0xF5] >> 5]
+            else:
+                self.memory[0xF4] &= 0xFC
+        if self.memory[0xF4] & 3 == 3 and not self.done and now >= self.again:
+            self._begin(now)
         self.put(0xF3, (8 if self.done else 0) | (1 if now < self.copied else 0))
 
     done: bytes | None
+
+    def _begin(self, now: float) -> None:
+        control = self.memory[0xF4]
+        if control & 3:
+            samples = control >> 5, control >> 2 & 7, self.memory[0xF2] & 7
+            self.done, self.due = self._convert(*samples), now + 0.008
+            self.again = self.due
 
     def _convert(self, t: int, p: int, h: int) -> bytes:
         temperature = search(self._t_fine, self.truth["temperature"] * 5120, 20)
@@ -212,6 +230,9 @@ class BME280Twin(RegisterTwin):
         v = low * ((high * h2 + 8192) >> 14)
         v -= ((((v >> 15) * (v >> 15)) >> 7) * h1) >> 4
         return min(max(v, 0), 419430400) / 4194304
+
+
+STANDBY_S = (0.0005, 0.0625, 0.125, 0.25, 0.5, 1.0, 0.01, 0.02)  # table 27
 
 
 def search(rising: Callable[[int], float], target: float, bits: int) -> int:

@@ -2,11 +2,15 @@
 
 Datasheet: DS18B20, 19-7487, revision 6 (7/19): register format figure 4, data table 1, memory map
 figure 9. A conversion at 12 bit takes 750 ms. After power-up the register holds 85 Cel until the
-first conversion: refused. With too little power clones and parasite supplies report 127.94.
+first conversion, and byte 6 holds 0C; chips that count in byte 6 have 10 there at a true 85 Cel,
+the others cannot be told apart and are refused. With too little power clones and parasite supplies
+report 127.94, a broken wire -127. A chip left at 9 to 11 bits (figure 10) leaves its lowest bits
+undefined: they are cut off.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 
@@ -15,9 +19,12 @@ from drivers.bus.onewire import OneWire
 from drivers.crc import crc8_maxim
 from drivers.vector import Vector
 
+log = logging.getLogger(__name__)
+
 CEL_PER_COUNT = 1 / 16  # table 1
 POWER_ON_COUNTS = 0x0550  # 85.000 Cel: no conversion since power-up
-NO_POWER_COUNTS = 0x07FF  # 127.94 Cel: no power for the conversion
+POWER_ON_BYTE_6 = 0x0C  # figure 9
+LOWEST, HIGHEST = -55 * 16, 125 * 16  # table 1; 127.94 and -127 Cel lie outside
 FAMILY = "28"
 ROM = re.compile(r"28-[0-9a-f]{12}")  # as the kernel names it: family, serial number, no checksum
 WHOLE_ROM = re.compile(
@@ -34,11 +41,13 @@ class DS18B20:
     checksum = True
     read_s = 0.8
     quantities = {"temperature": Quantity("temperature", 0.0625, -55, 125)}
+    still_s = {"temperature": 3 * 86_400.0}  #: a sixteenth of a degree, in soil or in a pier
 
     def __init__(self, onewire: OneWire, rom: str = "") -> None:
         check_rom(rom)
         self.onewire, self.rom = onewire, rom
         self.name = rom
+        self.bits = 12  #: of the newest conversion
 
     def setup(self) -> None:
         """Find it, convert once. Raises BusError: not there, or several and no `rom` given."""
@@ -49,11 +58,22 @@ class DS18B20:
         """One conversion, up to 750 ms. Raises BusError, DataError."""
         pad = self.onewire.scratchpad(self.name)
         counts = int.from_bytes(pad[:2], "little", signed=True)
-        if counts in (POWER_ON_COUNTS, NO_POWER_COUNTS):
+        fresh = counts != POWER_ON_COUNTS or pad[6] != POWER_ON_BYTE_6
+        if not fresh or not LOWEST <= counts <= HIGHEST:
             raise DataError(
                 f"{self.name}: {counts * CEL_PER_COUNT:.3f} Cel: no conversion; supply?"
             )
-        return {"temperature": counts * CEL_PER_COUNT}
+        self._note_bits(9 + (pad[4] >> 5 & 3))
+        undefined = 12 - self.bits
+        return {"temperature": (counts >> undefined << undefined) * CEL_PER_COUNT}
+
+    def _note_bits(self, bits: int) -> None:
+        """Say once that it does not convert as finely as it can."""
+        if bits != self.bits and bits < 12:
+            step = CEL_PER_COUNT * (1 << 12 - bits)
+            how = f"echo 12 | sudo tee /sys/bus/w1/devices/{self.name}/resolution"
+            log.warning("rom=%s bits=%d step=%g reason='set it:  %s'", self.name, bits, step, how)
+        self.bits = bits
 
 
 def check_rom(rom: str) -> None:
@@ -80,6 +100,8 @@ class DS18B20Twin:
     def __init__(self) -> None:
         self.truth: Mapping[str, float] = {"temperature": 18.0}
         self.weak = False  #: too little supply for a conversion
+        self.bits = 12  #: 9 to 12; what lies below is left over from before
+        self.counting = True  #: byte 6 is 16 less the lowest four bits; in clones it stays 0C
 
     def power_on(self, now: float) -> None:
         """Scratchpad as delivered (figure 9)."""
@@ -91,7 +113,10 @@ class DS18B20Twin:
             self.pad = bytes.fromhex("50054b467fff0c10")
         else:
             counts = min(max(round(self.truth["temperature"] * 16), -880), 2000)
-            self.pad = counts.to_bytes(2, "little", signed=True) + bytes.fromhex("4b467fff0c10")
+            counts |= (1 << 12 - self.bits) - 1
+            left = 16 - counts % 16 if self.counting else 0x0C
+            rest = bytes([0x4B, 0x46, (self.bits - 9) << 5 | 0x1F, 0xFF, left, 0x10])
+            self.pad = counts.to_bytes(2, "little", signed=True) + rest
         return self.pad + bytes([remainder(self.pad)]), 0.75
 
 

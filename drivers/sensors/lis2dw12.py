@@ -158,7 +158,7 @@ class LIS2DW12:
 
 
 class LIS2DW12Twin(FifoTwin):
-    """Samples into its FIFO in continuous mode (6 in bits 7:5 of 0x2E) while it has a rate."""
+    """Samples while it has a rate; into its FIFO in continuous mode (6 in bits 7:5 of 0x2E)."""
 
     defaults = {0x0F: 0x44, 0x21: 0x04}
     rates_hz, count_g, count_cel = (100, 200), 0.244e-3, 1 / 16
@@ -180,8 +180,8 @@ class LIS2DW12Twin(FifoTwin):
             rates = (0, 12.5, 12.5, 25, 50, 100, 200, 400, 800, 1600)
             code = self.memory[0x20] >> 4
             self.stop()
-            if self.memory[0x2E] >> 5 == 6 and 0 < code < 10:
-                self.start(rates[code], now)
+            if 0 < code < 10:
+                self.start(rates[code], now, batching=self.memory[0x2E] >> 5 == 6)
 
     def read(self, length: int, now: float) -> bytes:
         """Registers; from 0x28 on the FIFO's samples, rolling over."""
@@ -202,10 +202,9 @@ class LIS2DW12Twin(FifoTwin):
         return self.memory[0x22] >> 6 == 1
 
     def _sample(self) -> bytes:
-        if not self.queue:
-            return bytes(6)
+        """The FIFO's oldest; with none in it the newest sample, as in bypass."""
         milli_g = 0.244 * (1 << (self.memory[0x25] >> 4 & 3))
-        felt = self.queue.popleft()[1]
+        felt = self.queue.popleft()[1] if self.queue else self.newest()
         return struct.pack("<hhh", *(counts(one, 1000 / milli_g, 14) << 2 for one in felt))
 
 

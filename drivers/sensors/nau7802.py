@@ -2,8 +2,10 @@
 
 Datasheet: NAU7802, revision 1.7: power-on sequence 9.1, calibration 8.6, registers 11. Supplies
 the bridge from its own regulator (AVDD, 3.0 V) and takes it as reference, so the supply cancels;
-2^23 counts are AVDD / gain (as in Linux, drivers/iio/adc/nau7802.c). No checksum and no wire test
-in the chip: its registers are read back with every conversion. Tare belongs to the profile.
+2^23 counts are AVDD / gain as in Linux, drivers/iio/adc/nau7802.c; other sources have half of it,
+so prove the scale with a resistor across the gauge before use (hw/wiring/nau7802.md). No checksum
+and no wire test in the chip: its registers are read back with every conversion. Tare belongs to the
+profile.
 """
 
 from __future__ import annotations
@@ -62,6 +64,7 @@ class NAU7802:
         self.gain_ldo = LDO_3_0_V | gain.bit_length() - 1
         self.rate_channel = (CHANNEL_2 if channel == 2 else 0) | RATE_CODES[rate_hz] << 4
         self.quantities = {"strain": self.bridge.quantity()}
+        self.counts: Mapping[str, int] = {}  #: behind the newest value
 
     def setup(self) -> None:
         """Reset, identify, configure, calibrate the offset, let it settle: 1.3 s at 10 Hz.
@@ -89,6 +92,7 @@ class NAU7802:
         counts = self._next()
         if overload := self.bridge.overload(counts):
             raise DataError(f"0x{self.address:02x}: {overload}")
+        self.counts = {"strain": counts}
         return {"strain": self.bridge.strain(counts)}
 
     def _power_up(self) -> None:
@@ -131,8 +135,9 @@ class NAU7802:
 class NAU7802Twin(RegisterTwin):
     """A bridge on `channel`; the first six conversions after a change are wrong, as in the chip.
 
-    Its own offset is 5000 counts until calibrated, and calibrating before the regulator has
-    settled (0.2 s) fails.
+    It converts whenever both halves have power; bit CS only begins anew. Its own offset is 5000
+    counts until calibrated; what is calibrated before the regulator has settled (0.2 s) is off by
+    300, and without the analog half it fails.
     """
 
     defaults = {0x1F: 0x0F}
@@ -155,7 +160,7 @@ class NAU7802Twin(RegisterTwin):
 
     def _off(self, now: float) -> None:
         self.ready = self.ldo = self.calibrated = self.started = float("inf")
-        self.calibrating, self.offset, self.taken = False, 5000, 0
+        self.calibrating, self.offset, self.taken, self.left = False, 5000, 0, 0
 
     def write(self, data: bytes, now: float) -> None:
         """Registers from the pointer on; only PU_CTRL before the chip is ready."""
@@ -178,16 +183,16 @@ class NAU7802Twin(RegisterTwin):
             self.ldo = now + 0.2
         if self.memory[2] & 0x04:
             self.calibrated, self.calibrating = now + 0.344, True
-            if now < self.ldo or power & 0x14 != 0x14:
-                self.memory[2] |= 0x08
-        running = power & 0x16 == 0x16 and self.memory[0x15] == 0x30
+            self.left = 300 if now < self.ldo else 0
+            self.memory[2] = self.memory[2] & 0xF7 | (0 if power & 0x04 else 0x08)
+        running = power & 0x06 == 0x06
         begin = self.calibrated if self.calibrating else now
         self.started, self.taken = begin if running else float("inf"), 0
 
     def read(self, length: int, now: float) -> bytes:
         """Registers; reading the result makes the conversion an old one."""
         if self.calibrating and now >= self.calibrated:
-            self.calibrating, self.offset = False, 0
+            self.calibrating, self.offset = False, self.left
             self.memory[2] &= 0xFB
         rate = {0: 10, 1: 20, 2: 40, 3: 80, 7: 320}[self.memory[2] >> 4 & 7]
         done = int((now - self.started) * rate + 1e-6) if now >= self.started else 0

@@ -6,6 +6,10 @@ up to 2.3 s for the sensor's own rhythm. For 30 s after waking its fan has not s
 measured then.
 
     BM  00 1C (28 bytes follow)  13 words  sum of all bytes before      words high byte first
+
+The words: three masses as calibrated in the factory, three for ambient air, six counts of
+particles, and version (high byte) with error code (low byte). 0 ug/m3 is clean air while particles
+are counted; a fan that stands or a dead laser counts the same for ever.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from struct import Struct
 
-from drivers.api import Quantity, WarmingUp
+from drivers.api import DataError, Quantity, WarmingUp
 from drivers.bus.port import Port
 from drivers.frames import FrameFinder
 from drivers.vector import Vector
@@ -48,6 +52,8 @@ class PMS5003:
     def __init__(self, port: Port) -> None:
         self.port = port
         self.settled_at = 0.0
+        self.version: int | None = None  #: as the newest frame says; 0x97 is usual
+        self.counts: Mapping[str, tuple[int, ...]] = {}  #: behind the newest values
 
     def setup(self) -> None:
         """Wake it, make it passive, get one frame as a proof that it is there.
@@ -60,11 +66,16 @@ class PMS5003:
         self._frame()
 
     def read(self) -> dict[str, float]:
-        """The newest values. Raises BusError (no answer), DataError (only noise), WarmingUp."""
+        """The newest values.
+
+        Raises BusError (no answer), DataError (only noise, or an error code), WarmingUp.
+        """
         left_s = self.settled_at - self.port.timer.monotonic()
         if left_s > 0:
             raise WarmingUp(self.port.path, left_s)
-        pm1, pm2_5, pm10 = WORDS.unpack(self._frame())[5:8]  # for ambient air
+        words = WORDS.unpack(self._frame())
+        pm1, pm2_5, pm10 = words[5:8]  # for ambient air
+        self.counts = dict.fromkeys(self.quantities, words[2:14])  # masses say less than counts
         return {"pm1": float(pm1), "pm2_5": float(pm2_5), "pm10": float(pm10)}
 
     def _tell(self, command: int, value: int) -> None:
@@ -75,7 +86,11 @@ class PMS5003:
         """The next good frame. Raises BusError, DataError."""
         self.port.discard()
         self._tell(*ASK)
-        return self.finder.next(self.port, ANSWER_S)
+        frame = self.finder.next(self.port, ANSWER_S)
+        self.version, code = frame[28], frame[29]
+        if code:
+            raise DataError(f"{self.port.path}: error code {code:02x}, version {self.version:02x}")
+        return frame
 
 
 class PMS5003Twin:
@@ -85,6 +100,8 @@ class PMS5003Twin:
 
     def __init__(self) -> None:
         self.truth: Mapping[str, float] = {"pm1": 5.0, "pm2_5": 8.0, "pm10": 12.0}
+        self.particles = [210, 70, 45, 30, 0, 0]  #: in 0.1 l, above 0.3 to 10 um
+        self.error_code = 0
 
     def power_on(self, now: float) -> None:
         """Awake and active."""
@@ -124,8 +141,7 @@ class PMS5003Twin:
         """What it says of the air now."""
         names = ("pm1", "pm2_5", "pm10")
         air = [min(max(round(self.truth[name]), 0), 65535) for name in names]
-        counts = [210, 70, 45, 30, 0, 0]
-        words = [28, *air, *air, *counts, 0x9700]
+        words = [28, *air, *air, *self.particles, 0x9700 | self.error_code]
         return summed(b"BM" + b"".join(word.to_bytes(2, "big") for word in words))
 
 

@@ -151,6 +151,7 @@ class SCD41Twin:
         """Idle after 30 ms, settings from the EEPROM."""
         self.busy_until, self.answer = now + 0.03, b""
         self.asc = self.eeprom["asc"]
+        self.settings = {0x2318: 0x05DA, 0x2322: 0}  # 4 Cel, sea level
         self.started: float | None = None
         self.taken = 0  # how many results were read or passed
         self.pressure = 0
@@ -173,6 +174,10 @@ class SCD41Twin:
             self.pressure = word
         elif command == 0x2416:
             self.asc = word
+        elif command in (0x241D, 0x2427):  # offset and altitude
+            self.settings[{0x241D: 0x2318, 0x2427: 0x2322}[command]] = word
+        elif command == 0x3646:
+            self.power_on(now)
         elif command == 0x3615:
             self.eeprom, self.busy_until = {"asc": self.asc}, now + 0.8
             self.eeprom_writes += 1
@@ -199,6 +204,10 @@ class SCD41Twin:
             return worded(0x8006 if done > self.taken else 0x8000)
         if command == 0x3682:
             return worded(0xF896) + worded(0x9F07) + worded(0x3BBE)
+        if command == 0x202F:
+            return worded(0x1440)  # a 41
+        if command in self.settings:
+            return worded(self.settings[command])
         if command == 0x2313:
             return worded(self.asc)
         if command == 0xEC05 and done > self.taken:

@@ -24,7 +24,7 @@ class Faults:
     unplugged: bool = False  #: nothing there: no acknowledge, no bytes, no 1-wire folder
     errno: int = 0  #: every exchange fails with this errno
     flip: float = 0.0  #: probability that one random bit of an answer is flipped
-    frozen: bool = False  #: the twin's truth stands still at its last value
+    frozen: bool = False  #: the chip repeats itself: truth, motion and noise stand still
     slow_s: float = 0.0  #: every exchange takes this much longer
     chance: random.Random = field(default_factory=lambda: random.Random(1))
 
@@ -46,8 +46,10 @@ class Plugged(Generic[T]):
     live: Mapping[str, float] | None = None  #: the live truth while `frozen` replaces it
 
     def freeze(self) -> None:
-        """Let the truth stand still, or go on, as the fault says."""
+        """Let the chip stand still, or go on, as the fault says."""
         if self.faults.frozen and self.live is None:
             self.live, self.twin.truth = self.twin.truth, dict(self.twin.truth)
         elif not self.faults.frozen and self.live is not None:
             self.twin.truth, self.live = self.live, None
+        if hasattr(self.twin, "moves"):  # one that samples by itself
+            self.twin.moves = not self.faults.frozen

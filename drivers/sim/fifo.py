@@ -28,6 +28,7 @@ class FifoTwin(RegisterTwin, ABC):
         self.truth: Mapping[str, float] = {**dict.fromkeys(self.axes, 0.0), "temperature": 25.0}
         self.motion: Callable[[float], Sequence[float]] | None = None  #: m/s2 per axis at a time
         self.noise = False
+        self.moves = True  #: False: every sample is like the one before
         self.rate_error = 0.0  #: relative, of the chip's own clock
         self.self_test_g: Sequence[float] = (0.3, 0.3, 1.5)  #: what self-test adds; 0: broken
         self.produced = 0  #: samples since it was made, delivered or not
@@ -43,11 +44,13 @@ class FifoTwin(RegisterTwin, ABC):
         """Sample no more and forget what was sampled."""
         self.rate_hz, self.since, self.made = 0.0, 0.0, 0
         self.queue: deque[tuple[int, Sequence[float]]] = deque()  # number, m/s2
-        self.overran = False
+        self.overran, self.batching = False, True
+        self.last: Sequence[float] = [0.0] * len(self.axes)  # the newest sample, m/s2
 
-    def start(self, rate_hz: float, now: float) -> None:
-        """Sample from now on: the first one after one interval."""
+    def start(self, rate_hz: float, now: float, batching: bool = True) -> None:
+        """Sample from now on: the first one after one interval; into the FIFO if `batching`."""
         self.stop()
+        self.batching = batching
         self.rate_hz, self.since = rate_hz * (1 + self.rate_error), now
 
     def catch_up(self, now: float) -> None:
@@ -56,13 +59,21 @@ class FifoTwin(RegisterTwin, ABC):
         if due <= self.made:
             return
         self.produced += due - self.made
+        if not self.batching:
+            self.made, self.last = due, self._values(range(due - 1, due))[0]
+            return
         numbers = range(max(self.made, due - self.deep), due)
         self.queue.extend(zip(numbers, self._values(numbers), strict=True))
+        self.last = self.queue[-1][1]
         if len(self.queue) > self.deep or due - self.made > self.deep:
             self.overran = True
         while len(self.queue) > self.deep:
             self.queue.popleft()
         self.made = due
+
+    def newest(self) -> Sequence[float]:
+        """What its output registers hold, m/s2 per axis: the newest sample, read or not."""
+        return self.last
 
     @abstractmethod
     def pushing(self) -> bool:
@@ -78,13 +89,13 @@ class FifoTwin(RegisterTwin, ABC):
 
     def _values(self, numbers: range) -> list[Sequence[float]]:
         """Of these samples, m/s2; in one go: this is most of what a simulated bridge costs."""
-        steady, motion = self._steady(), self.motion
+        steady, motion = self._steady(), self.motion if self.moves else None
         if motion is None:
             values: list[Sequence[float]] = [steady] * len(numbers)
         else:
             times = [self.since + (number + 1) / self.rate_hz for number in numbers]
             values = [[a + b for a, b in zip(steady, motion(at), strict=False)] for at in times]
-        if not self.noise:
+        if not (self.noise and self.moves):
             return values
         sigma = self.noise_density * 1e-6 * G * math.sqrt(self.rate_hz / 2)
         gauss = self.chance.gauss

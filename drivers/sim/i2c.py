@@ -22,13 +22,16 @@ from drivers.sim.twin import I2CTwin, Nack
 
 READ = 1  # I2C_M_RD
 BLOCK = 32  # I2C_SMBUS_BLOCK_MAX
+CLOCKS = 9  # of a byte: eight bits and the acknowledge (I2C-bus specification UM10204, 3.1.5)
 
 
 class SimI2C:
-    """A drop-in for `smbus2.SMBus`, with twins instead of wires."""
+    """A drop-in for `smbus2.SMBus`, with twins instead of wires; a message takes its time."""
 
-    def __init__(self, timer: Timer) -> None:
-        self.timer = timer
+    def __init__(self, timer: Timer, rate_hz: float = 100_000) -> None:
+        self.timer, self.rate_hz = timer, rate_hz
+        self.busy_s = 0.0  #: how long messages have taken so far
+        self.longest_s = 0.0  #: the longest transaction: nothing else gets through meanwhile
         self.stuck = False  #: a chip holds SDA low: every transfer times out
         self.attached: dict[int, Plugged[I2CTwin]] = {}
         self.fd: int | None = 0
@@ -57,8 +60,14 @@ class SimI2C:
             raise error(errno.EBADF)
         if self.stuck:
             raise error(errno.ETIMEDOUT)
+        before = self.busy_s
         for message in messages:
             self._message(message)
+            took_s = (message.len + 1) * CLOCKS / self.rate_hz  # the address is a byte too
+            self.busy_s += took_s
+            if took_s:
+                self.timer.sleep(took_s)
+        self.longest_s = max(self.longest_s, self.busy_s - before)
 
     def _message(self, message: i2c_msg) -> None:
         one = self.attached.get(message.addr)

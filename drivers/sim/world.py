@@ -61,9 +61,9 @@ class LiveTruth(Mapping[str, float]):
     chance: random.Random = field(default_factory=lambda: random.Random(1))
 
     def __getitem__(self, name: str) -> float:
-        if name not in self.feeds:
-            return self.constants[name]
         noise = self.chance.gauss(0, self.noise_rms[name]) if name in self.noise_rms else 0.0
+        if name not in self.feeds:
+            return self.constants[name] + noise
         return self.world.truth(self.feeds[name], self.now()) + noise
 
     def __iter__(self) -> Iterator[str]:

@@ -82,11 +82,12 @@ def _kept(said: decoder.Data) -> dict[str, Any]:
 
 def _rows(said: decoder.Data, schema: Schema, received: float) -> list[dict[str, Any]]:
     rows = decoder.json_rows(said, schema, received)
+    told = []
     for back, (row, start) in enumerate(zip(rows[::-1], said.starts(received), strict=True)):
-        row["time"] = iso(start)
-        if isinstance(said.time, tuple):
-            row["tick"] = said.time[1] - back
-    return rows
+        tick = {"tick": said.time[1] - back} if isinstance(said.time, tuple) else {}
+        rest = {key: value for key, value in row.items() if key != "time"}
+        told.append({"time": iso(start), **tick, **rest})  # the codec's order: it is compared
+    return told[::-1]
 
 
 def _time(time: decoder.TimeItem, step_s: int, received: float) -> dict[str, Any]:

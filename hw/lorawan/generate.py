@@ -18,6 +18,7 @@ from hw.lorawan import expected, tables, vectors
 
 HERE = Path(__file__).parent
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "stadtsinn")
+DOWNLINK_PORT = 20  #: WIRE.md section 4
 CHIRPSTACK = "chirpstack/vendors/stadtsinn"
 THINGS = "things-stack/vendor"
 DESCRIPTION = "Raspberry Pi node for the air of class rooms and the condition of bridges"
@@ -109,7 +110,11 @@ max_eirp = 16
         for one in _uplink_examples()
     ]
     encode = [
-        {"name": about, "input": {"data": data}, "expected": {"bytes": list(frame)}}
+        {
+            "name": about,
+            "input": {"data": data},
+            "expected": {"fPort": DOWNLINK_PORT, "bytes": list(frame)},
+        }
         for about, data, frame in vectors.downlinks()
     ]
     return {
@@ -172,7 +177,10 @@ def _things(script: str) -> dict[str, str]:
 
 def _things_codec() -> dict[str, Any]:
     downlinks = vectors.downlinks()
-    sent = [({"fPort": 20, "bytes": list(frame)}, data, about) for about, data, frame in downlinks]
+    sent = [
+        ({"fPort": DOWNLINK_PORT, "bytes": list(frame)}, data, about)
+        for about, data, frame in downlinks
+    ]
     examples = {
         "uplinkDecoder": _uplink_examples(normalized=True),
         "downlinkEncoder": [

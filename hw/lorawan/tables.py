@@ -14,6 +14,7 @@ from agent.resources import resource
 EVENTS = (
     *("cleared", "above", "below", "fast change", "sensor failed", "sensor back", "restart"),
     *("opened", "data lost", "clock corrected", "vibration", "store set aside"),
+    "stands still",
 )  #: by code, WIRE.md section 4
 LAST_IN_STEPS = 3  #: events up to this code carry a value of their column
 RESULTS = ("done", "unknown command", "bad argument", "not now")  #: of a downlink

@@ -18,7 +18,7 @@ class Tmpfs:
         self.path = path
         self.ballast = path / "somebody's.log"
 
-    def fill(self, store: Store) -> None:
+    def fill(self, store: Store | None = None) -> None:
         """Leave no room at all."""
         with self.ballast.open("ab") as file:
             for size in (65_536, 4096):
@@ -26,7 +26,7 @@ class Tmpfs:
                     file.write(bytes(size))
                     file.flush()
 
-    def free(self, store: Store) -> None:
+    def free(self, store: Store | None = None) -> None:
         """The other program is gone."""
         self.ballast.unlink()
 

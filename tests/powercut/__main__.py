@@ -3,7 +3,8 @@
 usage: python -m tests.powercut [COUNT [SEED]]
 
 COUNT cuts with the store as it is, a tenth of it each with synchronous NORMAL and OFF: those must
-lose rows, or the rig proves nothing. Root only; says what is missing elsewhere.
+lose rows, or the rig proves nothing. Then a tenth of it while a store of 0.1 is upgraded, and its
+control. Root only; says what is missing elsewhere.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -22,6 +24,7 @@ from pathlib import Path
 from tests.powercut.controls import weaken
 from tests.powercut.life import begin, open_store
 from tests.powercut.rig import Rig, missing
+from tests.powercut.upgrade import upgrade_cut
 from tests.powercut.verdict import Witness, faults
 
 NEW_DISK = 40  #: lives of one disk
@@ -118,6 +121,19 @@ def live(folder: Path, witness: Path, number: int, mode: str, seed: int, writer:
         os._exit(9)
 
 
+def upgrades(rig: Rig, count: int, mode: str, seed: int) -> Tally:
+    """`count` upgrades of an old store, each cut."""
+    chance, tally = random.Random(seed), Tally()
+    for number in range(1, count + 1):
+        found, put, dropped = upgrade_cut(rig, mode, chance)
+        tally.cuts, tally.recovered = tally.cuts + 1, tally.recovered + 1
+        tally.put, tally.dropped = tally.put + put, tally.dropped + dropped
+        tally.bad.update(one.split(":")[0] for one in found)
+        if found:
+            print(f"    upgrade {number}, {mode}: {'; '.join(found)}", flush=True)
+    return tally
+
+
 def main(count: int, seed: int) -> int:
     """Exit code: 0 if nothing was lost and the controls lost something."""
     lacking = missing()
@@ -130,15 +146,20 @@ def main(count: int, seed: int) -> int:
         few = max(count // 10, 30)
         plan = {"FULL": count, "NORMAL": few, "OFF": few}
         found = {mode: series(rig, folder / "witness", n, mode, seed) for mode, n in plan.items()}
+        upgraded = {mode: upgrades(rig, few, mode, seed) for mode in ("FULL", "OFF")}
     finally:
         rig.close()
+        shutil.rmtree(folder, ignore_errors=True)
     print(f"{time.monotonic() - began:.0f} s, seed {seed}")
     for mode, tally in found.items():
         print(f"{mode:7} {tally.text()}")
+    for mode, tally in upgraded.items():
+        print(f"upgrade {mode:7} {tally.text()}")
     blind = [mode for mode in ("NORMAL", "OFF") if not found[mode].bad]
+    blind += [] if upgraded["OFF"].bad else ["upgrade OFF"]
     if blind:
         print(f"the controls {', '.join(blind)} lost nothing: this run proves nothing")
-    return 1 if found["FULL"].bad or blind else 0
+    return 1 if found["FULL"].bad or upgraded["FULL"].bad or blind else 0
 
 
 if __name__ == "__main__":

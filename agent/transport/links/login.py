@@ -2,59 +2,81 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from paho.mqtt.client import Client, MQTTv5
+from paho.mqtt.client import MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from agent.config.sections import MqttConfig
-from agent.transport.links import LinkError
+from agent.transport.links.one_connection import LONGEST_PACKET, OneConnection
 
-PORTS = {"mqtt": 1883, "mqtts": 8883}
+PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
+TLS = ("mqtts", "wss")
 CONNECT_S = 5.0
-AGAIN_S = 30.0  #: until a file that cannot be used is looked at again
 SESSION_S = 7 * 86_400  #: how long the broker keeps downlinks for us
+DOWNLINKS = 20  #: that may be on their way unacknowledged, Receive Maximum
+NOBODY = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT)
 
 
-def new_client(name: str, version: MQTTProtocolVersion) -> Client:
-    """A client that acknowledges downlinks only when it is told to."""
-    client = Client(
+class FileTrouble(OSError):
+    """A file of ours cannot be used; says which and why."""
+
+
+def new_client(
+    config: MqttConfig, name: str, version: MQTTProtocolVersion, *, clean: bool = False
+) -> OneConnection:
+    """A client for one connection; it acknowledges downlinks only when it is told to.
+
+    `clean`: what the broker has kept for us is forgotten.
+    """
+    url = urlsplit(config.url)
+    client = OneConnection(
         CallbackAPIVersion.VERSION2,
         client_id=name,
         protocol=version,
-        clean_session=None if version == MQTTv5 else False,
+        clean_session=None if version == MQTTv5 else clean,
+        transport="websockets" if url.scheme in ("ws", "wss") else "tcp",
+        reconnect_on_failure=False,
         manual_ack=True,
     )
     client.connect_timeout = CONNECT_S
-    client.reconnect_delay_set(1, 1)
+    client.proxy = config.proxy
+    if url.scheme in ("ws", "wss"):
+        client.ws_set_options(path=(url.path or "/mqtt") + (f"?{url.query}" if url.query else ""))
     return client
 
 
-def connect(client: Client, config: MqttConfig, version: MQTTProtocolVersion) -> None:
-    """Begin to connect, in paho's thread once that runs; the session is carried on."""
+def connect(
+    client: OneConnection, config: MqttConfig, version: MQTTProtocolVersion, *, clean: bool
+) -> None:
+    """Connect and say CONNECT; the session is carried on. Raises OSError, ValueError."""
     url = urlsplit(config.url)
     port = url.port or PORTS[url.scheme]
     session: dict[str, Any] = {}
     if version == MQTTv5:
-        session = {"clean_start": False, "properties": session_properties()}
-    client.connect_async(url.hostname or "", port, config.keepalive_s, **session)
+        session = {"clean_start": clean, "properties": session_properties()}
+    client.connect(url.hostname or "", port, config.keepalive_s, **session)
 
 
-def log_in(client: Client, config: MqttConfig) -> None:
-    """User, password, TLS. Raises LinkError naming the file that cannot be used."""
+def log_in(client: OneConnection, config: MqttConfig) -> None:
+    """User, password, TLS, read anew each time: a renewed certificate is used without restart.
+
+    Raises FileTrouble.
+    """
     try:
         if config.user:
             password = None
             if config.password_file:
                 password = Path(config.password_file).read_text("utf-8").rstrip("\r\n")
             client.username_pw_set(config.user, password)
-        if config.url.startswith("mqtts:"):
+        if urlsplit(config.url).scheme in TLS:
             client.tls_set(
                 config.ca_file or None,
                 config.certificate_file or None,
@@ -62,7 +84,7 @@ def log_in(client: Client, config: MqttConfig) -> None:
                 tls_version=ssl.PROTOCOL_TLS_CLIENT,
             )
     except (OSError, ValueError) as error:
-        raise LinkError(file_trouble(config, error), AGAIN_S) from error
+        raise FileTrouble(file_trouble(config, error)) from error
 
 
 def file_trouble(config: MqttConfig, error: Exception) -> str:
@@ -76,14 +98,30 @@ def file_trouble(config: MqttConfig, error: Exception) -> str:
 
 
 def session_properties() -> Properties:
-    """The broker keeps our downlinks while we are away (MQTT 5, 3.1.2.11.2)."""
+    """What we ask for (MQTT 5, 3.1.2.11).
+
+    The broker keeps our downlinks while we are away, sends few at a time, and none too long.
+    """
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.SessionExpiryInterval = SESSION_S
+    properties.ReceiveMaximum = DOWNLINKS
+    properties.MaximumPacketSize = LONGEST_PACKET
     return properties
 
 
-def plain(error: BaseException | None) -> str:
+def unreachable(error: BaseException) -> bool:
+    """Whether nobody was there, rather than somebody who did not want to."""
+    if isinstance(error, ssl.SSLError) or "handshake" in str(error):
+        return False
+    if isinstance(error, socket.gaierror | TimeoutError):
+        return True
+    return isinstance(error, OSError) and error.errno in NOBODY
+
+
+def plain(error: BaseException) -> str:
     """A connection error in few words a person can act on."""
+    if isinstance(error, FileTrouble):
+        return str(error)
     if isinstance(error, ssl.SSLCertVerificationError):
         hint = "; is the clock right?" if "not yet valid" in error.verify_message else ""
         return f"TLS: {error.verify_message}{hint}"

@@ -40,6 +40,7 @@ def make_link(
     wake: threading.Event,
     stopping: threading.Event,
     raw_chunk: RawChunk = no_records,
+    install: str = "",
 ) -> Link:
     """The way out that the profile names. Vendor libraries are imported here, when needed.
 
@@ -49,7 +50,8 @@ def make_link(
     if isinstance(config, MqttConfig):
         from agent.transport.links.mqtt import MqttLink  # paho: only where there is such a link
 
-        return MqttLink(config, made.config.node.name, clock, wake, encoder, stopping)
+        name = made.config.node.name
+        return MqttLink(config, name, clock, wake, encoder, stopping, memory, install)
     if isinstance(config, FileConfig):
         return FileLink(Path(config.path), clock, encoder, config.limit_bytes)
     assert isinstance(config, LorawanConfig), type(config).__name__

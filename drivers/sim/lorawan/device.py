@@ -66,7 +66,7 @@ class Flight:
 class Device:
     """The MAC. Its host sets identity and keys, then joins."""
 
-    def __init__(self, air: Air, memory: Memory | None = None, seed: int = 1) -> None:
+    def __init__(self, air: Air, memory: Memory | None = None, seed: int | None = 1) -> None:
         self.air, self.memory = air, memory or Memory()
         self.dev_eui = self.join_eui = bytes(8)
         self.app_key = b""
@@ -109,10 +109,10 @@ class Device:
         if nonce > 65535:
             raise Refused("nonces used up")
         request = JoinRequest(self.join_eui, self.dev_eui, nonce).build(self.app_key)
+        if not self.random_nonce:
+            self.memory.dev_nonce = nonce + 1  # first: a kept memory writes it down
         self._begin(Flight(request, nonce=nonce), now)
         self.memory.session = None
-        if not self.random_nonce:
-            self.memory.dev_nonce = nonce + 1
 
     def send(
         self, payload: bytes, port: int, now: float, *, confirmed: bool = False, tries: int = 1

@@ -109,6 +109,7 @@ var EVENTS = [
   "clock corrected",
   "vibration",
   "store set aside",
+  "stands still",
 ];
 var LAST_IN_STEPS = 3;
 var RESULTS = [

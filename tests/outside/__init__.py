@@ -1,0 +1,1 @@
+"""What the world outside does, against real processes: `make outside`, `make soak`."""
