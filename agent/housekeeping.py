@@ -19,6 +19,7 @@ from agent.store import Store
 log = logging.getLogger(__name__)
 
 EVERY_S = 5.0
+DATING_S = 0.01  #: between steps of dating: others want to get at the store
 HELLO_S = 86_400.0
 EVERYBODY_READS = 0o644
 
@@ -33,6 +34,8 @@ class Housekeeping:
     snapshot: Callable[[], object]  #: what `stadtsinn status` shows
     state_file: Path | None = None
     _offset: float | None = None
+    _told: str = ""
+    _look_at: float = 0.0
     _started: bool = False
     _greet_at: float = 0.0
     _retain_at: float = 0.0
@@ -44,8 +47,12 @@ class Housekeeping:
             starts = int(self.store.setting(STARTS) or 0) + 1
             self.store.set_setting(STARTS, str(starts).encode())
             self._post(node_event(RESTART, None, self.store.boot, self.clock))
-        self._follow_clock()
+        self.store.date()
         now = self.clock.monotonic()
+        if self.store.dating and now < self._look_at:
+            return DATING_S
+        self._look_at = now + EVERY_S
+        self._follow_clock()
         if now >= self._greet_at:
             self._greet_at = now + HELLO_S
             self.greet()
@@ -53,24 +60,23 @@ class Housekeeping:
             self._retain_at = now + self.store.retain()
         self.store.flush()
         self._write_state()
-        return EVERY_S
+        return DATING_S if self.store.dating else EVERY_S
 
     def _follow_clock(self) -> None:
-        """Date what was measured before the clock was trusted; tell of steps over 2 s."""
+        """Tell who vouches for the clock, and of steps over 2 s."""
         before, self._offset = self._offset, self.clock.offset()
-        if self._offset is None or before == self._offset:
-            return
-        if before is None:
-            dated = self.store.date()
-            if dated:
-                log.info("clock=trusted source=%s dated_rows=%d", self.clock.trust, dated)
+        told = self.clock.told()
+        if told != self._told:
+            self._told = told
+            log.info("clock=%s reason='%s'", self.clock.trust or "untrusted", told)
+        if self._offset is None or before is None:
             return
         moved = self._offset - before
         if abs(moved) > STEP_S:
             log.warning("clock=stepped seconds=%+.0f", moved)
             value = max(min(round(moved), 2**31 - 1), -(2**31) + 1)
             self._post(node_event(CLOCK_CORRECTED, value, self.store.boot, self.clock))
-            self.store.date()
+            self.clock.look_again()
 
     def _post(self, message: Message) -> None:
         self.store.post(message)

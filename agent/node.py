@@ -91,6 +91,7 @@ def build(
     Raises ConfigError, and OSError where the store is another's.
     """
     config = made.config
+    clock.accepts = config.clock.trust
     store = open_store(
         store_path or Path(config.store.path),
         clock,

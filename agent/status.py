@@ -82,6 +82,7 @@ def snapshot(node: Node) -> dict[str, Any]:
         "version": version("stadtsinn"),
         "time": clock.utc(),
         "clock": clock.trust or "not trusted",
+        "clock_told": clock.told(),
         "boot": node.store.boot,
         "sensors": {name: sensor(one, clock.monotonic()) for name, one in node.instruments.items()},
         "streams": {name: stream(one) for name, one in node.streams.items()},

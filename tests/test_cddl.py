@@ -11,7 +11,7 @@ REFUSED = [
     "84 1a 00 01 00 00 00 01 80",  # schema number 65536
     "83 22 00 04",  # result 4
     "85 20 01 00 03 f6",  # no code
-    "81 25",  # an unknown kind
+    "81 26",  # an unknown kind
 ]
 
 pytestmark = pytest.mark.skipif(not ZCBOR.exists(), reason="make .venv-zcbor/ready")

@@ -88,7 +88,7 @@ def test_bad_input_is_one_clear_line(arguments: list[str], code: int) -> None:
 
 
 def test_a_later_kind_is_kept_unread() -> None:
-    assert "unknown, a later version" in told("82 25 01").output
+    assert "unknown, a later version" in told("82 26 01").output
 
 
 def test_an_events_value_is_told_in_units_where_its_column_is_known() -> None:

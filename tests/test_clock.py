@@ -7,7 +7,16 @@ import pytest
 from pytest_mock import MockerFixture
 
 from agent import clock as clocks
-from agent.clock import BUILT, Clock, SimClock, VirtualClock, ntp_synchronised
+from agent.clock import (
+    BUILT,
+    Clock,
+    SimClock,
+    VirtualClock,
+    chrony_synchronised,
+    ntp_synchronised,
+    ntpd_synchronised,
+    vouch_by_hand,
+)
 
 
 class Machine(Clock):
@@ -159,3 +168,96 @@ def test_the_boot_is_the_machines_and_without_one_this_process_says_so_once(
     kept.parent.mkdir(parents=True)
     kept.write_text("5c1d2f50-7a1e-4cfb-9d3a-0a4c3c1f9d11\n")
     assert clock.boot_id() == "5c1d2f50-7a1e-4cfb-9d3a-0a4c3c1f9d11"
+
+
+def test_only_sources_that_the_profile_trusts_count() -> None:
+    clock = Machine()
+    clock.accepts, clock.source = ("lorawan",), "rtc"
+    clock.mono += 31
+    assert clock.offset() is None
+    assert clock.set_utc(BUILT + 5.0, "lorawan")
+    clock.source = "ntp"
+    clock.mono += 31
+    assert (clock.utc(), clock.trust) == (BUILT + 36.0, "lorawan")
+
+
+def test_the_system_is_believed_only_where_the_profile_says_so(
+    tmp_path: Path, mocker: MockerFixture
+) -> None:
+    mocker.patch.object(clocks, "ntp_synchronised", return_value=False)
+    assert Clock(tmp_path).utc() is None
+    clock = Clock(tmp_path, ("ntp", "system"))
+    assert clock.utc() is not None
+    assert clock.trust == "system"
+
+
+def test_one_plain_line_says_who_vouches_and_who_would(
+    tmp_path: Path, mocker: MockerFixture
+) -> None:
+    mocker.patch.object(clocks, "ntp_synchronised", return_value=False)
+    clock = Clock(tmp_path)
+    assert clock.told() == (
+        "nobody vouches for the time; a time service (NTP), the LoRaWAN network, "
+        "a clock chip (RTC) would, or set it: sudo stadtsinn clock set"
+    )
+    (tmp_path / "run").mkdir()
+    vouch_by_hand(clock)
+    clock.look_again()
+    assert clock.told() == (
+        "a person (stadtsinn clock set) vouches for the time; "
+        "better would be a time service (NTP) or the LoRaWAN network"
+    )
+    assert clock.set_utc(BUILT + 5.0, "lorawan")
+    assert not clock.set_utc(BUILT + 5.0, "rtc")
+
+
+def test_the_mark_of_a_person_follows_no_link_and_ends_with_the_boot(tmp_path: Path) -> None:
+    mark = tmp_path / "run/stadtsinn-clock"
+    mark.parent.mkdir()
+    mark.symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError, match="symbolic"):
+        vouch_by_hand(Clock(tmp_path))
+    mark.unlink()
+    mark.write_text("another boot")
+    clock = Clock(tmp_path)
+    assert not clock._set_by_hand()
+
+
+def test_a_chip_that_says_something_else_does_not_vouch(
+    tmp_path: Path, mocker: MockerFixture
+) -> None:
+    mocker.patch.object(clocks, "ntp_synchronised", return_value=False)
+    chip = tmp_path / "sys/class/rtc/rtc0"
+    chip.mkdir(parents=True)
+    (chip / "hctosys").write_text("1\n")
+    (chip / "since_epoch").write_text("37\n")
+    assert Clock(tmp_path).offset() is None
+    (chip / "since_epoch").write_text(f"{Clock(tmp_path).system_utc():.0f}\n")
+    assert Clock(tmp_path).offset() is not None
+
+
+@pytest.mark.parametrize(
+    ("says", "good"),
+    [
+        ("C0A80101,192.168.1.1,3,1767600000.1,0.0,0,0,0,0,0,0,0,64.2,Normal\n", True),
+        ("00000000,,0,0.0,0,0,0,0,0,0,0,0,0,Not synchronised\n", False),
+        ("7F7F0101,,10,1767600000.1,0,0,0,0,0,0,0,0,0,Normal\n", False),
+        ("506 Cannot talk to daemon\n", False),
+        ("", False),
+    ],
+)
+def test_chrony_is_asked_itself(says: str, good: bool) -> None:
+    assert chrony_synchronised(says) is good
+
+
+@pytest.mark.parametrize(
+    ("says", "good"),
+    [
+        ("associd=0 status=0615 leap_none, sync_ntp, 1 event, clock_sync,\n", True),
+        ("associd=0 status=c016 leap_alarm, sync_unspec, 1 event, restart,\n", False),
+        ("associd=0 status=0515 leap_none, sync_local, 1 event, clock_sync,\n", False),
+        ("", False),
+    ],
+)
+def test_ntpsec_is_asked_itself(says: str, good: bool) -> None:
+    assert ntpd_synchronised(says) is good

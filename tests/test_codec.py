@@ -327,8 +327,8 @@ def test_a_limit_below_one_column_is_refused() -> None:
         "83 22 00 04", "82 23 80", "82 23 a1 20 00", "82 23 a2 01 00 00 00", "82 23 a2 00 00 00 00",
         "86 21 01 01 01 00 80", "86 21 01 01 00 00 85 00 00 00 00 00", "86 21 01 01 01 00 00",
         "87 24 00 00 01 00 00 40", "87 24 00 00 01 00 00 d8 40 40", "87 24 00 00 01 00 60 d8 55 40",
-        "84 01 00 01 84 1b 00", "82 25 f8 20", "82 25 fa 00 00 00 00", "82 25 fb 40 00 00 00",
-        "82 25 61 ff", "82 25 81 81 81 81 81 00", "82 25 fa 7f c0 00 00", "82 25 f9 7e 01",
+        "84 01 00 01 84 1b 00", "82 25 f8 20", "82 26 fa 00 00 00 00", "82 26 fb 40 00 00 00",
+        "82 25 61 ff", "82 25 81 81 81 81 81 00", "82 26 fa 7f c0 00 00", "82 26 f9 7e 01",
         "82 25 e0", "82 25 9a ff ff ff ff", "82 25 42 00",
     ],
 )  # fmt: skip
@@ -338,8 +338,8 @@ def test_what_is_not_strictly_a_frame_is_refused(frame: str) -> None:
 
 
 def test_floats_and_later_items_in_their_shortest_form_are_accepted() -> None:
-    for frame in ("82 25 f9 7e 00", "82 25 fa 47 c3 50 00", "82 25 fb 3f f1 99 99 99 99 99 9a"):
-        assert decoder.decode(bytes.fromhex(frame), lambda _: None) == decoder.Unknown(-6)
+    for frame in ("82 26 f9 7e 00", "82 26 fa 47 c3 50 00", "82 26 fb 3f f1 99 99 99 99 99 9a"):
+        assert decoder.decode(bytes.fromhex(frame), lambda _: None) == decoder.Unknown(-7)
 
 
 def test_a_frame_over_the_limit_is_refused() -> None:

@@ -142,5 +142,5 @@ def test_a_key_of_another_sections_name_is_found_where_it_stands() -> None:
 
 
 def test_an_unknown_section_without_likeness_lists_what_is_known() -> None:
-    with pytest.raises(ConfigError, match="known here: alarm, commands, instrument"):
+    with pytest.raises(ConfigError, match="known here: alarm, clock, commands, instrument"):
         parse(HERE, "zzz = 1\n" + GOOD)

@@ -65,7 +65,7 @@ def compare(engine: Engine, frames: Sequence[bytes], received: float = RECEIVED)
 def test_every_vector_is_decoded_as_python_does(engine: Engine) -> None:
     said = compare(engine, [one.frame for one in UPLINKS])
     kinds = {one["data"]["kind"] for one in said}
-    assert kinds == {"data", "event", "schema", "ack", "hello", "raw", "unknown"}
+    assert kinds == {"data", "event", "schema", "ack", "hello", "raw", "withdrawn", "unknown"}
 
 
 def test_the_worked_frame_reads_as_a_person_expects(engine: Engine) -> None:

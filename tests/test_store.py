@@ -10,7 +10,7 @@ import pytest
 from agent.clock import VirtualClock
 from agent.model.batch import ACK, HELLO, Delivered, Layout, Row
 from agent.store import LinkPolicy, Resend, Store
-from agent.store.database import Statement
+from agent.store.database import MIGRATIONS, Statement
 from agent.store.reader import Reader
 from tests.conftest import MONDAY
 from tests.durable.kit import AIR, CELLS, DECK, Kit, kit
@@ -37,7 +37,7 @@ def test_the_file_is_made_for_power_cuts_and_cards(node: Kit) -> None:
         "page_size": 1024,
         "journal_size_limit": 4_000_000,
     }
-    assert node.store._file.read("PRAGMA user_version") == [(2,)]
+    assert node.store._file.read("PRAGMA user_version") == [(len(MIGRATIONS),)]
 
 
 def test_a_file_of_a_newer_version_is_refused_and_left_alone(

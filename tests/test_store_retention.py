@@ -237,3 +237,36 @@ def test_lost_rows_are_told_once_a_day(node: Kit) -> None:
     node.store.retain()
     batch = node.due()
     assert sure(batch.message).body == bytes([8, more])
+
+
+def test_after_a_step_of_years_nothing_is_too_old_until_the_clock_has_stood_by_it_for_a_day(
+    node: Kit,
+) -> None:
+    fill(node, 5, CELLS)
+    node.drain()
+    retain(node)
+    node.clock.jump_s = 20 * 365.0 * DAY
+    for _ in range(24):
+        retain(node)
+        node.later(3600)
+    assert node.store.counts().rows == 5
+    for _ in range(3):
+        retain(node)
+        node.later(3600)
+    assert node.store.counts().rows == 0
+
+
+def test_a_lesser_clock_is_never_believed_against_the_better_that_spoke_before(
+    tmp_path: Path,
+) -> None:
+    with kit(tmp_path, VirtualClock(MONDAY), max_days=10) as before:
+        fill(before, 5, CELLS)
+        before.drain()
+        retain(before)
+        ahead = before.crash(VirtualClock(MONDAY + 20 * 365 * DAY, trust="rtc"), max_days=10)
+        ahead.store.links({"city": LinkPolicy()})
+        for _ in range(60):
+            retain(ahead)
+            ahead.later(3600)
+        assert ahead.store.counts().rows == 5
+        ahead.store.close()

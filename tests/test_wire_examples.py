@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from agent import codec
 from agent.clock import VirtualClock
 from agent.codec import Style, cbor, decoder
-from agent.model.batch import ACK, EVENT, HELLO, RAW, SLICE, Batch, Layout, Message, Row
+from agent.model.batch import ACK, EVENT, HELLO, RAW, SLICE, WITHDRAWN, Batch, Layout, Message, Row
 from agent.model.schema import Cell, Field, Missing, Schema, registered_schemas, unit_of
 from hw.lorawan.vectors import (
     DUSTLESS,
@@ -73,6 +73,7 @@ UPLINKS = {
     "ack": message(ACK, codec.ack_body(42, 0)),
     "hello": message(HELLO, codec.hello_body({0: "0.1.0", 1: 3, 2: [0, 1], 3: 77})),
     "raw": message(RAW, codec.raw_body(1, 0, 2, NEWEST, 62.5, bytes.fromhex("00000041"))),
+    "withdrawn": message(WITHDRAWN, codec.withdrawn_body(3, 1, 60, NEWEST // 60, 8)),
 }
 DOWNLINKS = {
     "downlink-interval": codec.encode_downlink(1, 42, 1, 1, 5),
@@ -325,7 +326,7 @@ def test_what_the_page_calls_an_error_is_refused(hexed: str) -> None:
     "hexed",
     [
         "82 23 a1 00 81 81 00",  # five levels
-        "82 25 01",  # a later kind
+        "82 26 01",  # a later kind
         "84 22 18 2a 00 63 6e 65 77",  # an ack with more
         "82 23 a2 00 61 61 18 63 f5",  # a hello with another key
         "86 01 00 01 89" + "00" * 9 + "00 61 61",  # a later item

@@ -12,6 +12,7 @@ COMMANDS = {  # name -> its docstring's first sentence; <name> of agent.cli.<nam
     "check": "Check a profile, offline.",
     "probe": "Read every sensor once and try every link.",
     "status": "Show how the running node does: sensors, links, store.",
+    "clock": "Who vouches for the time; set it by hand.",
     "loadtest": "Record a load test of a bridge and report it.",
     "lorawan": "Keys, join, status, airtime of a LoRaWAN link.",
     "decode": "Explain a frame, or a downlink, byte by byte.",

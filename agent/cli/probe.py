@@ -73,6 +73,9 @@ def probe(profile: Path, simulate: bool, raw: bool, no_links: bool, as_json: boo
     config, source = read_profile(profile)
     clock = VirtualClock(time.time()) if simulate else Clock()  # its fans settle at once
     made = make_plan(config, source, open_buses(config, source, clock, simulate=simulate))
+    clock.accepts = config.clock.trust
+    if not as_json:
+        click.echo(f"     {'clock':12} {clock.told()}")
     findings = []
     for finding in all_findings(made, clock, links=not no_links):
         findings.append(finding)

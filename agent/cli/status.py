@@ -84,6 +84,8 @@ def show(state: dict[str, Any]) -> None:
 
     console = Console()
     console.print(f"[bold]{state['node']}[/] {state['version']}, clock {state['clock']}")
+    if told := state.get("clock_told"):
+        console.print(f" {told}", highlight=False)
     for one in tables(state):
         console.print(one)
     if words := loadtest(state):

@@ -19,6 +19,7 @@ from agent.codec.wire import (
     bytes_to_cells,
     cell_of,
     cells_to_bytes,
+    interval_item,
     time_of,
 )
 from agent.model.batch import EVENT, HELLO, SLICE, Batch, Encoded, Message
@@ -45,6 +46,7 @@ __all__ = [
     "private_number",
     "raw_body",
     "slice_body",
+    "withdrawn_body",
 ]
 
 PRIVATE = 256  #: private schema numbers begin here
@@ -119,6 +121,11 @@ def raw_body(
 ) -> bytes:
     """A chunk of a raw record; `samples` are float32, little endian (RFC 8746)."""
     return cbor.dump([record, chunk, chunks, start, rate, cbor.Tag(cbor.TYPED_ARRAY, samples)])
+
+
+def withdrawn_body(number: int, schema: int, interval_s: int, slot: int, count: int) -> bytes:
+    """`count` slots from `slot` on, in units of the interval, went under a wrong time."""
+    return cbor.dump([number, schema, interval_item(interval_s), slot, count])
 
 
 def encode_downlink(command: int, token: int, *args: int | bytes | None) -> bytes:

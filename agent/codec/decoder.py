@@ -19,9 +19,10 @@ from agent.codec.wire import (
     CodecError,
     cell_of,
 )
-from agent.model.batch import ACK, EVENT, HELLO, RAW, SLICE
+from agent.model.batch import ACK, EVENT, HELLO, RAW, SLICE, WITHDRAWN
 from agent.model.schema import Cell, Field, Missing, Schema, SchemaError
 
+MOST_WITHDRAWN = 2**24  #: slots of one withdrawal
 RAW_KIND = b"\x24"  # -5: the only frame that holds a tag
 
 TimeItem = int | tuple[int, int]  #: slot, -1 - age, or (boot, tick)
@@ -98,13 +99,28 @@ class Raw:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Slots whose rows were sent under a wrong time."""
+
+    number: int  #: rises by one; one that is not above the highest applied has no effect
+    schema: int
+    step_s: int  #: seconds of a slot
+    slot: int  #: the first, whole
+    count: int
+
+    def starts(self) -> range:
+        """Unix second of each slot."""
+        return range(self.slot * self.step_s, (self.slot + self.count) * self.step_s, self.step_s)
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """A frame kind of a later version: kept, never guessed."""
 
     kind: int
 
 
-Frame = Data | Event | Slice | Ack | Hello | Raw | Unknown
+Frame = Data | Event | Slice | Ack | Hello | Raw | Withdrawn | Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,12 +320,24 @@ def _raw(items: list[Any]) -> Raw:
     return Raw(record, chunk, chunks, start, items[4], items[5].value)
 
 
+def _withdrawn(items: list[Any]) -> Withdrawn:
+    if len(items) != 5:
+        raise ValueError("a withdrawal has six items")
+    of, schema, interval, slot, count = items
+    if number(slot) < SHORT_SLOTS:
+        raise ValueError("a withdrawal names whole slots")
+    if not number(count, MOST_WITHDRAWN + 1):
+        raise ValueError("a withdrawal names at least one slot")
+    return Withdrawn(number(of), number(schema, SHORT_SLOTS), step_of(interval), slot, count)
+
+
 READERS: Mapping[int, Callable[[list[Any]], Frame]] = {
     EVENT: _event,
     SLICE: _slice,
     ACK: _ack,
     HELLO: _hello,
     RAW: _raw,
+    WITHDRAWN: _withdrawn,
 }
 
 

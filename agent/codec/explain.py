@@ -9,10 +9,17 @@ from typing import Any
 from agent.codec import cbor, decoder
 from agent.codec.packed import Column, read_cell
 from agent.codec.wire import SHORT_SLOTS, WIRE_OF, CodecError
-from agent.model.batch import ACK, EVENT, HELLO, RAW, SLICE
+from agent.model.batch import ACK, EVENT, HELLO, RAW, SLICE, WITHDRAWN
 from agent.model.schema import Cell, Field, Missing, Schema
 
-NAMES = {EVENT: "event", SLICE: "schema slice", ACK: "ack", HELLO: "hello", RAW: "raw chunk"}
+NAMES = {
+    EVENT: "event",
+    SLICE: "schema slice",
+    ACK: "ack",
+    HELLO: "hello",
+    RAW: "raw chunk",
+    WITHDRAWN: "withdrawn",
+}
 REASONS = {
     Missing.NOT_AVAILABLE: "not available",
     Missing.BELOW: "below range",
@@ -73,6 +80,8 @@ def explain(
         return lines + _event(said, items, schema_of(said.schema), received)
     if isinstance(said, decoder.Raw):
         return lines + _raw(said, items)
+    if isinstance(said, decoder.Withdrawn):
+        return lines + _withdrawn(said, items)
     names = [one.name for one in fields_of(said)]
     if isinstance(said, decoder.Slice):
         names = [*names[:-1], *(_about(field) for field in said.fields)]
@@ -240,6 +249,18 @@ def _raw(said: decoder.Raw, items: list[Any]) -> list[Line]:
         f"start: {begin}",
         f"rate: {said.rate} samples per second",
         f"samples: {len(said.data) // 4} numbers, float32" + ("" if said.chunk else ", head first"),
+    ]
+    return [(_hex(item), told) for item, told in zip(items[1:], words, strict=True)]
+
+
+def _withdrawn(said: decoder.Withdrawn, items: list[Any]) -> list[Line]:
+    starts = said.starts()
+    words = [
+        f"number: {said.number}",
+        f"schema: {said.schema}",
+        f"interval {_span(said.step_s)}",
+        f"slot {said.slot}, {decoder.iso(starts[0])}",
+        f"count: {said.count}, to {decoder.iso(starts[-1])}: sent under a wrong time",
     ]
     return [(_hex(item), told) for item, told in zip(items[1:], words, strict=True)]
 

@@ -55,6 +55,13 @@ class StoreConfig(_Part, frozen=True):
     max_days: Annotated[float, Meta(gt=0)] = 800  #: older rows go once they are delivered
 
 
+class ClockConfig(_Part, frozen=True):
+    """Who is believed about the time."""
+
+    #: a time service, device time of a LoRaWAN network, a clock chip, the system as it is
+    trust: tuple[Literal["ntp", "lorawan", "rtc", "system"], ...] = ("ntp", "lorawan", "rtc")
+
+
 class Calibration(_Part, frozen=True):
     """value x gain + offset, in the quantity's unit.
 
@@ -304,6 +311,7 @@ class Config(_Part, frozen=True):
     instrument: tuple[InstrumentConfig, ...]
     table: Annotated[tuple[TableConfig, ...], Meta(min_length=1)]
     store: StoreConfig = StoreConfig()
+    clock: ClockConfig = ClockConfig()
     commands: CommandsConfig = CommandsConfig()
     alarm: tuple[AlarmConfig, ...] = ()
     link: tuple[MqttConfig | FileConfig | LorawanConfig, ...] = ()

@@ -2,7 +2,8 @@
 
 A row's identity is (schema, start), or (schema, boot, tick) while it has no date; repeats are
 merged by column; frames of an unknown schema are kept until the schema arrives (WIRE.md 5). A row
-that left with an age has no identity: it is taken down and never merged.
+that left with an age has no identity: it is taken down and never merged. A withdrawn row is set
+aside; one that comes for its slot later stands.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ class FarSide:
     refused: list[str] = field(default_factory=list)  #: why a frame was not understood
     conflicts: list[Identity] = field(default_factory=list)  #: repeated with another value
     aged: list[tuple[int, dict[str, Cell]]] = field(default_factory=list)  #: of no known slot
+    withdrawn: dict[Identity, dict[str, Cell]] = field(default_factory=dict)
+    highest_withdrawal: int = 0  #: number of the last that was carried out
     repeats: int = 0
     frames: int = 0
     size: int = 0
@@ -56,8 +59,22 @@ class FarSide:
             self.events.append(decoded)
         elif isinstance(decoded, decoder.Raw):
             self._raw(decoded)
+        elif isinstance(decoded, decoder.Withdrawn):
+            self._withdraw(decoded)
         else:
             self.others.append(decoded)
+
+    def _withdraw(self, said: decoder.Withdrawn) -> None:
+        """Rows under a wrong time; one that was carried out has no second effect."""
+        if said.number <= self.highest_withdrawal:
+            self.repeats += 1
+            return
+        self.highest_withdrawal = said.number
+        starts = said.starts()
+        gone = [key for key in self.rows if len(key) == 2 and key[0] == said.schema]
+        for key in gone:
+            if key[1] in starts:
+                self.withdrawn[key] = self.rows.pop(key)
 
     def _raw(self, part: decoder.Raw) -> None:
         """A chunk; a record that is cut anew (the limit shrank) begins again."""

@@ -20,7 +20,7 @@ from drivers.api import Quantity
 log = logging.getLogger(__name__)
 
 STARTS = "starts"  #: under which name the store keeps how often the agent was started
-CLOCK_STATES = {"": 0, "rtc": 1, "lorawan": 2, "ntp": 3}
+CLOCK_STATES = {"": 0, "rtc": 1, "lorawan": 2, "ntp": 3, "system": 4, "hand": 5}
 
 
 class Counts(Protocol):
@@ -85,7 +85,7 @@ class Health:
         "uptime": Quantity("duration", 60, 0, 4e9),
         "owed": Quantity("count", 1, 0, 2e9),
         "lost": Quantity("count", 1, 0, 2e9),
-        "clock": Quantity("state", 1, 0, 3),
+        "clock": Quantity("state", 1, 0, 5),
         "bad_sensors": Quantity("count", 1, 0, 1000),
         "restarts": Quantity("count", 1, 0, 2e9),
         "written": Quantity("storage", 1, 0, 1e9),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, overload
 
 from agent.model.schema import Schema
 
-EVENT, SLICE, ACK, HELLO, RAW = -1, -2, -3, -4, -5
+EVENT, SLICE, ACK, HELLO, RAW, WITHDRAWN = -1, -2, -3, -4, -5, -6
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Message(NamedTuple):
     """Anything that goes out and is no row. Its time is filled in when it is encoded."""
 
     seq: int  #: 0 until the store has numbered it
-    kind: int  #: WIRE's negative number: EVENT, SLICE, ACK, HELLO, RAW
+    kind: int  #: WIRE's negative number: EVENT, SLICE, ACK, HELLO, RAW, WITHDRAWN
     boot: int
     mono_ms: int
     start: int | None  #: unix second, None while unknown

@@ -21,11 +21,13 @@ from agent.store.policy import LinkPolicy
 from agent.store.reader import Reader
 from agent.store.retention import Retention, trim_messages
 from agent.store.selection import Moment
+from agent.store.standing import Standing
 from agent.store.statements import Resend
 from agent.store.writer import Unit
 
 __all__ = ["Counts", "LinkPolicy", "LinkStore", "Resend", "Store"]
 
+CLOSED = "closed"  #: setting: 1 once the process has left in order
 RETAIN_S = 60.0
 RETAIN_BATCHES = 20  #: in one look
 
@@ -52,7 +54,8 @@ class Store:
         self._lock, self._file = access.lock, access.file
         self._state, self._writer = access.state, access.writer
         self._links: dict[str, LinkStore] = {}
-        self._retention = Retention(self._state, max_bytes, max_days)
+        self._standing = Standing(self._state.ledger)
+        self._retention = Retention(self._state, max_bytes, max_days, self._standing)
 
     def open(self) -> None:
         """Open or create the file, enter this boot. Raises OSError, also where another process
@@ -72,11 +75,28 @@ class Store:
             self._file.open()
         self._state.load()
         self._writer.apply(Unit(self._state.contents.enter_boot(self.clock.boot_id())))
+        self._access.dating.load()
+        known = self._access.dating.best.get(self.boot)
+        if known is not None:
+            self.clock.recall(known)
+        self._doubt()
+        tables = self._state.contents.tables.values()
+        starts = [one.newest_start for one in tables if one.newest_start is not None]
+        self._standing.load(max(starts, default=None))
+
+    def _doubt(self) -> None:
+        """What a process that broke off had sent last was perhaps not written down any more."""
+        state = self._state
+        if state.ledger.settings.get(CLOSED, b"0") != b"1":
+            state.in_doubt = {one.id: one.last for one in state.contents.tables.values()}
+        self._writer.apply(Unit(state.ledger.set({CLOSED: b"0"})))
 
     def close(self) -> None:
         """Write pending acknowledgements and close; safe to call twice."""
         with self._lock:
             if self._file.is_open:
+                if self._writer.retry():
+                    self._writer.attempt(self._state.ledger.set({CLOSED: b"1"}))
                 self._writer.flush()
             self._file.close()
             self._file.unlock()
@@ -132,8 +152,9 @@ class Store:
 
         Returns the row's number. While the disk takes nothing the row waits in memory.
         """
+        known = self.clock.reckoning()
         with self._lock:
-            table, values, statements = self._state.contents.new_row(layout, row)
+            table, values, statements = self._state.contents.new_row(layout, row, known)
             messages = [self._state.new_message(event, None, statements) for event in events]
             if settings:
                 statements += self._state.ledger.set(settings)
@@ -183,8 +204,16 @@ class Store:
     # -- time --------------------------------------------------------------------------------
 
     def date(self) -> int:
-        """Date rows and messages of this boot once the clock is trusted. Returns how many rows."""
-        return self._access.date()
+        """Date rows and messages that have no date, or one that a better clock contradicts.
+
+        Some of them, in short steps: `dating` says whether there are more. Returns how many rows.
+        """
+        return self._access.date_all()
+
+    @property
+    def dating(self) -> bool:
+        """Whether rows may be left that `date` is to date."""
+        return self._access.dating.more
 
     # -- housekeeping ------------------------------------------------------------------------
 
@@ -213,7 +242,7 @@ class Store:
         statements = trim_messages(self._state)
         if statements:
             self._writer.attempt(statements)
-        drop = self._retention.due(self.clock.monotonic(), self.clock.utc())
+        drop = self._retention.due(self.clock.monotonic(), self.clock.reckoning())
         if drop is not None:
             self._writer.drop(drop)
         return drop is not None

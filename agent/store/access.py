@@ -8,9 +8,13 @@ from typing import TypeVar
 
 from agent.clock import Clock
 from agent.store.database import File
+from agent.store.dating import Dating
 from agent.store.selection import NEVER, Moment
 from agent.store.state import State
 from agent.store.writer import Writer
+
+STEPS = 20  #: of dating at a time
+PAUSE_S = 0.002  #: between two of them
 
 Answer = TypeVar("Answer")
 
@@ -23,6 +27,7 @@ class Access:
         self.file = file
         self.state = State(self.file)
         self.writer = Writer(self.state, clock)
+        self.dating = Dating(self.state)
         self.wakes: list[threading.Event] = []
         self.opened_at = 0.0  #: monotonic seconds
 
@@ -44,22 +49,29 @@ class Access:
         return Moment(now, utc, until if utc is None and now < until else -NEVER)
 
     def date(self) -> int:
-        """Date rows and messages of this boot once the clock is trusted. Returns how many rows."""
-        if not self.state.contents.undated:  # the rule; asked before every frame
-            return 0
-        offset = self.clock.offset()
-        if offset is None:
+        """Date rows and messages that have no date, or a wrong one, once the clock is trusted.
+
+        As many as fit into some milliseconds under the lock. Returns how many rows.
+        """
+        known = self.clock.reckoning()
+        if not self.dating.due(known):  # the rule; asked before every frame
             return 0
         with self.lock:
-            if not self.state.contents.undated or not self.writer.retry():
+            if not self.writer.retry():
                 return 0
-            rows = self.writer.ask(lambda: self._date(round(offset * 1000))) or 0
-        self.wake()
+            rows = self.writer.ask(lambda: self.dating.step(known, self.writer.attempt)) or 0
+        self.clock.beat()
+        if rows:
+            self.wake()
         return rows
 
-    def _date(self, offset_ms: int) -> int:
-        rows, statements = self.state.contents.dating(offset_ms)
-        if not self.writer.attempt(statements):
-            return 0
-        self.state.contents.dated()
-        return rows
+    def date_all(self) -> int:
+        """The same step after step, up to `STEPS`; others get at the store in between."""
+        total = 0
+        for _ in range(STEPS):
+            rows = self.date()
+            total += rows
+            if not rows or not self.dating.more:
+                break
+            self.clock.sleep(PAUSE_S)
+        return total

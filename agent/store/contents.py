@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from agent.clock import Reckoning
 from agent.model.batch import RAW, Layout, Message, Row
 from agent.model.schema import Field, Schema
 from agent.store.database import MOST_SEQ, SEQ_BITS, File, Statement
 from agent.store.pending import FOREVER
-from agent.store.spacing import LONGEST_S, Record
+from agent.store.spacing import Record
+from agent.store.spans import Spans, spans_of
 from agent.store.statements import (
     Resend,
     Table,
@@ -22,7 +24,11 @@ from agent.store.statements import (
 )
 
 INSERT_ROW = "INSERT INTO row (id, layout, boot, mono_ms, start, cells) VALUES (?, ?, ?, ?, ?, ?)"
+YIELD_SLOT = """INSERT OR REPLACE INTO yielded (tbl, seq, start)
+    SELECT tbl, seq, start FROM row WHERE tbl = ? AND start = ?"""
 LOSE_SLOT = "UPDATE row SET start = NULL, lost = 1 WHERE tbl = ? AND start = ?"
+SPANS = "SELECT first, boot, source, offset_ms FROM dated WHERE tbl = ? ORDER BY first"
+SLACK_MS = 2000  #: so far a row may lie beside its slot by the clock that dated it
 UPWARDS = """SELECT seq, boot, mono_ms, start, cells, layout FROM row
     WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"""
 DOWNWARDS = UPWARDS.replace("ORDER BY id", "ORDER BY id DESC")
@@ -38,15 +44,6 @@ NEWEST_BY_STEP = """SELECT min((r.start / :interval) & -(r.start / :interval), :
 ISLANDS = """SELECT min(seq), max(seq) FROM (
     SELECT seq, seq - row_number() OVER (ORDER BY seq) AS island FROM row INDEXED BY row_start
     WHERE tbl = ? AND layout = ? AND start BETWEEN ? AND ?) GROUP BY island"""
-UNDATED = """SELECT tbl, count(*), min(mono_ms), max(mono_ms) FROM row
-    WHERE boot = ? AND start IS NULL AND lost = 0 GROUP BY tbl"""
-DATE_ROWS = """UPDATE row SET start = (mono_ms + ?1) / 1000
-    - (mono_ms + ?1) / 1000 % (SELECT interval_s FROM layout WHERE layout.id = row.layout)
-    WHERE boot = ?2 AND start IS NULL AND lost = 0"""
-DATE_MESSAGES = "UPDATE message SET start = (mono_ms + ?) / 1000 WHERE boot = ? AND start IS NULL"
-KEEP_LATER = """UPDATE row SET start = NULL, lost = 1 WHERE tbl = ? AND start BETWEEN ? AND ?
-    AND EXISTS (SELECT 1 FROM row AS later WHERE later.tbl = row.tbl
-    AND later.start = row.start AND later.id > row.id)"""
 
 
 class Contents:
@@ -65,6 +62,9 @@ class Contents:
         self.message_count = 0  #: raw chunks are not among them
         self.waiting_messages: dict[int, Message] = {}  #: for the disk
         self.undated = False  #: whether rows or messages of this boot may have no date
+        self.spans: dict[int, Spans] = {}  #: by table: which clock dated which rows
+        #: by table: rows that leave on no link before they have got their right date
+        self.held: dict[int, list[tuple[int, int]]] = {}
         self._changed: set[int] = set()  # tables
 
     # -- at the start ------------------------------------------------------------------------
@@ -76,7 +76,9 @@ class Contents:
             "SELECT id, name, last, dropped, thinned FROM tbl"
         ):
             self.tables[number] = Table(number, name, last, dropped, thinned)
-        self._load_ends()
+        for table in self.tables.values():
+            self.spans[table.id] = spans_of(table.id, read(SPANS, (table.id,)))
+            self.load_ends(table)
         sql = "SELECT id, tbl, number, fields, interval_s FROM layout"
         for number, owner, schema, fields, interval_s in read(sql):
             made = Schema(schema, tuple(Field(**one) for one in json.loads(fields)))
@@ -85,13 +87,16 @@ class Contents:
         self.message_last = read("SELECT coalesce(max(seq), 0) FROM message")[0][0]
         self.message_count = read("SELECT count(*) FROM message WHERE kind <> ?", (RAW,))[0][0]
 
-    def _load_ends(self) -> None:
-        for table in self.tables.values():
-            sql = "SELECT max(id) FROM row WHERE id BETWEEN ? AND ?"
-            newest = self.file.read(sql, row_ids(table.id, 0, FOREVER))[0][0]
-            table.last = max(table.last, (newest or 0) & MOST_SEQ)
-            sql = "SELECT max(start) FROM row WHERE tbl = ? AND start IS NOT NULL"
-            table.newest_start = self.file.read(sql, (table.id,))[0][0]
+    def load_ends(self, table: Table) -> None:
+        """Oldest and newest row, newest slot."""
+        span = row_ids(table.id, 0, FOREVER)
+        ids = "SELECT min(id) FROM row WHERE id BETWEEN ? AND ?"
+        oldest = self.file.read(ids, span)[0][0]
+        newest = self.file.read(ids.replace("min", "max"), span)[0][0]
+        table.last = max(table.last, (newest or 0) & MOST_SEQ)
+        self.spans[table.id].forget_before(table.last + 1 if oldest is None else oldest & MOST_SEQ)
+        sql = "SELECT max(start) FROM row WHERE tbl = ? AND start IS NOT NULL"
+        table.newest_start = self.file.read(sql, (table.id,))[0][0]
 
     def enter_boot(self, machine: str) -> list[Statement]:
         """Find this boot of the machine, or begin it."""
@@ -120,7 +125,7 @@ class Contents:
     def new_table(self, name: str) -> tuple[Table, Statement]:
         """Begin a table."""
         table = Table(max(self.tables, default=0) + 1, name)
-        self.tables[table.id] = table
+        self.tables[table.id], self.spans[table.id] = table, Spans(table.id)
         return table, put_table(table)
 
     def find_layout(self, table: str, schema: Schema, interval_s: int) -> Layout | None:
@@ -139,8 +144,13 @@ class Contents:
 
     # -- in ----------------------------------------------------------------------------------
 
-    def new_row(self, layout: Layout, row: Row) -> tuple[Table, Sequence[Any], list[Statement]]:
-        """Number a row: its table, its values from the number on, what writes it."""
+    def new_row(
+        self, layout: Layout, row: Row, now: Reckoning | None
+    ) -> tuple[Table, Sequence[Any], list[Statement]]:
+        """Number a row: its table, its values from the number on, what writes it.
+
+        `now` is what dates rows at this moment, None while nothing does.
+        """
         table, start = self.owners[layout.id], row.start
         made: list[Statement] = []
         if start is None:
@@ -148,8 +158,11 @@ class Contents:
         elif table.newest_start is None or start > table.newest_start:
             table.newest_start = start
         else:  # the later row keeps the slot
-            made.append((LOSE_SLOT, (table.id, start)))
+            made += [(sql, (table.id, start)) for sql in (YIELD_SLOT, LOSE_SLOT)]
         table.last = seq = table.last + 1
+        by = dated_by(layout, row, (now, self.spans[table.id].last_of(row.boot)))
+        if self.spans[table.id].append(seq, row.boot, by):
+            self.changed(table)
         values = (layout.id, row.boot, row.mono_ms, start, row.cells)
         made.append((INSERT_ROW, (table.id << SEQ_BITS | seq, *values)))
         return table, (seq, *values), made
@@ -224,29 +237,6 @@ class Contents:
         waiting = self.waiting_messages.values()
         return found + [(one.seq, one.body) for one in waiting if one.kind == RAW]
 
-    # -- dates -------------------------------------------------------------------------------
-
-    def dating(self, offset_ms: int) -> tuple[int, list[Statement]]:
-        """How many rows of this boot have no date, and what dates them and its messages.
-
-        Where that makes two rows of one slot the later keeps it.
-        """
-        made: list[Statement] = [
-            (DATE_ROWS, (offset_ms, self.boot)),
-            (DATE_MESSAGES, (offset_ms, self.boot)),
-        ]
-        count = 0
-        for table, rows, oldest, newest in self.file.read(UNDATED, (self.boot,)):
-            count += rows
-            span = ((oldest + offset_ms) // 1000 - LONGEST_S, (newest + offset_ms) // 1000)
-            made.append((KEEP_LATER, (table, *span)))
-        return count, made
-
-    def dated(self) -> None:
-        """Rows and messages of this boot have their dates now."""
-        self.undated = False
-        self._load_ends()
-
     # -- to the file -------------------------------------------------------------------------
 
     def changed(self, table: Table) -> None:
@@ -255,14 +245,37 @@ class Contents:
 
     def changes(self) -> list[Statement]:
         """What is to be written with the next transaction."""
-        return [put_table(self.tables[one]) for one in self._changed]
+        made: list[Statement] = []
+        for number in self._changed:
+            made += [put_table(self.tables[number]), *self.spans[number].changes()]
+        return made
 
     def written(self) -> None:
         """The changes are on disk."""
+        for number in self._changed:
+            self.spans[number].touched.clear()
         self._changed.clear()
 
     def everything(self, machine: str) -> list[Statement]:
         """For a new file: all that is still known; rows and messages are not."""
         made = [put_boot(self.boot, machine)] if self.boot else []
         made += [put_table(table) for table in self.tables.values()]
+        for spans in self.spans.values():
+            spans.everything()
+            made += spans.changes()
         return made + [put_layout(one, self.owners[one.id]) for one in self.layouts.values()]
+
+
+def dated_by(layout: Layout, row: Row, candidates: Iterable[Reckoning | None]) -> Reckoning | None:
+    """Who dated a row that has just been measured: the first of these by whom it lies in its slot.
+
+    None where nobody knows.
+    """
+    if row.start is None:
+        return None
+    for one in candidates:
+        if one is not None:
+            in_slot_ms = row.mono_ms + one.offset_ms - row.start * 1000
+            if -SLACK_MS <= in_slot_ms <= layout.interval_s * 1000 + SLACK_MS:
+                return one
+    return None

@@ -124,9 +124,25 @@ def _downlink_bytes(run: Callable[[str], Any]) -> None:
     run("UPDATE token SET at = CAST(strftime('%s', 'now') AS INTEGER)")
 
 
+def _dates(run: Callable[[str], Any]) -> None:
+    """Version 2 -> 3: which clock dated which rows, and whose slot a later row has."""
+    for statement in DATES.split(";"):
+        run(statement)
+
+
+DATES = """
+CREATE TABLE dated (tbl INTEGER NOT NULL, first INTEGER NOT NULL, boot INTEGER NOT NULL,
+    source TEXT, offset_ms INTEGER, PRIMARY KEY (tbl, first)) WITHOUT ROWID;
+CREATE TABLE reckoning (boot INTEGER PRIMARY KEY, source TEXT NOT NULL,
+    offset_ms INTEGER NOT NULL);
+CREATE TABLE yielded (tbl INTEGER NOT NULL, seq INTEGER NOT NULL, start INTEGER NOT NULL,
+    PRIMARY KEY (tbl, seq)) WITHOUT ROWID;
+CREATE INDEX yielded_start ON yielded (tbl, start)
+"""
+
 #: from version 0 on; from now on they only add (tables, columns with a default, indices), so that
 #: the release before can work with the file. Statements name their columns for the same reason.
-MIGRATIONS: Sequence[Callable[[Callable[[str], Any]], None]] = [_first, _downlink_bytes]
+MIGRATIONS: Sequence[Callable[[Callable[[str], Any]], None]] = [_first, _downlink_bytes, _dates]
 READS_FROM = 1  #: user_version of the oldest software that can work with a file of today's form
 STATE_READERS = "INSERT OR REPLACE INTO setting (key, value) VALUES ('reads_from', ?)"
 KEPT_READERS = "SELECT value FROM setting WHERE key = 'reads_from'"

@@ -29,7 +29,15 @@ log = logging.getLogger(__name__)
 AGAIN_S = 60.0
 MEMORY_BYTES = 16_000_000  #: about 200,000 rows; then the oldest delivered go, as on a disk
 BOOTS = 2_000_000  #: of so many thousands one is drawn for the number of this start
-THE_FILES_OWN = ("sensor/", "starts", "raw.", "reads_from")  #: it knows these better, if at all
+THE_FILES_OWN = (
+    "sensor/",
+    "starts",
+    "raw.",
+    "reads_from",
+    "withdrawn",
+    "closed",
+    "clock.stood",
+)  #: it knows these better, if at all
 EPOCH = "epoch"  #: the number of a store is never another's
 MOVED_COUNTERS = ("lost", "set_aside", "lost_messages")
 
@@ -192,7 +200,8 @@ def _move_rows(
     rows = old.contents.upwards(old.contents.tables[number], 1, last, last)
     for seq, _, mono_ms, start, cells, layout in rows:
         row = Row(0, new.contents.boot, mono_ms, start, cells)
-        table, values, more = new.contents.new_row(layouts[layout], row)
+        span = old.contents.spans[number].at(seq)
+        table, values, more = new.contents.new_row(layouts[layout], row, span.by if span else None)
         made += more
         for name, outbox in old.outboxes.items():
             if start is not None and number in outbox.pending and seq not in outbox.pending[number]:

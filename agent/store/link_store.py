@@ -21,6 +21,7 @@ class LinkStore:
 
     def __init__(self, access: Access, name: str) -> None:
         self.access, self.name = access, name
+        self._ahead = 0  # steps of dating when `following` was asked
 
     @property
     def _outbox(self) -> Outbox:
@@ -34,13 +35,14 @@ class LinkStore:
         Asked again with nothing delivered, it gives the same or newer. Without `backfill` it does
         not look for that, nor for what goes after it: a link may have no airtime for it for hours.
         """
-        self.access.date()
+        self.access.date_all()
         outbox, moment = self._outbox, self._moment()
-        return self.access.ask(lambda: outbox.next(moment, backfill=backfill))
+        return self.access.ask(lambda: handed_out(outbox, outbox.next(moment, backfill=backfill)))
 
     def when(self, *, backfill: bool = True) -> float:
         """Seconds until `next` may have something, if nothing new comes; may be infinite."""
-        self.access.date()
+        if self.access.date_all() and self.access.dating.more:
+            return 0.0
         outbox, moment = self._outbox, self._moment()
         due_s = self.access.ask(lambda: outbox.when(moment, backfill=backfill))
         return AGAIN_S if due_s is None else due_s
@@ -48,7 +50,17 @@ class LinkStore:
     def following(self, delivered: Delivered) -> Batch | None:
         """What `next` is likely to give once `delivered`, back-fill on its way, has arrived."""
         outbox, moment = self._outbox, self._moment()
-        return self.access.ask(lambda: outbox.following(delivered, moment))
+        batch = self.access.ask(lambda: outbox.following(delivered, moment))
+        self._ahead = self.access.dating.steps
+        return batch
+
+    def take_up(self, batch: Batch) -> bool:
+        """Whether a batch that `following` gave may still go as it is."""
+        with self.access.lock:
+            if self._ahead != self.access.dating.steps:
+                return False
+            self._outbox.hand_out(batch)
+            return True
 
     def delivered(self, what: Delivered) -> None:
         """What has arrived is pending no longer. Written with the next row, or after 10 s."""
@@ -131,3 +143,10 @@ class LinkStore:
         for table, first, last in islands:
             self._outbox.take_range(table.id, first, last)
         return sum(last - first + 1 for _, first, last in islands)
+
+
+def handed_out(outbox: Outbox, batch: Batch | None) -> Batch | None:
+    """The batch, which is on its way from now on."""
+    if batch is not None:
+        outbox.hand_out(batch)
+    return batch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from agent.model.batch import EVENT, RAW, Message
+from agent.model.batch import EVENT, RAW, WITHDRAWN, Message
 
 FRESH_S = 3600.0  #: messages younger than this go before all rows
 
@@ -16,15 +16,16 @@ class MessageQueue:
         self.alarms: dict[int, float] = {}
         self.others: dict[int, float] = {}
         self.older: dict[int, float] = {}
+        self.withdrawn: dict[int, float] = {}  #: wrong times: never old, and before all rows
         self.raw: dict[int, float] = {}
 
     @property
     def _all(self) -> tuple[dict[int, float], ...]:
-        return self.alarms, self.others, self.older, self.raw
+        return self.alarms, self.others, self.withdrawn, self.older, self.raw
 
     def add(self, message: Message, born: float) -> None:
         """One more, begun at monotonic seconds `born` (long ago: minus infinity)."""
-        kinds = {EVENT: self.alarms, RAW: self.raw}
+        kinds = {EVENT: self.alarms, RAW: self.raw, WITHDRAWN: self.withdrawn}
         kinds.get(message.kind, self.others)[message.seq] = born
 
     def remove(self, seq: int) -> None:
@@ -49,7 +50,7 @@ class MessageQueue:
 
     def fresh(self) -> int | None:
         """The message that goes before all rows, if any."""
-        first = self.alarms or self.others
+        first = self.alarms or self.others or self.withdrawn
         return next(iter(first)) if first else None
 
     def late(self) -> int | None:

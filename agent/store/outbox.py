@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from agent.model.batch import EVENT, RAW, Batch, Cut, Delivered, Message, Rows
+from agent.model.batch import EVENT, RAW, WITHDRAWN, Batch, Cut, Delivered, Message, Row, Rows
 from agent.store.capacity import Capacity
 from agent.store.contents import Contents
 from agent.store.database import Statement
 from agent.store.ledger import Ledger
 from agent.store.message_queue import MessageQueue
-from agent.store.pending import FOREVER, PendingRanges, runs
+from agent.store.pending import FOREVER, PendingRanges, runs, without
 from agent.store.policy import LinkPolicy
 from agent.store.selection import Moment, Selection
 from agent.store.statements import put_link, put_ranges
 
 log = logging.getLogger(__name__)
 
+PRIORITIES = {EVENT: "alarm", WITHDRAWN: "withdrawn"}
 MESSAGES = 0  #: stands for the messages where ranges name a table
 
 
@@ -42,6 +43,9 @@ class Outbox:
         kept = json.loads(ledger.settings.get(cut_key(name), b"null"))
         self.cut = Cut(*kept) if kept else None  #: next chunk of the raw record gone in part
         self._turn = 0  # table of the last frame with rows
+        self._out: dict[int, PendingRanges] = {}  # by table: handed out, nobody knows how it went
+        self._anew: dict[tuple[int, int], int | None] = {}  # of these: slot they have got since
+        self._taken_up: set[int] = set()  # withdrawals that were handed out
 
     # -- what goes next ----------------------------------------------------------------------
 
@@ -70,7 +74,8 @@ class Outbox:
         return None if selection.live() else selection.backfill()
 
     def _selection(self, moment: Moment) -> Selection:
-        made = Selection(self.contents, self.pending, self.policy, self.capacity, moment)
+        pending = without(self.pending, self.contents.held) if self.contents.held else self.pending
+        made = Selection(self.contents, pending, self.policy, self.capacity, moment)
         made.turn = self._turn
         return made
 
@@ -87,10 +92,45 @@ class Outbox:
             if message is not None:
                 if message.kind == RAW and selection.held(message):
                     return None
-                priority = "alarm" if message.kind == EVENT else "message"
+                priority = PRIORITIES.get(message.kind, "message")
                 return Batch(priority, message, boot=self.contents.boot, cut=self.cut)
             self.settle(seq)  # it went with a damaged file
         return None
+
+    def hand_out(self, batch: Batch) -> None:
+        """From now on nobody knows whether the far side has it, until `delivered` says so."""
+        self._anew.clear()
+        if batch.message is not None:
+            if batch.kind == WITHDRAWN:
+                self._taken_up.add(batch.message.seq)
+            return
+        assert batch.layout is not None, "a batch has a message or rows"
+        out = self._out.setdefault(self.contents.owners[batch.layout.id].id, PendingRanges())
+        for first, last in runs(Rows.of(batch.rows).seqs):
+            out.add(first, last)
+
+    def waits(self, seq: int) -> bool:
+        """Whether a withdrawal has not been handed out."""
+        return seq in self.pending[MESSAGES] and seq not in self._taken_up
+
+    def may_be_delivered(self, table: int, seq: int) -> bool:
+        """Whether a row is at the far side, or may be."""
+        return seq not in self.pending[table] or seq in self._out.get(table, ())
+
+    def dated_anew(self, table: int, seqs: Iterable[int], starts: Mapping[int, int | None]) -> None:
+        """What is on its way under another slot does not count."""
+        out = self._out.get(table, ())
+        self._anew |= {(table, seq): starts.get(seq) for seq in seqs if seq in out}
+
+    def _as_sent(self, table: int, rows: Sequence[Row]) -> Sequence[int]:
+        """Numbers of delivered rows, without those that have got another slot meanwhile."""
+        seqs = Rows.of(rows).seqs
+        if table in self._out:
+            for first, last in runs(seqs):
+                self._out[table].subtract(first, last)
+        if not self._anew:
+            return seqs
+        return [one.seq for one in rows if self._anew.get((table, one.seq), one.start) == one.start]
 
     # -- what has gone -----------------------------------------------------------------------
 
@@ -103,7 +143,7 @@ class Outbox:
         assert batch.layout is not None, "a batch has a message or rows"
         self._turn = self.contents.owners[batch.layout.id].id
         if self._turn in self.pending:
-            self.pending[self._turn].subtract_each(Rows.of(what.rows).seqs)
+            self.pending[self._turn].subtract_each(self._as_sent(self._turn, what.rows))
         self.capacity.learn(what)
 
     def _delivered_message(self, seq: int, cut: Cut | None) -> None:
@@ -128,6 +168,7 @@ class Outbox:
         """A message is pending no longer."""
         self.pending[MESSAGES].subtract(seq, seq)
         self.queue.remove(seq)
+        self._taken_up.discard(seq)
 
     def give_up(self, table: int, seqs: Sequence[int]) -> list[int]:
         """Rows that are no more. Returns those that were pending."""
@@ -162,6 +203,14 @@ class Outbox:
             self.pending[MESSAGES].add(message.seq, message.seq)
             self.queue.add(message, message.mono_ms / 1000)
         else:
+            self.pending[MESSAGES].subtract(message.seq, message.seq)
+
+    def take_withdrawal(self, message: Message, table: int) -> None:
+        """A wrong time goes back wherever rows of the table go."""
+        if table in self.pending:
+            self.pending[MESSAGES].add(message.seq, message.seq)
+            self.queue.add(message, 0.0)
+        elif message.seq in self.pending[MESSAGES]:
             self.pending[MESSAGES].subtract(message.seq, message.seq)
 
     def take_table(self, table: int, name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 FOREVER = 2**63 - 1  #: the end of a range that takes in everything to come
 
@@ -137,3 +137,16 @@ def gaps(pending: PendingRanges, newest: int) -> Iterator[Range]:
             return
     if after <= newest:
         yield after, newest
+
+
+def without(
+    pending: Mapping[int, PendingRanges], held: Mapping[int, Iterable[Range]]
+) -> dict[int, PendingRanges]:
+    """What is pending by table, less what is held back."""
+    left = dict(pending)
+    for table, ranges in held.items():
+        if table in left:
+            left[table] = PendingRanges(left[table])
+            for first, last in ranges:
+                left[table].subtract(first, last)
+    return left

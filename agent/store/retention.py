@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from agent.model.batch import RAW
+from agent.clock import Reckoning
+from agent.model.batch import RAW, WITHDRAWN
 from agent.store.database import WAL_BYTES, Statement
 from agent.store.outbox import MESSAGES
 from agent.store.pending import gaps, runs, union
 from agent.store.spacing import most_step
+from agent.store.standing import Standing
 from agent.store.state import State
 from agent.store.statements import Table, row_ids
 
@@ -43,16 +45,19 @@ class Retention:
     state: State
     max_bytes: int
     max_days: float
+    standing: Standing
     _limits: dict[int, float] = field(default_factory=dict)  # by table: drop rows before this
     _age_at: float = 0.0
 
-    def due(self, now: float, utc: float | None) -> Drop | None:
-        """The next rows to drop, None if all is well."""
+    def due(self, now: float, clock: Reckoning | None) -> Drop | None:
+        """The next rows to drop at monotonic second `now`, None if all is well."""
         if self.state.file.used_bytes() > self.max_bytes - WAL_BYTES:
             return make_room(self.state)
-        if utc is not None and now >= self._age_at:
+        if clock is not None and now >= self._age_at:
             self._age_at = now + AGE_EVERY_S
-            self._limits = self._age_limits(utc)
+            utc = now + clock.offset_ms / 1000
+            believed = self.standing.believes(now, utc, clock.rank)
+            self._limits = self._age_limits(utc) if believed else {}
         return self._aged()
 
     def _age_limits(self, utc: float) -> dict[int, float]:
@@ -169,9 +174,10 @@ def trim_messages(state: State) -> list[Statement]:
     over = state.contents.message_count - MOST_MESSAGES
     if over <= 0:
         return []
-    sql = "SELECT seq FROM message WHERE kind <> ? ORDER BY seq"
-    seqs = [seq for (seq,) in state.file.read(sql, (RAW,))]
+    sql = "SELECT seq, kind FROM message WHERE kind <> ? ORDER BY seq"
     pending = union(outbox.pending[MESSAGES] for outbox in state.outboxes.values())
+    kept = state.file.read(sql, (RAW,))
+    seqs = [seq for seq, kind in kept if kind != WITHDRAWN or seq not in pending]
     gone = sorted(seqs, key=lambda seq: seq in pending)[: over + SLACK]
     state.contents.message_count -= len(gone)
     state.ledger.count("lost_messages", sum(seq in pending for seq in gone))

@@ -8,7 +8,7 @@ stands here. Nothing here is locked: the store's lock is.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from agent.model.batch import Layout, Message
 from agent.model.schema import Schema
@@ -16,10 +16,11 @@ from agent.store.contents import Contents
 from agent.store.database import File, Statement
 from agent.store.ledger import Ledger
 from agent.store.outbox import MESSAGES, Outbox
-from agent.store.pending import FOREVER, PendingRanges, union
+from agent.store.pending import FOREVER, PendingRanges, runs, union
 from agent.store.policy import LinkPolicy
 from agent.store.selection import Moment
 from agent.store.statements import Table, delete_link, put_link
+from agent.store.withdrawals import Withdrawals
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ class State:
         self.contents = Contents(file)
         self.ledger = Ledger(file)
         self.outboxes: dict[str, Outbox] = {}  #: by link
+        self.withdrawals = Withdrawals(self.contents, self.ledger, self.outboxes)
+        self.in_doubt: dict[int, int] = {}  #: by table: rows up to here may have gone unnoticed
 
     def load(self) -> None:
         """Read what is needed all the time."""
@@ -48,7 +51,7 @@ class State:
     def set_links(self, policies: Mapping[str, LinkPolicy], moment: Moment) -> list[Statement]:
         """Exactly these links: for new ones all is pending from now on, for removed ones none."""
         known = {name: number for number, name in self.file.read("SELECT id, name FROM link")}
-        self.outboxes = {}
+        self.outboxes.clear()  # others hold it
         made: list[Statement] = []
         for name in known.keys() - policies.keys():
             log.warning("link=%s state=removed reason='not in the profile any more'", name)
@@ -95,6 +98,24 @@ class State:
         """What is pending of a table on any link."""
         boxes = self.outboxes.values()
         return union(one.pending[table.id] for one in boxes if table.id in one.pending)
+
+    def may_be_delivered(self, table: Table, seq: int) -> bool:
+        """Whether any far side has a row, or may have it though nobody said so."""
+        boxes = [one for one in self.outboxes.values() if table.id in one.pending]
+        if boxes and seq <= self.in_doubt.get(table.id, 0):
+            return True
+        return any(one.may_be_delivered(table.id, seq) for one in boxes)
+
+    def dated_anew(
+        self, table: Table, seqs: Collection[int], starts: Mapping[int, int | None]
+    ) -> None:
+        """Rows have other slots now: they are pending again on every link that carries them."""
+        spans = runs(list(seqs))
+        for one in self.outboxes.values():
+            if table.id in one.pending:
+                for first, last in spans:
+                    one.take_range(table.id, first, last)
+                one.dated_anew(table.id, seqs, starts)
 
     def tally(self, table: Table, lost: int, dropped: int) -> None:
         """Count rows that are no more: pending ones, and others."""

@@ -20,7 +20,8 @@ from agent.clock import Clock
 DAY_S, HOUR_S = 86_400.0, 3600.0
 MARGIN_S = 10.0  #: a frame is booked when it begins, and has its end later
 PARTS = 8  #: back-fill spreads over the day: no three hours hold more than their part
-RESERVED = {"alarm": 0.0, "message": 0.1, "live": 0.1, "backfill": 0.5}  #: share each leaves
+#: share of the day that each leaves
+RESERVED = {"alarm": 0.0, "message": 0.1, "withdrawn": 0.1, "live": 0.1, "backfill": 0.5}
 
 
 Sent = tuple[float, float, bool]  #: ledger time, seconds, whether it was back-fill

@@ -111,7 +111,8 @@ class Uplink:
         ahead = self._ahead
         batch = self.store.link(self.name).next(backfill=backfill and ahead is None)
         if batch is None and ahead is not None:
-            batch, self._ahead = ahead, None
+            self._ahead = None
+            batch = ahead if self.store.link(self.name).take_up(ahead) else self._due(backfill=True)
         return batch
 
     def _idle_s(self, *, backfill: bool) -> float:

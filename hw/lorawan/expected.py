@@ -115,6 +115,11 @@ def _message(said: decoder.Frame, received: float) -> dict[str, Any]:
         case decoder.Raw():
             numbers = {k: getattr(said, k) for k in ("record", "chunk", "chunks", "start", "rate")}
             return {"kind": "raw", **plain(numbers), "bytes": len(said.data)}
+        case decoder.Withdrawn():
+            starts = said.starts()
+            head = {"kind": "withdrawn", "number": said.number, "schema": said.schema}
+            span = {"first": iso(starts[0]), "last": iso(starts[-1]), "count": said.count}
+            return {**head, "interval_s": said.step_s, **span}
     raise TypeError(said)
 
 

@@ -236,6 +236,7 @@ function frame(bytes, received) {
   if (kind === -3) return { data: ackFrame(rest) };
   if (kind === -4) return { data: helloFrame(rest) };
   if (kind === -5) return { data: rawFrame(rest) };
+  if (kind === -6) return { data: withdrawnFrame(rest) };
   return {
     data: { kind: "unknown", number: kind },
     warnings: ["a frame of a later version: keep the bytes, update this codec"],
@@ -530,6 +531,26 @@ function rawFrame(items) {
     start: uint(items[3]),
     rate: isFinite(rate) ? rate : null,
     bytes: samples.list.length,
+  };
+}
+
+// Rows that were sent under a wrong time: mark them; one that comes for such a slot later stands.
+// One whose number is not above the highest that was carried out has no effect.
+function withdrawnFrame(items) {
+  if (items.length !== 5) refuse("a withdrawal has six items");
+  var step = stepOf(items[2]);
+  var slot = uint(items[3]);
+  var count = uint(items[4], 16777217);
+  if (slot < SHORT_SLOTS) refuse("a withdrawal names whole slots");
+  if (count === 0) refuse("a withdrawal names at least one slot");
+  return {
+    kind: "withdrawn",
+    number: uint(items[0]),
+    schema: uint(items[1], SHORT_SLOTS),
+    interval_s: step,
+    first: iso(slot * step),
+    last: iso((slot + count - 1) * step),
+    count: count,
   };
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 from agent import codec
 from agent.clock import VirtualClock
 from agent.codec import Style
-from agent.model.batch import ACK, EVENT, HELLO, RAW, SLICE, Batch, Layout, Message, Row
+from agent.model.batch import ACK, EVENT, HELLO, RAW, SLICE, WITHDRAWN, Batch, Layout, Message, Row
 from agent.model.schema import Cell, Field, Missing, Schema, field_for, registered
 from hw.lorawan import expected
 
@@ -132,6 +132,9 @@ def _undated(school: Schema, style: Style | None) -> bytes:
     return frame_of(SCHOOL, school, dated=False, style=style)
 
 
+WRONG = (3, 1, 60, NEWEST // 60, 8)  #: number, schema, seconds, slot, count
+
+
 def _messages() -> list[Vector]:
     fields: Sequence[Field] = private_schema().fields
     hello = {0: "0.1.0", 1: 3, 2: [0, 1], 3: 77}
@@ -155,6 +158,7 @@ def _messages() -> list[Vector]:
         Vector("a downlink is refused", 13, _message(ACK, codec.ack_body(65535, 2))),
         Vector("hello", 14, _message(HELLO, codec.hello_body(hello))),
         Vector("a raw chunk", 15, _message(RAW, codec.raw_body(1, 0, 2, NEWEST, 62.5, bytes(24)))),
+        Vector("rows had a wrong time", 15, _message(WITHDRAWN, codec.withdrawn_body(*WRONG))),
         Vector("a kind of a later version", 15, codec.frame_of([-9, 1, "later"]), False),
     ]
 

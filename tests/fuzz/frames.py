@@ -5,7 +5,7 @@ from random import Random
 from agent import codec
 from agent.clock import VirtualClock
 from agent.codec import Style
-from agent.model.batch import ACK, EVENT, HELLO, RAW, SLICE, Batch, Layout, Message, Row
+from agent.model.batch import ACK, EVENT, HELLO, RAW, SLICE, WITHDRAWN, Batch, Layout, Message, Row
 from agent.model.schema import Cell, Missing, registered
 
 NOW = 1_767_606_060
@@ -64,6 +64,7 @@ def _messages() -> list[bytes]:
         (ACK, codec.ack_body(42, 0)),
         (HELLO, codec.hello_body({0: "0.1.0", 1: 3, 2: [0, 1], 3: 77})),
         (RAW, codec.raw_body(1, 0, 2, NOW, 62.5, bytes(range(24)))),
+        (WITHDRAWN, codec.withdrawn_body(3, 1, 60, int(NOW) // 60, 8)),
     ]
     messages = [Message(1, kind, 1, 0, NOW, body) for kind, body in bodies]
     messages += [Message(1, EVENT, boot, 0, None, bodies[0][1]) for boot in (0, 1)]

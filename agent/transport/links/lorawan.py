@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from agent.clock import Clock
 from agent.config.sections import LorawanConfig
-from agent.model.batch import ACK, EVENT, HELLO, SLICE, Batch, Delivered
+from agent.model.batch import ACK, EVENT, HELLO, SLICE, WITHDRAWN, Batch, Delivered
 from agent.transport.airtime import DAY_S, Airtime, Memory
 from agent.transport.links import Following, LinkError, nothing_follows
 from agent.transport.links.encoder import Encoder, Meanwhile, nothing
@@ -37,7 +37,7 @@ from drivers.modems.eu868 import MAC_ANSWERS, airtime_s
 
 log = logging.getLogger(__name__)
 
-PORTS = {0: 10, EVENT: 11, SLICE: 12, ACK: 13, HELLO: 14}  # WIRE.md section 4
+PORTS = {0: 10, EVENT: 11, SLICE: 12, ACK: 13, HELLO: 14, WITHDRAWN: 15}  # WIRE.md section 4
 DOWN_PORT = 20
 QUESTIONS = 2  #: bytes: link check and device time
 JOIN_REQUEST = 10  #: as long on the air as a payload of so many bytes: 23 bytes in all
@@ -185,7 +185,9 @@ class LorawanLink:
 
     def _confirmed(self, priority: str) -> bool:
         """Whether frames of this priority want an acknowledgement."""
-        return priority == "alarm" or (self.config.confirmed and priority != "message")
+        return priority in ("alarm", "withdrawn") or (
+            self.config.confirmed and priority != "message"
+        )
 
     def _book_repeats(self, seconds: float, took_s: float, tries: int) -> None:
         """A frame that took so long was sent more than once; no modem says how often."""

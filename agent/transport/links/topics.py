@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent.codec import cbor
-from agent.model.batch import ACK, EVENT, HELLO, RAW, SLICE, Batch
+from agent.model.batch import ACK, EVENT, HELLO, RAW, SLICE, WITHDRAWN, Batch
 
-WORDS = {0: "up", EVENT: "event", SLICE: "schema", ACK: "ack", HELLO: "hello", RAW: "raw"}
+WORDS = {
+    **{0: "up", EVENT: "event", SLICE: "schema", ACK: "ack", HELLO: "hello", RAW: "raw"},
+    WITHDRAWN: "up",  # in the order of the rows it speaks of
+}
 HEADER = (
     1 + 4 + 2 + 2 + 1
 )  # fixed header, length, topic length, packet id, length of properties (3.3)
