@@ -10,7 +10,8 @@ import pytest
 from agent.clock import VirtualClock
 from agent.model.batch import ACK, HELLO, Delivered, Layout, Row
 from agent.store import LinkPolicy, Resend, Store
-from agent.store.database import MIGRATIONS, Statement
+from agent.store.database import Statement
+from agent.store.migrations import MIGRATIONS
 from agent.store.reader import Reader
 from tests.conftest import MONDAY
 from tests.durable.kit import AIR, CELLS, DECK, Kit, kit

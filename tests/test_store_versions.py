@@ -11,7 +11,7 @@ import pytest
 from agent.clock import VirtualClock
 from agent.model.batch import HELLO
 from agent.store import LinkPolicy
-from agent.store.database import FIRST, MIGRATIONS, READS_FROM
+from agent.store.migrations import FIRST, MIGRATIONS, READS_FROM
 from tests.conftest import MONDAY
 from tests.durable.kit import AIR, CELLS, Kit, kit
 

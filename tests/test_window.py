@@ -540,7 +540,8 @@ def test_probe_listens_to_streams_and_says_what_waits_for_an_interval(tmp_path: 
     (tmp_path / "node.toml").write_text('node = { name = "deck" }\n' + text)
     done = run("probe", "--simulate", "--no-links", str(tmp_path / "node.toml"))
     assert done.exit_code == 0, done.output
-    acc, eps, tone, said = done.output.splitlines()
+    clock, acc, eps, tone, said = done.output.splitlines()
+    assert "vouches for the time" in clock
     assert acc.startswith("ok   acc          iis2iclx i2c-1           mean_x 0 m/s², mean_y 0 m/s²")
     assert ", temperature 1" in acc
     assert "mean_strain 12.5" in eps
