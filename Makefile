@@ -11,6 +11,7 @@ BIN := .venv/bin
 VENV_PACKAGE := python3-venv='$(PYTHON) -m venv --help && $(PYTHON) -c "import ensurepip"'
 BROKER := mosquitto='command -v mosquitto || test -x /usr/sbin/mosquitto'
 FUSE := fuse3='command -v fusermount3' e2fsprogs='command -v mkfs.ext4'
+COVERAGE := --cov --cov-report=term --cov-fail-under=95
 NODE := nodejs='command -v node' npm='command -v npm'
 
 .PHONY: demo test tools lint types tests bench fuzz mutants outside soak powercut clean
@@ -32,7 +33,7 @@ types: .venv/dev
 	$(BIN)/mypy
 
 tests: tools
-	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term --cov-fail-under=95 $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal $(if $(filter -k,$(ARGS)),,$(COVERAGE)) $(ARGS)
 
 bench: .venv/dev
 	@.ci/packages $(BROKER)

@@ -1,5 +1,7 @@
-"""What ultrasonic level gauges on a serial line share: the median of several frames, the speed of
-sound in the air of the day, the water's level under the mount.
+"""What ultrasonic level gauges on a serial line share.
+
+The median of several frames, the speed of sound in the air of the day, the water's level under the
+mount.
 """
 
 from __future__ import annotations

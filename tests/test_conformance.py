@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import errno
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,23 @@ ERRNOS = (errno.EIO, errno.ETIMEDOUT, errno.EREMOTEIO, errno.ENXIO, errno.EAGAIN
 BUSES = ("I2C 0x", "serial", "1-wire")
 
 
+def bus_error(name: str, act: Callable[[], object], what: str) -> None:
+    fails_as(
+        BusError,
+        act,
+        f"{where(name)}: {what} ends as if nothing were wrong: let the bus's BusError through"
+        " (setup() and read() have to speak to the chip, and to catch nothing)",
+    )
+
+
+def fails_as(error: type[DeviceError], act: Callable[[], object], else_told: str) -> None:
+    try:
+        act()
+    except error:
+        return
+    pytest.fail(else_told)
+
+
 @pytest.fixture(params=names_with("read"))
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -54,7 +72,15 @@ def test_until_it_is_warm_it_says_so(name: str) -> None:
     bench = Bench(name)
     bench.driver.setup()
     if not bench.warm_up_s:
-        assert bench.read(), f"{where(name)}: nothing after setup(): declare warm_up_s"
+        first = bench.read()
+        assert first, f"{where(name)}: nothing after setup(): declare warm_up_s"
+        for quantity, meant in bench.driver.quantities.items():
+            right = bench.twin.truth[quantity]
+            assert first[quantity] == pytest.approx(right, abs=meant.resolves(right) * 1.0001), (
+                f"{where(name)}: the first read() after setup() tells {quantity} ="
+                f" {first[quantity]}, the twin feels {right}: wait in setup() until a result is"
+                " there, or declare warm_up_s"
+            )
         return
     with pytest.raises(WarmingUp) as caught:
         bench.read()
@@ -103,23 +129,19 @@ def test_its_published_bytes_are_read_as_published(name: str) -> None:
 def test_an_absent_chip_is_a_bus_error(name: str) -> None:
     bench = Bench(name)
     bench.faults.unplugged = True
-    with pytest.raises(BusError):
-        bench.driver.setup()
+    bus_error(name, bench.driver.setup, "setup() without its chip")
     bench.faults.unplugged = False
     bench.ready()
     bench.faults.unplugged = True
-    with pytest.raises(BusError):
-        bench.read()
+    bus_error(name, bench.read, "read() without its chip")
 
 
 def test_every_errno_is_a_bus_error_and_the_chip_comes_back(name: str) -> None:
     for number in ERRNOS:
         bench = Bench(name).ready()
         bench.faults.errno = number
-        with pytest.raises(BusError):
-            bench.read()
-        with pytest.raises(BusError):
-            bench.driver.setup()
+        bus_error(name, bench.read, f"read() on a bus that says {errno.errorcode[number]}")
+        bus_error(name, bench.driver.setup, f"setup() on a bus that says {errno.errorcode[number]}")
         bench.faults.errno = 0
         bench.ready()
         assert bench.read()
@@ -136,8 +158,12 @@ def test_flipped_bits_are_noticed_where_the_chip_has_a_checksum(name: str) -> No
         pytest.skip("this chip sends no checksum")
     bench.faults.flip = 1.0
     for _ in range(20):
-        with pytest.raises(DeviceError):
-            bench.after_a_while()
+        fails_as(
+            DeviceError,
+            bench.after_a_while,
+            f"{where(name)}: with a bit flipped on the bus"
+            " read() ends as if nothing were wrong: verify the checksum and raise BusError",
+        )
     bench.faults.flip = 0.0
     bench.ready()
     assert bench.read()
@@ -169,8 +195,12 @@ def test_another_chip_at_the_address_is_refused(name: str) -> None:
         pytest.skip("this chip has no id")
     for register, value in other.items():
         bench.twin.put(register, value)
-    with pytest.raises(DataError):
-        bench.driver.setup()
+    fails_as(
+        DataError,
+        bench.driver.setup,
+        f"{where(name)}: setup() takes the twin's `other_chip`"
+        " for its own: read the identity and raise DataError where it is another's",
+    )
 
 
 def test_it_keeps_to_its_time(name: str) -> None:

@@ -22,8 +22,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 NEXT = """\
 written: {driver}
          {page}
-Both work as they stand. Now replace what CHANGE stands at, then:
-  {probe}
+Both work as they stand. Now replace what CHANGE stands at; after each step:
+  {step}
 """
 
 
@@ -60,10 +60,12 @@ def new_driver(name: str, bus: str, folder: Path | None) -> None:
         text = told(error) if isinstance(error, OSError) else error
         click.echo(f"stadtsinn: {text}", err=True)
         sys.exit(USAGE)
-    probe = (
-        "stadtsinn probe --simulate YOUR-PROFILE.toml" if folder else f"make test  # finds {name}"
+    step = (
+        "stadtsinn probe --simulate YOUR-PROFILE.toml"
+        if folder
+        else f".venv/bin/pytest -q tests/test_conformance.py -k {name}"
     )
-    click.echo(NEXT.format(driver=driver, page=page, probe=probe), nl=False)
+    click.echo(NEXT.format(driver=driver, page=page, step=step), nl=False)
 
 
 def places(name: str, folder: Path | None) -> tuple[Path, Path]:

@@ -72,7 +72,7 @@ def prepare(
         follow, about = not streams(config), (replay, columns, config, folder)
         config, recording, said = open_recording(*about, begin=MORNING, follow=follow, tell=tell)
     clock = RecordedClock(recording.start - WARM_UP_S) if recording else paced(config, speed)
-    buses = make_doors(config, source, clock, recording)
+    buses = buses_of(config, source, clock, recording)
     made = make_plan(config, source, buses)
     breaks = broken(faults, config, buses) if faults else []
     broker = None if radio else start_broker(folder)
@@ -205,9 +205,7 @@ def tune_in(buses: SimBuses, clock: SimClock, radio: Radio) -> None:
         buses.terminals = []
 
 
-def make_doors(
-    config: Config, source: Source, clock: SimClock, recording: Replay | None
-) -> SimBuses:
+def buses_of(config: Config, source: Source, clock: SimClock, recording: Replay | None) -> SimBuses:
     """Twins fed by the profile's world, or by the recording alone."""
     world: World = make_world(config, source)
     check_feeds(config, source, world)

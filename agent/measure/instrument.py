@@ -135,8 +135,10 @@ class Instrument:
         return self._windowed is not None
 
     def watch(self) -> float:
-        """Between rows: whether a sensor that samples by itself does so. Seconds until the next
-        look; infinite for other sensors."""
+        """Between rows: seconds until a sensor that samples by itself is looked at again.
+
+        Infinite for other sensors.
+        """
         if self._windowed is None:
             return math.inf
         with self._lock:

@@ -32,8 +32,10 @@ class Row(NamedTuple):
 
 
 class Rows(Sequence[Row]):
-    """Rows kept by columns, as many are read and encoded at once: a Row is made where one is
-    looked at."""
+    """Rows kept by columns, as many are read and encoded at once.
+
+    A Row is made where one is looked at.
+    """
 
     __slots__ = ("columns",)
 

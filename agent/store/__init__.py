@@ -58,8 +58,10 @@ class Store:
         self._retention = Retention(self._state, max_bytes, max_days, self._standing)
 
     def open(self) -> None:
-        """Open or create the file, enter this boot. Raises OSError, also where another process
-        has it open."""
+        """Open or create the file, enter this boot.
+
+        Raises OSError, also where another process has it open.
+        """
         with self._lock:
             self._access.opened_at = self.clock.monotonic()
             self._file.lock()

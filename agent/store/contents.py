@@ -196,8 +196,10 @@ class Contents:
     def multiples(
         self, table: Table, layout: Layout, newest: int, spacing_s: int, limit: int
     ) -> list[Record]:
-        """Rows from start `newest` down whose starts are multiples of a spacing, at most `limit`
-        spacings back."""
+        """Rows whose starts are multiples of a spacing.
+
+        From start `newest` down, at most `limit` spacings back.
+        """
         oldest = newest - (limit - 1) * spacing_s
         values = (table.id, oldest, newest, spacing_s, layout.id, limit)
         return self.file.read(MULTIPLES, values)
@@ -205,8 +207,10 @@ class Contents:
     def newest_by_step(
         self, layout: Layout, most: int, ranges: Sequence[tuple[int, int, int]]
     ) -> list[tuple[int, int]]:
-        """WIRE's m, a power of two up to `most`, and the newest start that is a multiple of m
-        intervals, the largest m first; of rows in `ranges` (first id, last id, largest m)."""
+        """WIRE's m, and the newest start that is a multiple of m intervals; the largest m first.
+
+        m is a power of two up to `most`; of rows in `ranges` (first id, last id, largest m).
+        """
         values = {"ranges": json.dumps(ranges), "layout": layout.id}
         return self.file.read(
             NEWEST_BY_STEP, values | {"interval": layout.interval_s, "most": most}

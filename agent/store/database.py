@@ -110,8 +110,10 @@ class File:
         return self._connection is not None
 
     def lock(self) -> None:
-        """Keep other processes out until this one ends: two would number rows alike, and each
-        would take the other's for damage. Raises NotOurs where one is in."""
+        """Keep other processes out until this one ends. Raises NotOurs where one is in.
+
+        Two would number rows alike, and each would take the other's for damage.
+        """
         if self._lock is not None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -216,8 +218,11 @@ class File:
         return total
 
     def make_room(self) -> None:
-        """Give up the reserve: there the log goes on while rows are deleted. From now on the
-        file does not grow, for a log that cannot be written back would take up all room."""
+        """Give up the reserve: there the log goes on while rows are deleted.
+
+        From now on the file does not grow, for a log that cannot be written back would take up
+        all room.
+        """
         self.reserve.unlink(missing_ok=True)
         self.read("PRAGMA wal_checkpoint(PASSIVE)")
         self._limit_growth()
@@ -242,8 +247,10 @@ class File:
         self.read(f"PRAGMA max_page_count = {most}")
 
     def set_aside(self, when: float) -> Path:
-        """Rename the damaged file, or one in place of ours, after the unix time `when`. Leaves it
-        closed. Raises OSError."""
+        """Rename the damaged file, or one in place of ours, after the unix time `when`.
+
+        Leaves it closed. Raises OSError.
+        """
         stamp, in_place = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(when)), self.in_place()
         why = "damaged" if in_place else "foreign"
         aside = self.path.with_name(f"{self.path.name}.{why}-{stamp}")

@@ -92,8 +92,10 @@ class LinkStore:
         self.access.wake()
 
     def result_of(self, token: int, digest: bytes = b"") -> int | None:
-        """The result of a downlink, known by its token and a digest of its bytes, that came before:
-        carried out in the last 7 days, or among the last 100."""
+        """The result of a downlink that came before, known by its token and a digest of its bytes.
+
+        Kept for 7 days, and for the last 100.
+        """
         with self.access.lock:
             return self.access.state.ledger.result_of(self.name, Known(token, digest))
 

@@ -63,8 +63,10 @@ class Outbox:
         return 0.0 if found else max(selection.due - moment.now, 0.0)
 
     def following(self, delivered: Delivered, moment: Moment) -> Batch | None:
-        """The back-fill that comes after `delivered`, which is on its way; None where that cannot
-        be known, or something else comes first."""
+        """The back-fill that comes after `delivered`, which is on its way.
+
+        None where that cannot be known, or something else comes first.
+        """
         batch = delivered.batch
         if batch.layout is None or not batch.in_order:
             return None

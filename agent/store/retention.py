@@ -61,8 +61,11 @@ class Retention:
         return self._aged()
 
     def _age_limits(self, utc: float) -> dict[int, float]:
-        """Up to which start rows are too old. It moves on by a day at each look at most, so that
-        a clock that is years ahead for a while does not empty the store."""
+        """Up to which start rows are too old.
+
+        It moves on by a day at each look at most, so that a clock that is years ahead for a while
+        does not empty the store.
+        """
         limits = {}
         for table in self.state.contents.tables.values():
             dated = [start for _, start in delivered(self.state, table) if start is not None]

@@ -93,8 +93,10 @@ class Selection:
     # -- live rows ---------------------------------------------------------------------------
 
     def _live(self, table: Table, pending: PendingRanges) -> tuple[Run | None, int]:
-        """Rows from the young end back to the first hole if they are to go now; and up to which
-        row everything else is back-fill."""
+        """Rows from the young end back to the first hole if they are to go now.
+
+        And up to which row everything else is back-fill.
+        """
         if table.last not in pending:
             return None, table.last
         first, _ = next(reversed(pending))
@@ -144,8 +146,10 @@ class Selection:
         return max(fill_s, 2.0 * layout.interval_s)
 
     def _age(self, row: Row) -> float:
-        """Seconds since a row was due; infinite where nobody knows, as when an earlier boot had
-        a clock that was ahead."""
+        """Seconds since a row was due.
+
+        Infinite where nobody knows, as when an earlier boot had a clock that was ahead.
+        """
         if row.boot == self.contents.boot:
             return max(self.moment.now - row.mono_ms / 1000, 0.0)
         utc = self.moment.utc

@@ -146,8 +146,10 @@ class Writer:
             self.attempt(())
 
     def news(self) -> list[tuple[int, int | None]]:
-        """Events on the store itself since the last call: code and value; on lost rows one a
-        day."""
+        """Events on the store itself since the last call: code and value.
+
+        On lost rows one a day.
+        """
         now, tally = self.clock.monotonic(), self.state.ledger.tally
         lost = tally.get("lost", 0) - tally.get("told", 0)
         if lost and (self._told_at is None or now >= self._told_at + DAY_S):

@@ -50,8 +50,10 @@ class Uplink:
     _in_hand: bytes | None = None  # the downlink that waits for its turn
 
     def step(self) -> float:
-        """Deliver what is due first, then carry out some downlinks. Return the seconds to wait
-        before the next."""
+        """Deliver what is due first, then carry out some downlinks.
+
+        Return the seconds to wait before the next.
+        """
         trial_s = self.commands.look(self.name)
         wait_s = self._up()
         return min(wait_s, trial_s, self._down())

@@ -82,9 +82,10 @@ class ADXL355:
             self._start(RANGE_2_G)
 
     def self_test(self) -> Sequence[float]:
-        """What the chip's own push moves each axis by, in g; then start anew. The bridge may not
-        shake. At 8 g, or gravity and push together would be out of range. Raises DataError if it
-        is not 0.1 to 0.6 g in X and Y, 0.5 to 3 g in Z.
+        """What the chip's own push moves each axis by, in g; then start anew.
+
+        The bridge may not shake. At 8 g, or gravity and push together would be out of range.
+        Raises DataError if it is not 0.1 to 0.6 g in X and Y, 0.5 to 3 g in Z.
         """
         self._start(RANGE_8_G)
         still = self._mean()
@@ -96,7 +97,9 @@ class ADXL355:
         return moved(self.address, still, pushed, SELF_TEST_G)
 
     def drain(self) -> Samples:
-        """All whole samples. Words out of turn cost the samples before them, not the time of those
+        """All whole samples.
+
+        Words out of turn cost the samples before them, not the time of those
         after them. Raises BusError; DataError after a loss of supply, or if no sample is whole.
         """
         status, entries = divmod(self.status_and_entries, 256)

@@ -92,8 +92,9 @@ class IIS2ICLX:
             self._start(RATES[int(self.rate_hz)], self.range_g)
 
     def self_test(self) -> Sequence[float]:
-        """What the chip's own push moves each axis by, in g; then start anew. The bridge may not
-        shake. Raises DataError if it is not 0.045 to 0.850 g.
+        """What the chip's own push moves each axis by, in g; then start anew.
+
+        The bridge may not shake. Raises DataError if it is not 0.045 to 0.850 g.
         """
         self._start(SELF_TEST_RATE, SELF_TEST_RANGE)
         still = self._mean()
@@ -217,8 +218,10 @@ class IIS2ICLXTwin(FifoTwin):
                 self.start(rates[odr], now, batching=mode == 6 and odr == batched)
 
     def read(self, length: int, now: float) -> bytes:
-        """Registers, among them the newest sample (0x28 to 0x2B); from 0x78 on the FIFO's words,
-        rolling over, each popped with its last byte; reading 0x3B clears its latch.
+        """Registers, among them the newest sample (0x28 to 0x2B).
+
+        From 0x78 on the FIFO's words, rolling over, each popped with its last byte; reading
+        0x3B clears its latch.
         """
         self.catch_up(now)
         if 0x78 <= self.pointer <= 0x7E:

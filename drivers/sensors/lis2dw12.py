@@ -87,8 +87,9 @@ class LIS2DW12:
             self._start(RATES[int(self.rate_hz)], self.range_g)
 
     def self_test(self) -> Sequence[float]:
-        """What the chip's own push moves each axis by, in g; then start anew. The bridge may not
-        shake. Raises DataError if it is not 0.07 to 1.5 g.
+        """What the chip's own push moves each axis by, in g; then start anew.
+
+        The bridge may not shake. Raises DataError if it is not 0.07 to 1.5 g.
         """
         self._start(SELF_TEST_RATE, SELF_TEST_RANGE)
         still = self._mean()

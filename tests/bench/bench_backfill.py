@@ -58,8 +58,7 @@ def synchronous(node: Node, word: str) -> None:
 
 
 def drain(node: Node) -> tuple[float, list[float], dict[int, float], list[int]]:
-    """Rows per second, waits of puts (s), start of each live row -> when it was put, and bytes in
-    memory at each."""
+    """Rows per second, waits of puts (s), when each live row was put, and bytes in memory then."""
     uplink = node.uplinks[0]
     daemon = Daemon([Job("link-city", uplink.step, uplink.wake)], node.clock, str, node.stopping)
     thread = threading.Thread(target=daemon.run)
@@ -110,8 +109,11 @@ def listen(url: str) -> None:
 
 
 def drained() -> tuple[float, int, float, float, float, float, float]:
-    """One outage: rows/s, frames out of order, slowest live row, longest put (s), longest of as
-    many with nothing else to do, memory (bytes) more than before, and more in the second half."""
+    """One outage and its figures.
+
+    Rows/s, frames out of order, slowest live row, longest put (s), longest of as many with nothing
+    else to do, memory (bytes) more than before, and more in the second half.
+    """
     with tempfile.TemporaryDirectory(dir=ROOT, prefix=".bench-") as name:
         broker = Broker(Path(name) / "broker", extra="max_queued_messages 0")
         broker.start()

@@ -34,6 +34,12 @@ class Kit:
             0, kind, self.store.boot, round(now * 1000), None if utc is None else int(utc), body
         )
 
+    def utc(self) -> float:
+        """Of a clock that is set."""
+        utc = self.clock.utc()
+        assert utc is not None
+        return utc
+
     def row(self, layout: Layout | None = None, cells: bytes = CELLS) -> Row:
         """A row that is due now."""
         interval_s = (layout or self.layout).interval_s
