@@ -59,20 +59,6 @@ def suggested_step(starts: Sequence[int | None], interval_s: int) -> int:
     return step
 
 
-def stretched(parts: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
-    """Each range, and how long the hole is that it belongs to.
-
-    Single rows that went already, as a coarse frame leaves them behind, do not end a hole.
-    """
-    ends: list[list[tuple[int, int]]] = []
-    for part in parts:
-        if ends and part[0] - ends[-1][-1][1] <= 2:
-            ends[-1].append(part)
-        else:
-            ends.append([part])
-    return [(*part, hole[-1][1] - hole[0][0] + 1) for hole in ends for part in hole]
-
-
 def most_step(interval_s: int) -> int:
     """The largest power of two whose multiple of the interval is at most four hours."""
     return 1 << (LONGEST_S // interval_s).bit_length() - 1
