@@ -7,14 +7,14 @@ import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 from agent.clock import Clock
 from agent.codec.messages import SENSOR_BACK, SENSOR_FAILED, STANDS_STILL
 from agent.config.sections import Calibration
 from agent.model.quality import Quality
 from agent.model.schema import Missing
-from drivers.api import DeviceError, Quantity, Sensor, WarmingUp
+from drivers.api import Compensated, DeviceError, Quantity, Sensor, WarmingUp
 
 log = logging.getLogger(__name__)
 
@@ -239,7 +239,7 @@ class Instrument:
         self._set_up()
         inputs = {key: value for key, ask in self.inputs.items() if (value := ask()) is not None}
         if inputs:
-            self.sensor.compensate(**inputs)  # type: ignore[attr-defined]
+            cast(Compensated, self.sensor).compensate(**inputs)
         return self.sensor.read()
 
     def _set_up(self) -> None:
