@@ -228,3 +228,18 @@ def test_rows_after_a_jump_back_into_taken_slots_keep_them(node: Kit) -> None:
     node.later()
     node.put(2)
     assert starts(node) == [120, 180, None, 240, 300]
+
+
+@pytest.mark.parametrize("slewed_s", [-0.9, -0.01, 0.0, 0.9])
+def test_a_clock_slewed_while_nobody_vouched_costs_no_row_its_slot(
+    node: Kit, slewed_s: float
+) -> None:
+    trust(node)
+    node.put(2)
+    utc = node.utc()
+    node.clock.trust, node.clock._offset = "", None
+    node.put(2)
+    node.clock.set_utc(utc + 120 + slewed_s, "lorawan")
+    node.store.date()
+    assert starts(node) == [120, 180, 240, 300]
+    assert node.store.counts().lost == 0

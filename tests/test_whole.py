@@ -56,7 +56,7 @@ def test_a_recording_comes_out_of_chips_and_broker_as_it_was(tmp_path: Path) -> 
 
 def test_faults_on_a_timetable_lose_nothing(tmp_path: Path) -> None:
     (tmp_path / "faults.toml").write_text(
-        '[[fault]]\nat_s = 120\nfor_s = 360\nwhat = "broker_away"\n'
+        '[[fault]]\nat_s = 120\nfor_s = 240\nwhat = "broker_away"\n'
         '[[fault]]\nat_s = 180\nfor_s = 600\nwhat = "unplug"\ntarget = "air"\n'
         '[[fault]]\nat_s = 240\nfor_s = 100\nwhat = "stuck_bus"\ntarget = "i2c-1"\n'
         '[[fault]]\nat_s = 300\nfor_s = 100\nwhat = "crc_noise"\ntarget = "climate"\n'

@@ -163,9 +163,7 @@ class Sampler:
         offset = self.clock.offset()
         if offset is None or (due.offset is not None and abs(offset - due.offset) <= STEP_S):
             return due
-        interval = self.layout.interval_s
-        unix_ms = round((due.mono + offset) * 1000)  # a hair before the slot is in the slot
-        return Due(due.mono, unix_ms // 1000 // interval * interval, offset)
+        return Due(due.mono, self.layout.slot_of(round((due.mono + offset) * 1000)), offset)
 
     def _events(self, cells: Sequence[Cell], row: Row) -> tuple[list[Message], dict[str, bytes]]:
         """Events of this row, and the alarm states that change with it."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, overload
 
 from agent.model.schema import Schema
 
+MOST_HAIR_MS, HAIR_MS_PER_S = 1000, 250  #: the latter of an interval; see Layout.slot_of
 EVENT, SLICE, ACK, HELLO, RAW, WITHDRAWN = -1, -2, -3, -4, -5, -6
 
 
@@ -19,6 +20,15 @@ class Layout:
     table: str
     schema: Schema
     interval_s: int
+
+    def slot_of(self, unix_ms: int) -> int:
+        """The slot of a row that is dated afterwards, as the unix second at which it begins.
+
+        Rows come at the beginning of a slot, and clocks are slewed: one that is a hair before it
+        by the clock of today is in it. Else it would take the slot of the row before.
+        """
+        hair_ms = min(MOST_HAIR_MS, HAIR_MS_PER_S * self.interval_s)
+        return (unix_ms + hair_ms) // 1000 // self.interval_s * self.interval_s
 
 
 class Row(NamedTuple):

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from agent.clock import Reckoning
+from agent.model.batch import HAIR_MS_PER_S, MOST_HAIR_MS
 from agent.store.database import Statement
 from agent.store.redating import Redating
 from agent.store.spans import Span
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 CONTRADICTS_MS = 2000  #: a better clock that differs by more says that the lesser was wrong
 ALIKE_MS = 1000
+HAIR_MS = f"min({MOST_HAIR_MS}, {HAIR_MS_PER_S} * interval_s)"  #: Layout.slot_of
 LEAST, MOST = 16, 2000  #: rows of one step
 SHORT_S, LONG_S = 0.003, 0.006  #: a step that took less or more has more or fewer rows next time
 
@@ -33,8 +35,9 @@ UNDATED = """SELECT id FROM row WHERE boot = ? AND tbl = ? AND start IS NULL AND
     ORDER BY id LIMIT ?"""
 NEWEST_UNDATED = """SELECT max(id) FROM row
     WHERE boot = ? AND tbl = ? AND start IS NULL AND lost = 0"""
-DATE_ROWS = """UPDATE row SET start = (mono_ms + ?1) / 1000
-    - (mono_ms + ?1) / 1000 % (SELECT interval_s FROM layout WHERE layout.id = row.layout)
+DATE_ROWS = f"""UPDATE row SET start = (SELECT
+    (mono_ms + ?1 + {HAIR_MS}) / 1000 - (mono_ms + ?1 + {HAIR_MS}) / 1000 % interval_s
+    FROM layout WHERE layout.id = row.layout)
     WHERE boot = ?2 AND tbl = ?3 AND start IS NULL AND lost = 0 AND id BETWEEN ?4 AND ?5"""
 NOT_THE_LATEST = """row.tbl = ?1 AND row.start IN
     (SELECT start FROM row AS dated WHERE dated.id BETWEEN ?2 AND ?3 AND dated.start IS NOT NULL)

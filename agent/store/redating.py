@@ -123,8 +123,7 @@ class Redating:
         return moves
 
     def _slot(self, layout: int, mono_ms: int) -> int:
-        interval_s = self.state.contents.layouts[layout].interval_s
-        return (mono_ms + self.best.offset_ms) // 1000 // interval_s * interval_s
+        return self.state.contents.layouts[layout].slot_of(mono_ms + self.best.offset_ms)
 
     def _withdraw(self, moves: Moves, seq: int, layout: int, start: int) -> None:
         """The row went out, or may have gone out, under `start`."""
