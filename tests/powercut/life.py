@@ -104,7 +104,8 @@ class Life:
         """A downlink: its effect, result and acknowledgement are one transaction."""
         self.witness("set", self.n)
         settings = {COUNT: str(self.n).encode()}
-        self.link.command(self.n % 65_536, 0, b"\x82\x00\x00", settings=settings)
+        token, digest = self.n % 65_536, str(self.n).encode()  # a token comes again after 19 lives
+        self.link.command(token, 0, b"\x82\x00\x00", settings=settings, digest=digest)
         if not self.refused:
             self.witness("done", self.n)
 
